@@ -1,0 +1,88 @@
+"""The error tree: who is at fault decides the exit code.
+
+Every error that may reach a user derives from :class:`ChaosError`; the command line prints its text and ends with its
+``exit_code``. Anything else is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ChaosError(Exception):
+    """Base of all errors that are shown to a user as words, never as a traceback."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class UserError(ChaosError):
+    """The user's file, flag or environment is wrong."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a file: where it stands, what is wrong and what would be right.
+
+    ``line`` and ``column`` count from 1; 0 means unknown (a value that came from a flag).
+    """
+
+    source: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class InvalidExperiment(UserError):
+    """An experiment file (or a proxies file) has mistakes; ``problems`` holds all of them, in file order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class BadValue(ValueError):
+    """A single value cannot be read; wrapped into a :class:`Problem` by whoever knows the line.
+
+    It derives from ``ValueError`` so that pydantic reports it like any other validation error.
+    """
+
+
+class WireBroken(ChaosError):
+    """Bytes on the wire do not follow their protocol."""
+
+
+class UpstreamFailed(ChaosError):
+    """The upstream could not be reached or broke off. ``kind`` is one of the constants below."""
+
+    CONNECT: ClassVar[str] = "connect"
+    TIMEOUT: ClassVar[str] = "timeout"
+    TLS: ClassVar[str] = "tls"
+    RESET: ClassVar[str] = "reset"
+    INCOMPLETE: ClassVar[str] = "incomplete"
+    PROTOCOL: ClassVar[str] = "protocol"
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+class JournalBroken(UserError):
+    """A journal cannot be read: not ours, a newer version, or damaged before its last line."""
+
+
+class PartFailed(ChaosError):
+    """A part of the run could not start or died: a busy port, a crashed process."""
+
+
+class RunAborted(ChaosError):
+    """An abort condition of the experiment was met."""
+
+    exit_code = 4

@@ -1,0 +1,48 @@
+"""The catalogue: every fault there is, in the order of the documentation.
+
+Adding one: a file in its room, a line here; the laws, the docs, the schema and the command line follow by themselves.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
+
+from chaosproxy.errors import BadValue
+from chaosproxy.faults.base import Fault
+from chaosproxy.faults.framing.truncate import StreamTruncate
+
+CATALOGUE: tuple[type[Fault], ...] = (StreamTruncate,)
+
+_BY_NAME = {fault.type: fault for fault in CATALOGUE}
+
+
+def fault_class(name: str) -> type[Fault]:
+    """The fault of that name. Raises BadValue with the nearest names."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    near = get_close_matches(name, _BY_NAME, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else " (`chaosproxy faults` lists them)"
+    raise BadValue(f"unknown fault {name!r}{hint}")
+
+
+def build(value: Any) -> Any:
+    """A fault from ``{"type": NAME, setting: value}``; a Fault passes."""
+    if isinstance(value, Fault) or not isinstance(value, dict):
+        return value
+    settings = dict(value)
+    name = settings.pop("type", None)
+    if not isinstance(name, str):
+        raise BadValue("a fault needs its type, such as {type: stream.truncate, where: 'token:5'}")
+    return fault_class(name).model_validate(settings)
+
+
+def describe(fault: Fault) -> dict[str, Any]:
+    """The inverse of ``build``: JSON values, units in place, defaults left out."""
+    return {"type": fault.type, **fault.model_dump(mode="json", exclude_defaults=True)}
+
+
+AnyFault = Annotated[SerializeAsAny[Fault], BeforeValidator(build), PlainSerializer(describe)]
+"""A field that holds any fault of the catalogue."""

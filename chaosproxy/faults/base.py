@@ -1,0 +1,98 @@
+"""What a fault is: frozen settings, and a stage that is a pure function over timed events.
+
+A fault never sleeps, reads a clock or rolls a shared die. It may re-time, drop, split, swap, repeat, replace or abort.
+Laws over the whole catalogue (tests/laws) hold every fault to this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from random import Random
+from typing import ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from chaosproxy.events import Exchange, Incoming, Outgoing
+
+
+class Room(Enum):
+    """Where a fault acts; each room has laws of its own."""
+
+    ADMISSION = "admission"
+    TIMING = "timing"
+    FRAMING = "framing"
+    SEMANTIC = "semantic"
+
+
+class Gate(Enum):
+    """What a listener does with connections while a listener fault is active."""
+
+    REFUSE = "refuse"  # the port does not listen: the kernel answers with an RST
+    RESET = "reset"  # accepted, then RST
+
+
+class Stage(Protocol):
+    """A fault at work in one exchange. Made when it is attached, which may be in mid-stream: Tick(at) comes first."""
+
+    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+        """What becomes of ``event``.
+
+        Emitted events carry ``at`` >= the fed event's and never run backwards. After an End or Abort of its own a
+        stage emits nothing more. It reports what it did with one Hit, or why it cannot act with one Miss, per
+        exchange, and settles everything that it holds at Heal.
+        """
+
+
+class Fault(BaseModel):
+    """Settings of one fault, with units in the names where they are numbers. Subclasses stand in the catalogue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    type: ClassVar[str]
+    """The name in experiment files."""
+    room: ClassVar[Room]
+    symptom: ClassVar[str]
+    """What the client sees, in one sentence; ``chaosproxy faults --symptom`` searches it."""
+    timeline: ClassVar[str]
+    """An ASCII drawing, one line per edge: what the upstream sends and what the client gets."""
+    no_neutral: ClassVar[str | None] = None
+    """Why no settings make this fault the identity; None when ``neutral`` does."""
+    edits_frames: ClassVar[bool] = False
+    """Whether it must understand frames, so that compressed answers have to be avoided (Accept-Encoding)."""
+    stops_upstream: ClassVar[bool] = False
+    """Whether it answers instead of the upstream."""
+
+    @classmethod
+    def neutral(cls) -> Self | None:
+        """Settings under which the fault is the identity, or None with the reason in ``no_neutral``."""
+        return None
+
+    def lacks(self, exchange: Exchange) -> str | None:
+        """Why the fault can never act on this exchange ("the request is not of a known dialect"), or None."""
+        return None
+
+    def gate(self) -> Gate | None:
+        """What the fault does to a listener before any request is known; None for most."""
+        return None
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """A fresh stage for one exchange; all its chance comes from ``dice``."""
+        raise NotImplementedError
+
+
+class Bucket(Protocol):
+    """A shared quota, kept by the plan's counters."""
+
+    def take(self, amount: float, at: float) -> float:
+        """Take from the quota at time ``at`` (seconds, monotonic). 0.0 when granted, else the seconds to wait."""
+
+
+class Metered(Protocol):
+    """A fault that limits a rate over many exchanges: a second, small power beside ``stage``."""
+
+    def quotas_per_minute(self) -> tuple[float | None, ...]:
+        """Requests and tokens a minute, None for a quota that is not set; empty when this fault has no rate."""
+
+    def metered_stage(self, dice: Random, exchange: Exchange, waits_s: tuple[float, ...]) -> Stage | None:
+        """The stage for an exchange whose quota takes answered ``waits_s``; None when it is within all quotas."""

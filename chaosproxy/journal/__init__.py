@@ -1,0 +1,1 @@
+"""The record of everything that happened: versioned records, one NDJSON file per process, merged for judgement."""

@@ -1,0 +1,256 @@
+"""The records of a journal. Times are seconds of the writing host's monotonic clock unless a name says otherwise.
+
+``Opened`` opens each file and gives that clock's wall time. The run's t = 0 (end of the warm-up) is the mark ``origin``.
+Content is kept as fingerprints; header values, bodies and prompts never enter a journal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from chaosproxy.journal.fingerprint import Fingerprint
+
+VERSION = 1
+
+
+class Record(BaseModel):
+    """One line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Opened(Record):
+    """First line of each process's file."""
+
+    type: Literal["opened"] = "opened"
+    version: int = VERSION
+    process: str
+    """proxy, load, runner."""
+    host: str
+    pid: int
+    mono: float
+    wall: float
+    """Seconds since the epoch at ``mono``."""
+    chaosproxy: str
+
+
+class Run(Record):
+    """What was run; written by the runner. ``vars`` are the overrides of -D."""
+
+    type: Literal["run"] = "run"
+    id: str
+    name: str
+    seed: int
+    nonce: str
+    """Enters every call tag, so that a cache never answers one run from another."""
+    vars: dict[str, str] = Field(default_factory=dict)
+    file: str
+    file_sha256: str
+    load: Literal["own", "none"] = "own"
+
+
+class Mark(Record):
+    """A moment of the run: warmup, origin, over (end of the timeline), drained."""
+
+    type: Literal["mark"] = "mark"
+    name: str
+    at: float
+
+
+class Gate(Record):
+    """The gate was judged. ``reasons`` has one sentence per expectation that did not hold."""
+
+    type: Literal["gate"] = "gate"
+    at: float
+    held: bool
+    reasons: list[str] = Field(default_factory=list)
+
+
+class FaultEdge(Record):
+    """A fault began or ceased to act at one proxy. ``edge``: applied, flap_up, flap_down, healed."""
+
+    type: Literal["fault"] = "fault"
+    fault: str
+    edge: Literal["applied", "flap_up", "flap_down", "healed"]
+    at: float
+    listeners: list[str]
+    why: str = ""
+    fault_type: str = ""
+
+
+class FaultHit(Record):
+    """A fault took effect on one exchange (``exchange`` is None for a connection that carried no request)."""
+
+    type: Literal["hit"] = "hit"
+    fault: str
+    at: float
+    listener: str
+    exchange: str | None = None
+    call: str | None = None
+    detail: str = ""
+
+
+class FaultMiss(Record):
+    """A fault did not act on an exchange, and why; for every active fault that made no hit."""
+
+    fault: str
+    reason: str
+
+
+class Edge(Record):
+    """What passed on one side of the proxy. ``ended``: end, fin, reset, gone (the client left), timeout, never, none."""
+
+    status: int | None = None
+    head_at: float | None = None
+    first_content_at: float | None = None
+    end_at: float | None = None
+    ended: Literal["end", "fin", "reset", "gone", "timeout", "refused", "unfinished", "none"] = "none"
+    events: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    terminal: bool = False
+    """The dialect's terminal event passed."""
+    finish: str | None = None
+    error_event: bool = False
+    text: Fingerprint = Fingerprint()
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    retry_after_s: float | None = None
+
+
+class ExchangeRecord(Record):
+    """One request and its response at one listener, written when both edges ended.
+
+    ``sent`` is what the client got (after our faults), ``received`` what the upstream sent; ``asked_at`` is None when the
+    upstream was never asked. ``attached`` names the faults that were at work, ``misses`` says why the others were not.
+    """
+
+    type: Literal["exchange"] = "exchange"
+    id: str
+    listener: str
+    ordinal: int
+    call: str | None
+    attempt: int
+    method: str
+    path: str
+    dialect: str
+    model: str | None
+    stream: bool | None
+    began_at: float
+    asked_at: float | None = None
+    received: Edge = Edge()
+    sent: Edge = Edge()
+    attached: list[str] = Field(default_factory=list)
+    misses: list[FaultMiss] = Field(default_factory=list)
+    error: str | None = None
+    """Why the upstream could not answer (not injected): "connect: connection refused"."""
+
+
+class CallError(Record):
+    """How a call said that it failed. ``kind``: http, event, connect, reset, incomplete, protocol, timeout, hung, usage."""
+
+    kind: str
+    message: str = ""
+
+
+class Call(Record):
+    """One call as its client saw it; times on the load's clock, latencies count from ``intended_at``.
+
+    ``expected`` is the lab oracle's text for the same prompt (None when the oracle is another). ``restarted_at`` is the
+    character at which the text began anew; ``foreign`` another call's tag found in the text.
+    """
+
+    type: Literal["call"] = "call"
+    id: str
+    load: str
+    number: int
+    tagged: bool = True
+    """Whether ``id`` was in the prompt, so that exchanges can be joined."""
+    api: str
+    stream: bool
+    model: str
+    intended_at: float
+    sent_at: float | None = None
+    head_at: float | None = None
+    first_content_at: float | None = None
+    last_content_at: float | None = None
+    end_at: float | None = None
+    status: int | None = None
+    error: CallError | None = None
+    finish: str | None = None
+    terminal: bool = False
+    chunks: int = 0
+    gaps_ms: list[int] = Field(default_factory=list)
+    """Time between consecutive content events."""
+    text: Fingerprint = Fingerprint()
+    expected: Fingerprint | None = None
+    restarted_at: int | None = None
+    foreign: str | None = None
+    output_tokens: int | None = None
+    expected_tokens: int | None = None
+    dropped: bool = False
+    """Never sent: ``max_in_flight`` was reached."""
+
+
+class Lag(Record):
+    """How late a process's loop or sender was over the last second, in seconds; ``what``: loop, send."""
+
+    type: Literal["lag"] = "lag"
+    process: str
+    what: Literal["loop", "send"]
+    at: float
+    samples: int
+    p99_s: float
+    max_s: float
+
+
+class Healed(Record):
+    """The heal was verified, or not."""
+
+    type: Literal["healed"] = "healed"
+    at: float
+    verified: bool
+    detail: str = ""
+
+
+class Trouble(Record):
+    """Something of ours went wrong: a part died, records were lost, a lease could not be renewed."""
+
+    type: Literal["trouble"] = "trouble"
+    at: float
+    part: str
+    detail: str
+
+
+class Ended(Record):
+    """How the run itself ended; the last line of a whole journal."""
+
+    type: Literal["ended"] = "ended"
+    at: float
+    how: Literal["completed", "gate", "aborted", "interrupted", "terminated", "error"]
+    why: str = ""
+
+
+AnyRecord = Annotated[
+    Opened | Run | Mark | Gate | FaultEdge | FaultHit | ExchangeRecord | Call | Lag | Healed | Trouble | Ended,
+    Field(discriminator="type"),
+]
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRecord)
+
+
+def to_line(record: AnyRecord) -> str:
+    """One NDJSON line, newline included; fields with their default value are left out."""
+    values = record.model_dump(mode="json", exclude_defaults=True)
+    kind = record.type
+    return json.dumps({"type": kind, **values}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def from_line(line: str) -> AnyRecord:
+    """The record of a line. Raises pydantic.ValidationError."""
+    record: AnyRecord = _ADAPTER.validate_json(line)
+    return record
+

@@ -1,0 +1,209 @@
+"""The state of the plan in one proxy: active rules with their leases, and the decision for each exchange.
+
+Pure: the caller brings the time (seconds, monotonic) and acts on the changes that come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from random import Random
+from typing import cast
+
+from chaosproxy.dice import Dice
+from chaosproxy.errors import UserError
+from chaosproxy.events import Exchange
+from chaosproxy.faults.base import Gate, Metered, Stage
+from chaosproxy.plan.counters import Counters
+from chaosproxy.plan.rule import Rule
+
+
+class Conflict(UserError):
+    """A rule's id belongs to another owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rule began or ceased to act. ``edge``: applied, healed, or flap_up and flap_down in between.
+
+    ``why`` of healed: lasts, lease, cleared or replaced.
+    """
+
+    rule: Rule
+    edge: str
+    at: float
+    why: str = ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether the rule acts after this change."""
+        return self.edge in ("applied", "flap_down")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen."""
+
+    rule_id: str
+    reason: str
+    stage: Stage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A rule at work."""
+
+    rule: Rule
+    owner: str
+    dice: Dice
+    since: float
+    lease_until: float
+    down: bool = True
+    next_flap: float = float("inf")
+
+    @property
+    def until(self) -> tuple[float, str]:
+        """When it ends by itself, and why."""
+        over = float("inf") if self.rule.lasts is None else self.since + self.rule.lasts
+        return (over, "lasts") if over <= self.lease_until else (self.lease_until, "lease")
+
+
+class Plan:
+    """Active rules in the order in which they were applied. Rule ids are unique over all owners."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._active: dict[str, Active] = {}
+
+    @property
+    def active(self) -> tuple[Active, ...]:
+        """What is active now, for status pages."""
+        return tuple(self._active.values())
+
+    def apply(self, rules: Iterable[Rule], owner: str, lease_s: float, dice: Dice, now: float) -> list[Change]:
+        """Make ``rules`` the whole set of ``owner``: new ones begin, missing ones end, equal ones go on, leases renewed.
+
+        ``dice`` holds the owner's seed; a lease of ``inf`` is for a proxy whose faults were given at its start.
+        Raises Conflict when an id belongs to another owner; nothing is changed then.
+        """
+        wanted = {rule.id: rule for rule in rules}
+        for rule_id in wanted:
+            if rule_id in self._active and self._active[rule_id].owner != owner:
+                raise Conflict(f"fault {rule_id!r} belongs to {self._active[rule_id].owner!r}")
+        changes = [
+            self._end(active, now, "cleared" if rule_id not in wanted else "replaced")
+            for rule_id, active in list(self._active.items())
+            if active.owner == owner and wanted.get(rule_id) != active.rule
+        ]
+        for rule in wanted.values():
+            if rule.id not in self._active:
+                changes.append(self._begin(rule, owner, dice, now + lease_s, now))
+        self.renew(owner, lease_s, now)
+        return changes
+
+    def renew(self, owner: str, lease_s: float, now: float) -> int:
+        """Prolong the leases of ``owner``; how many rules it still holds."""
+        mine = [active for active in self._active.values() if active.owner == owner]
+        for active in mine:
+            self._active[active.rule.id] = replace(active, lease_until=now + lease_s)
+        return len(mine)
+
+    def clear(self, owner: str | None, now: float) -> list[Change]:
+        """End all rules of ``owner``, or of everybody."""
+        mine = [active for active in self._active.values() if owner in (None, active.owner)]
+        return [self._end(active, now, "cleared") for active in mine]
+
+    def advance(self, now: float) -> list[Change]:
+        """What ended or flapped up to ``now``, in the order of time."""
+        changes: list[Change] = []
+        while (due := self._next_due()) is not None and due[0] <= now:
+            at, active = due
+            until, why = active.until
+            changes.append(self._end(active, at, why) if until <= at else self._flap(active, at))
+        return changes
+
+    def next_at(self) -> float | None:
+        """When ``advance`` has something to do."""
+        due = self._next_due()
+        return None if due is None else due[0]
+
+    def gate(self, listener: str) -> tuple[str, Gate] | None:
+        """The first rule that closes this listener, and how."""
+        for active in self._acting(listener):
+            if gate := active.rule.do.gate():
+                return active.rule.id, gate
+        return None
+
+    def edits_frames(self, listener: str) -> bool:
+        """Whether a loaded rule may have to understand this listener's frames."""
+        return any(active.rule.do.edits_frames for active in self._active.values() if listener in active.rule.listeners)
+
+    def decide(self, exchange: Exchange, now: float) -> list[Decision]:
+        """One decision for each rule that acts at the exchange's listener: admission first, then in order."""
+        acting = sorted(self._acting(exchange.listener), key=lambda active: not active.rule.do.stops_upstream)
+        return [self._decide(active, exchange, now) for active in acting]
+
+    def decide_open(self, rule_id: str, exchange: Exchange, now: float) -> Decision | None:
+        """The decision about an exchange that is already open, for a rule with ``streams: all`` that just began to act."""
+        active = self._active.get(rule_id)
+        if active is None or active.rule.streams != "all" or exchange.listener not in active.rule.listeners:
+            return None
+        return self._decide(active, exchange, now)
+
+    def missed(self, rule_id: str) -> None:
+        """A chosen exchange was not hit: its place under ``max_hits`` is free again."""
+        self._counters.release(rule_id)
+
+    def _acting(self, listener: str) -> list[Active]:
+        return [active for active in self._active.values() if active.down and listener in active.rule.listeners]
+
+    def _begin(self, rule: Rule, owner: str, dice: Dice, lease_until: float, now: float) -> Change:
+        self._counters.forget(rule.id)
+        next_flap = now + rule.flap.down if rule.flap else float("inf")
+        self._active[rule.id] = Active(rule, owner, dice, now, lease_until, next_flap=next_flap)
+        return Change(rule, "applied", now)
+
+    def _end(self, active: Active, at: float, why: str) -> Change:
+        del self._active[active.rule.id]
+        return Change(active.rule, "healed", at, why)
+
+    def _flap(self, active: Active, at: float) -> Change:
+        flap = active.rule.flap
+        assert flap is not None
+        span = flap.up if active.down else flap.down
+        self._active[active.rule.id] = replace(active, down=not active.down, next_flap=at + span)
+        return Change(active.rule, "flap_up" if active.down else "flap_down", at)
+
+    def _next_due(self) -> tuple[float, Active] | None:
+        due = [(min(active.until[0], active.next_flap), active) for active in self._active.values()]
+        return min(due, key=lambda pair: pair[0], default=None)
+
+    def _decide(self, active: Active, exchange: Exchange, now: float) -> Decision:
+        rule = active.rule
+        refusal = rule.match.why_not(exchange) or rule.do.lacks(exchange)
+        if refusal is None:
+            refusal = rule.match.counts(self._counters.ordinal(rule.id))
+        dice = active.dice.throw(rule.id, exchange.dice_key)
+        if refusal is None and (draw := dice.random()) >= rule.share:
+            refusal = f"share: drew {draw:.3f}, chosen below {rule.share:g}"
+        if refusal is None and rule.max_hits is not None and self._counters.chosen(rule.id) >= rule.max_hits:
+            refusal = f"max_hits: {rule.max_hits} reached"
+        if refusal is not None:
+            return Decision(rule.id, refusal)
+        stage = self._stage(rule, dice, exchange, now)
+        if stage is None:
+            return Decision(rule.id, "within its quota")
+        self._counters.choose(rule.id)
+        return Decision(rule.id, "chosen", stage)
+
+    def _stage(self, rule: Rule, dice: Random, exchange: Exchange, now: float) -> Stage | None:
+        if not hasattr(rule.do, "quotas_per_minute"):
+            return rule.do.stage(dice, exchange)
+        metered = cast(Metered, rule.do)
+        amounts = (1.0, float(exchange.prompt_tokens or 0))
+        waits = tuple(
+            self._counters.bucket(rule.id, index, size).take(amounts[index], now)
+            for index, size in enumerate(metered.quotas_per_minute())
+            if size is not None
+        )
+        return metered.metered_stage(dice, exchange, waits)

@@ -1,0 +1,110 @@
+"""One rule: a fault, for whom and how long. The same model in experiment files, on flags and on the control API."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chaosproxy.events import Exchange, header
+from chaosproxy.faults import AnyFault
+from chaosproxy.units import Duration, Flag, Share
+
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Model(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Match(Model):
+    """For which exchanges. Text fields are globs; ``first``, ``skip``, ``nth`` and ``each`` count those that match the rest.
+
+    The counting fields depend on the order in which requests arrive, so a replay with concurrent clients may differ.
+    """
+
+    path: str | None = None
+    method: str | None = None
+    model: str | None = None
+    dialect: str | None = None
+    stream: Flag | None = None
+    header: dict[str, str] = Field(default_factory=dict)
+    first: PositiveInt | None = None
+    """Only the first N."""
+    skip: Annotated[int, Field(ge=0)] | None = None
+    """Not the first N."""
+    nth: PositiveInt | None = None
+    """Only the Nth."""
+    each: PositiveInt | None = None
+    """Every Nth: the Nth, 2Nth, ..."""
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether it asks about the request, which is unknown when a connection is accepted."""
+        return self != Match()
+
+    def why_not(self, exchange: Exchange) -> str | None:
+        """The first field that does not fit ("match.model: gpt-4 is not claude-*"), or None."""
+        for name, pattern, value in (
+            ("path", self.path, exchange.path),
+            ("method", self.method, exchange.method),
+            ("model", self.model, exchange.model),
+            ("dialect", self.dialect, exchange.dialect),
+        ):
+            if pattern is not None and (value is None or not fnmatchcase(value, pattern)):
+                return f"match.{name}: {self._unknown(exchange) if value is None else value} is not {pattern}"
+        if self.stream is not None and exchange.stream is not self.stream:
+            return f"match.stream: the request is {'' if exchange.stream else 'not '}streamed"
+        for name, pattern in self.header.items():
+            value = header(exchange.headers, name.lower())
+            if value is None or not fnmatchcase(value, pattern):
+                return f"match.header.{name}: {'absent' if value is None else 'the value'} is not {pattern}"
+        return None
+
+    @staticmethod
+    def _unknown(exchange: Exchange) -> str:
+        return "unknown" if exchange.body_read else "not applicable (the body exceeds the read limit)"
+
+    def counts(self, ordinal: int) -> str | None:
+        """Why the ``ordinal``-th (from 1) matching exchange is not meant, or None."""
+        ordinal -= self.skip or 0
+        if ordinal < 1:
+            return f"match.skip: one of the first {self.skip}"
+        if self.first is not None and ordinal > self.first:
+            return f"match.first: number {ordinal}, only the first {self.first} are meant"
+        if self.nth is not None and ordinal != self.nth:
+            return f"match.nth: number {ordinal} is not {self.nth}"
+        if self.each is not None and ordinal % self.each:
+            return f"match.each: number {ordinal} is not a multiple of {self.each}"
+        return None
+
+
+class Flap(Model):
+    """Down for a while (the fault acts), up for a while (it does not), again and again; it starts down."""
+
+    down: Annotated[Duration, Field(gt=0)]
+    up: Annotated[Duration, Field(gt=0)]
+
+
+class Rule(Model):
+    """A fault with everything that says when and for whom it acts, from the moment at which it is applied."""
+
+    id: str = Field(min_length=1)
+    listeners: tuple[str, ...] = Field(min_length=1)
+    do: AnyFault
+    match: Match = Match()
+    share: Share = 1.0
+    flap: Flap | None = None
+    streams: Literal["new", "all"] = "new"
+    max_hits: PositiveInt | None = None
+    lasts: Duration | None = None
+    """Ends by itself after this long, renewed or not; None: with its lease."""
+
+    @model_validator(mode="after")
+    def _listener_faults_know_no_request(self) -> Rule:
+        if self.do.gate() is not None and (self.match.reads_request or self.share < 1):
+            raise ValueError(f"{self.do.type} acts on connections, before any request is known: match and share cannot apply")
+        return self

@@ -1,0 +1,107 @@
+"""What an experiment claims, as plain values: the input of ``judge`` beside the journal.
+
+The experiment room builds these from the file; nothing here knows YAML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """``measure[.aggregate][(argument)] operator value``; ``value`` in base units: seconds, shares 0..1, counts, per second."""
+
+    text: str
+    measure: str
+    aggregate: str | None
+    argument: str | None
+    operator: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A mark and an offset. ``mark``: start (of the warm-up), origin, over (end of the timeline), drained,
+    or a fault's ``ID.applied`` and ``ID.healed``."""
+
+    mark: str
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From ``start`` (included) to ``end`` (excluded); calls belong to it by their intended send time."""
+
+    text: str
+    start: Moment
+    end: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """How long a state must last to count: in a span of ``for_s``, success >= ``success`` (failover), or the target's part
+    of the answers >= ``share_of_baseline`` times its part before the first fault (recovery)."""
+
+    for_s: float
+    success: float | None = None
+    share_of_baseline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One line of a hypothesis or gate. ``cohort`` None: all calls. ``of`` completed: only calls with outcome ok."""
+
+    id: str
+    expect: Expression
+    over: tuple[Window, ...]
+    cohort: Literal["new", "in_flight"] | None = None
+    of: Literal["all", "completed"] = "all"
+    sustained: Sustained | None = None
+    min_samples: int | None = None
+    """None: what the measure needs (percentiles 10 / (1 - q), else 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """A condition that ends the run when it holds for ``for_s``. ``elapsed`` is a measure of its own, in seconds."""
+
+    when: Expression
+    for_s: float = 0.0
+    min_samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """A fault as planned. ``at_s`` is None while it depends on another fault's real time."""
+
+    id: str
+    type: str
+    targets: tuple[str, ...]
+    min_hits: int
+    at_s: float | None
+    lasts_s: float | None
+    counts_hits: bool = True
+    """False when its effect leaves no trace at the proxy (a refused connection)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Everything that the verdict needs to know of the experiment file."""
+
+    name: str
+    question: str
+    hypothesis: tuple[Expectation, ...]
+    gate: tuple[Expectation, ...]
+    gate_window_s: float
+    aborts: tuple[Abort, ...]
+    faults: tuple[PlannedFault, ...]
+    backends: tuple[str, ...]
+    oracle: Literal["lab", "upstream", "none"]
+    """lab: a call's record carries the expected text; upstream: what the answering upstream sent before our faults."""
+    warmup_s: float
+    lasts_s: float
+    quiet_tail_s: float
+    lag_bound_s: float = 0.25
+    """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""

@@ -1,0 +1,64 @@
+"""What every dialect can do. A dialect reads and writes values; it never sees a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaosproxy.events import Headers, Meaning
+from chaosproxy.wire import Splitter
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a request body says. ``prompt`` is the text of all messages, joined by newlines; fields are None if absent."""
+
+    model: str | None = None
+    stream: bool | None = None
+    prompt: str | None = None
+    max_tokens: int | None = None
+    asks_usage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a provider tells about its limits beside a 429: per minute, with the seconds until they reset."""
+
+    requests: int
+    remaining_requests: int
+    tokens: int
+    remaining_tokens: int
+    reset_s: float
+
+
+class Dialect(Protocol):
+    """A provider's meaning of frames, in its own words."""
+
+    name: str
+    """As written in ``match.dialect`` and ``request.api``: ``openai.chat``, ``anthropic.messages``, ``raw``."""
+    stream_type: str
+    """Media type of a streamed answer."""
+
+    def claims(self, method: str, path: str) -> bool:
+        """Whether a request to this path (under any prefix) is of this dialect."""
+
+    def read_request(self, body: bytes) -> RequestFacts:
+        """The facts of a request body; all None when it is not of the dialect. Never raises."""
+
+    def read_event(self, frame: bytes) -> Meaning:
+        """The meaning of one frame of a streamed answer; ``OTHER`` when it is not understood. Never raises."""
+
+    def read_answer(self, body: bytes) -> Meaning:
+        """The whole text, finish reason and token counts of a plain answer. Never raises."""
+
+    def splitter(self) -> Splitter:
+        """A fresh splitter for a streamed answer."""
+
+    def error(self, status: int, *, error_type: str | None, code: str | None, message: str | None) -> tuple[Headers, bytes]:
+        """Header fields and body with which this provider reports ``status``; None means its usual words."""
+
+    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+        """The event with which this provider reports an error after a 200, with its blank line."""
+
+    def limit_headers(self, limit: RateLimit) -> Headers:
+        """The provider's rate-limit header fields."""
