@@ -1,0 +1,125 @@
+# Everything that a developer or a CI machine types. Needs make and Python 3.11 or newer, nothing else.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+
+# The first interpreter that is new enough; `make setup PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+
+# The tests and the drills find `chaosproxy` and `fakeai` by their names.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# On a CI machine every part is installed, so a skipped test means that something was not tested (tests/conftest.py).
+ifeq ($(CI),true)
+export CHAOSPROXY_NO_SKIPS := 1
+endif
+
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# Total, and the rooms without I/O: lines and branches together, in per cent.
+COVERAGE_MIN := 90
+COVERAGE_PURE_MIN := 95
+PURE_ROOMS := $(wildcard $(addprefix chaosproxy/, errors.py units.py events.py dice.py \
+	wire faults plan journal steady_state experiment))
+PURE_GLOBS := $(foreach room,$(PURE_ROOMS),$(if $(filter %.py,$(room)),$(room),$(room)/*))
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+COMMA := ,
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# ------------------------------------------------------------------------------------------------------- environment
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Create .venv with the locked versions (instant when nothing changed)
+
+$(VENV)/.locked: requirements/dev.lock
+	@test -n "$(PYTHON)" || { echo "chaosproxy needs Python 3.11 or newer, and none was found on the PATH." >&2; exit 1; }
+	@echo "setup: installing the locked versions into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/dev.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml hatch_build.py
+	@echo "setup: installing chaosproxy itself, editable"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
+	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(LOCK) --extra pytest --extra search --group dev --output-file requirements/dev.lock
+	$(LOCK) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	@! grep -nE '://|^ *-[-a-z]*(index|find|trusted)' requirements/*.lock
+
+# Universal: one file for every Python and system that we support. Pins that stand are kept unless UPGRADE is set.
+LOCK = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+# -------------------------------------------------------------------------------------------------------------- runs
+
+.PHONY: drill
+drill: setup ## Set everything up and run the first experiment
+	$(BIN)/chaosproxy run experiments/first-drill.yaml
+
+.PHONY: bench
+bench: setup ## Measure the data plane
+	$(BIN)/python -m benchmarks.data_plane
+
+# ------------------------------------------------------------------------------------------------------------- tests
+
+.PHONY: test
+test: lint coverage-run ## The whole test command: style, types, every test, coverage
+	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
+ifneq ($(PURE_ROOMS),)
+	@echo "the rooms without I/O:"
+	$(BIN)/coverage report --include='$(subst $(SPACE),$(COMMA),$(PURE_GLOBS))' --fail-under=$(COVERAGE_PURE_MIN)
+endif
+	@echo "make test: all green"
+
+.PHONY: test-fast
+test-fast: setup ## Unit tests and laws only: no processes, no sockets, no coverage
+	$(BIN)/pytest -n $(WORKERS) -m 'not real and not e2e and not slow' \
+		--ignore=tests/functional --ignore=tests/real --ignore=tests/e2e $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: coverage-run ## Run every test and write htmlcov/index.html
+	$(BIN)/coverage html --quiet
+	@echo "coverage: open htmlcov/index.html"
+
+.PHONY: coverage-run
+coverage-run: setup
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+
+.PHONY: lint
+lint: setup ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: setup ## Put the code into shape
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: clean
+clean: ## Remove what tools and tests left behind (the environment stays)
+	rm -rf .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find chaosproxy tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: clean ## clean, and the environments too
+	rm -rf $(VENV) .venv-lock

@@ -1,0 +1,52 @@
+"""What holds for the whole session: with CHAOSPROXY_NO_SKIPS=1 a skipped test is a red session.
+
+A test of a real client or server skips itself where that part is not installed. On a CI machine everything is
+installed, so a skip there would be a test that silently never ran again.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def _reason(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """Why it was skipped, in the test's own words."""
+    longrepr = report.longrepr
+    return longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+
+
+class NoSkips:
+    """Remember every skip, and turn the session red if there was one."""
+
+    def __init__(self) -> None:
+        self.skipped: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """See one phase of one test; an expected failure also counts as skipped for pytest, and is none for us."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped[report.nodeid] = _reason(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """See one collected file; `importorskip` at its top skips the whole file."""
+        if report.skipped:
+            self.skipped[report.nodeid] = _reason(report)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn green into red, and leave every other outcome as it is."""
+        if self.skipped and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """List what was skipped, and say why that is an error here."""
+        if self.skipped:
+            terminalreporter.section("skipped tests are errors here (CHAOSPROXY_NO_SKIPS=1)", red=True)
+            for nodeid, reason in sorted(self.skipped.items()):
+                terminalreporter.line(f"{nodeid}: {reason}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse skips where the environment asks for it; with xdist only the controller judges."""
+    if os.environ.get("CHAOSPROXY_NO_SKIPS") == "1" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(NoSkips(), "chaosproxy-no-skips")
