@@ -1,0 +1,111 @@
+"""Applies the faults of an experiment at their times, and keeps their leases until it is told to stop.
+
+The proxies do the rest by themselves: a fault with ``lasts`` ends there, and all of them end there when we fall silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaosproxy.errors import ChaosError
+from chaosproxy.journal.records import AnyRecord, FaultEdge
+from chaosproxy.plan.rule import Rule
+
+RENEWALS_PER_LEASE = 3
+
+
+class Faultline(Protocol):
+    """How the runner speaks to a proxy, its own included. All raise PartFailed when the proxy cannot be reached."""
+
+    async def apply(self, owner: str, rules: Sequence[Rule], *, lease_s: float, seed: int) -> None:
+        """Make ``rules`` the whole set of ``owner``."""
+
+    async def renew(self, owner: str, *, lease_s: float) -> None:
+        """Prolong its leases."""
+
+    async def clear(self, owner: str) -> None:
+        """End all its faults."""
+
+    async def active(self, owner: str) -> list[str]:
+        """Its faults that are active now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """When a fault starts: ``delay_s`` after the origin (``edge`` None) or after an edge of another fault."""
+
+    rule: Rule
+    delay_s: float
+    after: str | None = None
+    edge: str | None = None
+
+
+class Conductor:
+    """Plays the cues. ``trouble`` is told, in words, what went wrong beside."""
+
+    def __init__(
+        self, line: Faultline, owner: str, *, seed: int, lease_s: float, clock: Callable[[], float], trouble: Callable[[str], None]
+    ) -> None:
+        self._line = line
+        self._owner = owner
+        self._seed = seed
+        self._lease_s = lease_s
+        self._clock = clock
+        self._trouble = trouble
+        self._wanted: dict[str, Rule] = {}
+        self._edges: dict[tuple[str, str], asyncio.Future[float]] = {}
+        self._applying = asyncio.Lock()
+
+    def notice(self, record: AnyRecord) -> None:
+        """Follow what the proxy reports: edges start other faults, a fault that ended is not asked for again."""
+        if isinstance(record, FaultEdge) and record.edge in ("applied", "healed"):
+            if record.edge == "healed":
+                self._wanted.pop(record.fault, None)
+            edge = self._edge(record.fault, record.edge)
+            if not edge.done():
+                edge.set_result(record.at)
+
+    async def play(self, cues: Iterable[Cue], origin: float) -> None:
+        """Apply each fault when its time has come, and renew leases; returns when the last fault is healed."""
+        renewing = asyncio.create_task(self._renew_forever())
+        try:
+            async with asyncio.TaskGroup() as playing:
+                for cue in cues:
+                    playing.create_task(self._play_one(cue, origin))
+        except* ChaosError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def heal(self) -> None:
+        """End all our faults now."""
+        self._wanted.clear()
+        await self._line.clear(self._owner)
+
+    async def _play_one(self, cue: Cue, origin: float) -> None:
+        start = origin
+        if cue.after is not None and cue.edge is not None:
+            start = await asyncio.shield(self._edge(cue.after, cue.edge))
+        await asyncio.sleep(max(0.0, start + cue.delay_s - self._clock()))
+        async with self._applying:
+            self._wanted[cue.rule.id] = cue.rule
+            await self._line.apply(self._owner, list(self._wanted.values()), lease_s=self._lease_s, seed=self._seed)
+        await asyncio.shield(self._edge(cue.rule.id, "healed"))
+
+    async def _renew_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / RENEWALS_PER_LEASE)
+            if self._wanted:
+                try:
+                    await self._line.renew(self._owner, lease_s=self._lease_s)
+                except ChaosError as error:
+                    self._trouble(f"a lease could not be renewed: {error}")
+
+    def _edge(self, fault: str, edge: str) -> asyncio.Future[float]:
+        return self._edges.setdefault((fault, edge), asyncio.get_running_loop().create_future())
