@@ -93,3 +93,70 @@ class BackendSettings(Settings):
     def failure(self, model: str) -> int | None:
         """The status with which every request for this model fails, or None."""
         return for_model(self.should_fail, model)
+
+
+Defect = Literal[
+    "no_usage_check",
+    "retry_after_content",
+    "no_fallback",
+    "invented_stop",
+    "ignored_retry_after",
+    "no_first_token_deadline",
+]
+"""What a gateway mutant does wrong; each is a resilient gateway with exactly one behaviour replaced."""
+
+
+class GatewaySettings(Settings):
+    """A gateway between clients and LLM servers, to drill on.
+
+    ``naive`` knows ``upstreams`` and ``total`` only; everything else is for ``resilient``.
+    """
+
+    upstreams: Annotated[
+        dict[str, Annotated[str, Field(pattern=r"^(https?://|\$\{)")]], Field(min_length=1, max_length=16)
+    ]
+    """Name to URL, in order of preference."""
+    profile: Literal["naive", "resilient"] = "resilient"
+    defect: Defect | None = None
+    fallback: Flag = True
+    """Whether another upstream, or a plain answer wrapped as a stream, may stand in."""
+    one_token_per_event: Flag = True
+    """Whether each content event of the upstreams is one token, as in the lab. Only then can a gateway count events
+    against the reported usage and so notice that one was lost on the way; false for upstreams that batch tokens."""
+
+    connect: Duration = 1.0
+    """Deadline for the TCP (and TLS) connection to an upstream."""
+    first_token: Duration = 1.0
+    """Deadline for the first content of a streamed answer, counted from the attempt's begin."""
+    between_events: Duration = 2.0
+    """Deadline from one event to the next; comments and pings are no progress."""
+    plain_answer: Duration = 10.0
+    """Deadline for a whole plain answer, counted from the attempt's begin."""
+    total: Duration = 60.0
+    """Deadline for the whole call, all attempts and waits included."""
+
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    """How many more rounds over the upstreams a call makes while no content has reached the client."""
+    backoff: Duration = 0.1
+    """Wait before the first retry, doubled for each further one; a random half of it is jitter."""
+    backoff_max: Duration = 2.0
+    """No wait is longer; a call that would have to wait longer fails with 429 and says for how long."""
+    retry_after_max: Duration = 60.0
+    """An upstream's Retry-After is honoured up to this."""
+
+    unhealthy_after: Annotated[int, Field(ge=0)] = 5
+    """More failures in a row than this make an upstream unhealthy: it is skipped while another one is not."""
+    cooldown: Duration = 1.0
+    """How long an unhealthy upstream is left alone before one live request may try it."""
+    trial_first_token: Duration = 0.5
+    """Deadline for the first content of that request, before it falls back like any other."""
+    capability_ttl: Duration = 60.0
+    """How long it is remembered whether an upstream streams a model."""
+    seed: int = 0
+    """Of the jitter."""
+
+    @model_validator(mode="after")
+    def _defects_are_of_the_resilient(self) -> GatewaySettings:
+        if self.defect is not None and self.profile == "naive":
+            raise ValueError("defect: a mutant is a resilient gateway; the naive one has its own faults")
+        return self
