@@ -11,7 +11,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """``measure[.aggregate][(argument)] operator value``; ``value`` in base units: seconds, shares 0..1, counts, per second."""
+    """``measure[.aggregate][(argument)] operator value``.
+
+    ``value`` is in base units: seconds, shares 0..1, counts, per second. ``aggregate`` is filled in when the measure
+    has a default one.
+    """
 
     text: str
     measure: str
@@ -23,8 +27,11 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A mark and an offset. ``mark``: start (of the warm-up), origin, over (end of the timeline), drained,
-    or a fault's ``ID.applied`` and ``ID.healed``."""
+    """A mark and an offset.
+
+    ``mark``: start (of the warm-up), origin, injection (the first fault's begin), tail (the quiet tail's begin), over
+    (end of the timeline), drained, or a fault's ``ID.applied`` and ``ID.healed``.
+    """
 
     mark: str
     offset_s: float = 0.0
@@ -41,8 +48,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Sustained:
-    """How long a state must last to count: in a span of ``for_s``, success >= ``success`` (failover), or the target's part
-    of the answers >= ``share_of_baseline`` times its part before the first fault (recovery)."""
+    """How long a state must last to count, over a span of ``for_s``.
+
+    Failover: success >= ``success``. Recovery: the targets' part of the answers >= ``share_of_baseline`` times their
+    part before the first fault.
+    """
 
     for_s: float
     success: float | None = None

@@ -1,0 +1,210 @@
+"""The measures that exist: name, unit, what they need. The parser and the linter read this table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from chaosproxy.errors import BadValue
+from chaosproxy.units import parse_duration, parse_rate, parse_share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Unit(Enum):
+    """What the values of a measure are, in words; code keeps seconds, 0..1, counts and per second."""
+
+    SHARE = "share"
+    SECONDS = "seconds"
+    COUNT = "count"
+    NUMBER = "number"
+    PER_SECOND = "per_second"
+
+
+class Needs(Enum):
+    """Where a measure's facts come from."""
+
+    CLIENT = "client"  # the load, or an entry listener of ours
+    EXCHANGES = "exchanges"  # the listeners in front of the backends
+    FAULT = "fault"  # the faults' own marks and hits
+    RUN = "run"  # the clock
+
+
+class Takes(Enum):
+    """What stands in a measure's parentheses."""
+
+    NOTHING = "nothing"
+    FAULT = "fault"
+    BACKEND = "backend"
+    OBJECTIVES = "objectives"
+
+
+class Better(Enum):
+    """The direction in which users are happier."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row. ``sampled``: a value per call (or gap), so that an aggregate makes one number of them.
+
+    ``aggregate`` is the default one; a sampled measure without it has to be written with one.
+    """
+
+    name: str
+    unit: Unit
+    needs: Needs
+    better: Better
+    meaning: str
+    takes: Takes = Takes.NOTHING
+    sampled: bool = False
+    aggregate: str | None = None
+    abort_only: bool = False
+
+    def unit_of(self, aggregate: str | None) -> Unit:
+        """The unit of the value: that of the measure, but for ``.count``."""
+        return Unit.COUNT if aggregate == "count" else self.unit
+
+
+AGGREGATES = ("mean", "min", "max", "count", "sum")
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
+
+
+def percentile(aggregate: str) -> float | None:
+    """0.99 of ``p99``; None when the aggregate is not a percentile between p1 and p99.9."""
+    match = _PERCENTILE.fullmatch(aggregate)
+    return float(match[1]) / 100 if match and 1 <= float(match[1]) <= 99.9 else None
+
+
+def _share(name: str, better: Better, meaning: str) -> Measure:
+    return Measure(name, Unit.SHARE, Needs.CLIENT, better, meaning)
+
+
+def _calls(name: str, meaning: str) -> Measure:
+    return Measure(name, Unit.COUNT, Needs.CLIENT, Better.LOWER, meaning)
+
+
+def _times(name: str, meaning: str) -> Measure:
+    return Measure(name, Unit.SECONDS, Needs.CLIENT, Better.LOWER, meaning, sampled=True)
+
+
+def _fault_time(name: str, meaning: str) -> Measure:
+    return Measure(name, Unit.SECONDS, Needs.FAULT, Better.LOWER, meaning, Takes.FAULT)
+
+
+_ROWS = (
+    _share("success", Better.HIGHER, "calls with outcome ok, of all calls sent"),
+    _share("error_rate", Better.LOWER, "calls that were not ok and said so (error, timeout, hung), of all calls sent"),
+    _share("timeout_rate", Better.LOWER, "calls that ran into their timeout or hung, of all calls sent"),
+    _share(
+        "content_intact", Better.HIGHER, "calls passed off as whole whose text is whole, of all passed off as whole"
+    ),
+    _calls("hung", "calls that did not even end at their timeout"),
+    _calls("silent_truncated", "calls that ended as if complete, with a text that is only the beginning"),
+    _calls("silent_empty", "calls that ended as if complete, without any text"),
+    _calls("silent_corrupt", "calls that ended as if complete, with a text that differs inside"),
+    _calls("duplicated", "calls whose text began anew after some content"),
+    _calls("leaked", "calls that contain another call's tag"),
+    _times("ttft", "first non-empty content, reasoning or tool delta, from the intended send time"),
+    _times("ttfb", "status line and headers, from the intended send time"),
+    _times("icl", "inter-chunk latency: each gap between two content events"),
+    _times("tpot", "(last content - first content) / (output tokens - 1), for calls of two tokens or more"),
+    _times("e2e", "the end of the answer, from the intended send time"),
+    _times("stall", "the longest gap between two content events of a call"),
+    Measure(
+        "goodput",
+        Unit.PER_SECOND,
+        Needs.CLIENT,
+        Better.HIGHER,
+        "calls with outcome ok that also meet every objective, per second of the window",
+        Takes.OBJECTIVES,
+    ),
+    Measure(
+        "usage_error",
+        Unit.SHARE,
+        Needs.CLIENT,
+        Better.LOWER,
+        "how far the reported output tokens are from the expected ones, relative to these",
+        sampled=True,
+        aggregate="mean",
+    ),
+    Measure(
+        "retries_per_call",
+        Unit.NUMBER,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "requests that reached our listeners for a call, minus one",
+        sampled=True,
+        aggregate="mean",
+    ),
+    Measure("upstream_requests", Unit.COUNT, Needs.EXCHANGES, Better.NEITHER, "requests that reached our listeners"),
+    Measure(
+        "served_by",
+        Unit.SHARE,
+        Needs.EXCHANGES,
+        Better.NEITHER,
+        "answered calls whose answer came from this backend, of all answered calls",
+        Takes.BACKEND,
+    ),
+    Measure(
+        "abandoned_upstream",
+        Unit.COUNT,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "requests that still ran at a listener after the call that they belong to had ended",
+    ),
+    Measure(
+        "retry_after_ignored",
+        Unit.COUNT,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "requests for a call that came before the Retry-After had passed which the same listener gave that call",
+    ),
+    Measure(
+        "hits", Unit.COUNT, Needs.FAULT, Better.NEITHER, "requests or connections that the fault acted on", Takes.FAULT
+    ),
+    _fault_time("applied_late", "from the planned to the real begin of the fault"),
+    _fault_time("failover_time", "from the fault's begin to the first answer of a lasting span of success"),
+    _fault_time("recovery_time", "from the fault's end to the first answer of a span in which its targets serve again"),
+    Measure("elapsed", Unit.SECONDS, Needs.RUN, Better.LOWER, "since the run began, warm-up included", abort_only=True),
+)
+
+MEASURES: Mapping[str, Measure] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every measure by its name."""
+
+NOT_YET: Mapping[str, str] = MappingProxyType(
+    {
+        "apdex": "apdex does not exist yet",
+        "workflow_success": "workflow_success does not exist yet",
+        "cost": "cost does not exist yet",
+        "throughput": "throughput does not exist yet, use goodput(e2e <= 60s) for whole answers per second",
+        "probe": "probe does not exist yet",
+        "itl": "itl means two things in the field, write icl (between chunks) or tpot (per output token)",
+    }
+)
+"""Known names that cannot be measured yet, and what to say about them."""
+
+_INTEGER = re.compile(r"\d+")
+_DECIMAL = re.compile(r"\d+(?:\.\d+)?")
+
+
+def read_value(text: str, unit: Unit) -> float:
+    """A value with its unit, in base units. Raises BadValue."""
+    match unit:
+        case Unit.SHARE:
+            return parse_share(text)
+        case Unit.SECONDS:
+            return parse_duration(text)
+        case Unit.PER_SECOND:
+            return parse_rate(text)
+    pattern, wanted = (_INTEGER, "a whole number") if unit is Unit.COUNT else (_DECIMAL, "a number")
+    if pattern.fullmatch(text) is None:
+        raise BadValue(f"expected {wanted} without a unit, such as 0 or 20, got {text!r}")
+    return float(text)
