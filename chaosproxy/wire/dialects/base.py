@@ -7,11 +7,12 @@ from typing import Protocol
 
 from chaosproxy.events import Headers, Meaning
 from chaosproxy.wire import Splitter
+from chaosproxy.wire.dialects.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What a request body says. ``prompt`` is the text of all messages, joined by newlines; fields are None if absent."""
+    """What a request body says, None where absent. ``prompt`` is the text of all messages, joined by newlines."""
 
     model: str | None = None
     stream: bool | None = None
@@ -22,13 +23,17 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What a provider tells about its limits beside a 429: per minute, with the seconds until they reset."""
+    """What a provider tells about its limits beside a 429: per minute, with the seconds until they reset.
+
+    ``now_unix_s`` is the wall time, for providers that tell a moment instead of a span; None leaves the moments out.
+    """
 
     requests: int
     remaining_requests: int
     tokens: int
     remaining_tokens: int
     reset_s: float
+    now_unix_s: float | None = None
 
 
 class Dialect(Protocol):
@@ -54,7 +59,9 @@ class Dialect(Protocol):
     def splitter(self) -> Splitter:
         """A fresh splitter for a streamed answer."""
 
-    def error(self, status: int, *, error_type: str | None, code: str | None, message: str | None) -> tuple[Headers, bytes]:
+    def error(
+        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+    ) -> tuple[Headers, bytes]:
         """Header fields and body with which this provider reports ``status``; None means its usual words."""
 
     def error_event(self, error_type: str | None, message: str | None) -> bytes:
@@ -62,3 +69,9 @@ class Dialect(Protocol):
 
     def limit_headers(self, limit: RateLimit) -> Headers:
         """The provider's rate-limit header fields."""
+
+    def stream_frames(self, answer: Answer) -> list[bytes]:
+        """The frames of a whole streamed answer, as this provider sends them."""
+
+    def plain_body(self, answer: Answer) -> bytes:
+        """The body of a whole plain answer."""

@@ -1,0 +1,265 @@
+"""OpenAI chat completions, as openai-python 3.52 reads them (types/chat) and as compatible servers vary them.
+
+Error words: platform.openai.com/docs/guides/error-codes, and bodies seen in public issues. Where OpenAI is not known to
+use a status (402, 408, 507, 529), the words are those of compatible servers or in their style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaosproxy.events import Headers, Kind, Meaning
+from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
+from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
+from chaosproxy.wire.dialects.requests import ends_with, prompt_text
+from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, text, word
+from chaosproxy.wire.sse import SseSplitter, read_event, write_event
+
+FINISH_WORDS = {
+    Finish.STOP: "stop",
+    Finish.LENGTH: "length",
+    Finish.TOOL: "tool_calls",
+    Finish.FILTER: "content_filter",
+}
+DONE = write_event("[DONE]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    type: str
+    code: str | int | None
+    message: str
+
+
+_OVERLOADED = _Words("server_error", None, "The engine is currently overloaded, please try again later")
+_USUAL = {
+    400: _Words("invalid_request_error", None, "We could not parse the JSON body of your request."),
+    401: _Words("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    402: _Words("unknown_error", "invalid_request_error", "Insufficient Balance"),
+    403: _Words(
+        "request_forbidden", "unsupported_country_region_territory", "Country, region, or territory not supported"
+    ),
+    404: _Words("invalid_request_error", "model_not_found", "The model does not exist or you lack access to it."),
+    408: _Words("server_error", "request_timeout", "Request timed out."),
+    409: _Words("invalid_request_error", "conflict", "The resource was changed by another request."),
+    413: _Words("invalid_request_error", "request_too_large", "Request body too large."),
+    422: _Words("invalid_request_error", None, "Unprocessable entity."),
+    429: _Words("requests", "rate_limit_exceeded", "Rate limit reached on requests per min (RPM)."),
+    500: _Words("server_error", None, "The server had an error while processing your request. Sorry about that!"),
+    502: _Words("cf_bad_gateway", 502, "Bad gateway."),
+    503: _OVERLOADED,
+    504: _Words("cf_gateway_timeout", 504, "Gateway timeout."),
+    507: _Words("server_error", "insufficient_storage", "Not enough memory to serve the model."),
+    529: _OVERLOADED,
+}
+_BY_NAME = {
+    "tokens": _Words("tokens", "rate_limit_exceeded", "Rate limit reached on tokens per min (TPM)."),
+    "insufficient_quota": _Words(
+        "insufficient_quota",
+        "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
+    "context_length_exceeded": _Words(
+        "invalid_request_error", "context_length_exceeded", "Your input exceeds the context window of this model."
+    ),
+}
+
+
+class OpenAIChat:
+    """``POST .../chat/completions``. All its errors are JSON; an HTML page from the edge is another fault."""
+
+    name = "openai.chat"
+    stream_type = "text/event-stream; charset=utf-8"
+
+    def claims(self, method: str, path: str) -> bool:
+        """Also under ``/openai/deployments/NAME`` (Azure) or a gateway's prefix."""
+        return ends_with(method, path, "/chat/completions")
+
+    def read_request(self, body: bytes) -> RequestFacts:
+        """``max_completion_tokens`` goes before the older ``max_tokens``."""
+        request = fields(parse(body))
+        stream = request.get("stream")
+        max_tokens = count(request.get("max_completion_tokens"))
+        return RequestFacts(
+            model=word(request.get("model")),
+            stream=stream if isinstance(stream, bool) else None,
+            prompt=prompt_text(request.get("messages")),
+            max_tokens=max_tokens if max_tokens is not None else count(request.get("max_tokens")),
+            asks_usage=fields(request.get("stream_options")).get("include_usage") is True,
+        )
+
+    def read_event(self, frame: bytes) -> Meaning:
+        """A frame is a TOKEN exactly when it has text, so the chunk that only names a tool is OTHER.
+
+        A chunk with a role is OPENING when it carries no text and no end: some servers repeat the role in every chunk.
+        """
+        event = read_event(frame)
+        if event.data is None or event.name == "ping":
+            return Meaning(Kind.KEEPALIVE)
+        if event.data.startswith("[DONE]"):
+            return Meaning(Kind.TERMINAL)
+        chunk = fields(parse(event.data))
+        meaning = _meaning(chunk, "delta")
+        roles = (fields(choice.get("delta")).get("role") for choice in _choices(chunk))
+        opens = not meaning.kind & ~Kind.USAGE and any(roles)
+        return replace(meaning, kind=meaning.kind | Kind.OPENING) if opens else meaning
+
+    def read_answer(self, body: bytes) -> Meaning:
+        """``text`` ends with the tool arguments."""
+        return _meaning(fields(parse(body)), "message")
+
+    def splitter(self) -> SseSplitter:
+        """Server-sent events."""
+        return SseSplitter()
+
+    def error(
+        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+    ) -> tuple[Headers, bytes]:
+        """A known ``code`` or type, such as insufficient_quota, brings its own message along."""
+        words = _words(status, error_type, code)
+        body = _error_body(error_type or words.type, code or words.code, message or words.message)
+        return (("content-type", "application/json"),), dump(body).encode()
+
+    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+        """An unnamed event; the official client raises APIError."""
+        words = _words(500, error_type, None)
+        return write_event(dump(_error_body(error_type or words.type, words.code, message or words.message)))
+
+    def limit_headers(self, limit: RateLimit) -> Headers:
+        """Resets are spans, written as Go durations."""
+        reset = go_duration(limit.reset_s)
+        return (
+            ("x-ratelimit-limit-requests", str(limit.requests)),
+            ("x-ratelimit-limit-tokens", str(limit.tokens)),
+            ("x-ratelimit-remaining-requests", str(limit.remaining_requests)),
+            ("x-ratelimit-remaining-tokens", str(limit.remaining_tokens)),
+            ("x-ratelimit-reset-requests", reset),
+            ("x-ratelimit-reset-tokens", reset),
+        )
+
+    def stream_frames(self, answer: Answer) -> list[bytes]:
+        """Role chunk, content, tool call, finish, usage if asked for, ``[DONE]``."""
+        return [write_event(dump(chunk)) for chunk in _chunks(answer)] + [DONE]
+
+    def plain_body(self, answer: Answer) -> bytes:
+        """A ``chat.completion`` object."""
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.tool is not None:
+            message["content"] = answer.text or None
+            message["tool_calls"] = [_tool(answer, answer.tool, answer.tool.arguments)]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH_WORDS[answer.finish]}
+        return dump({**_frame(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}).encode()
+
+
+def go_duration(seconds: float) -> str:
+    """Text as Go prints a time.Duration: ``6m0s``, ``1.5s``, ``20ms``; rounded to milliseconds."""
+    milliseconds = round(seconds * 1000)
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest / 1000:g}s"
+    return f"{hours}h{minutes}m{tail}" if hours else f"{minutes}m{tail}" if minutes else tail
+
+
+def _words(status: int, error_type: str | None, code: str | None) -> _Words:
+    named = _BY_NAME.get(code or "") or _BY_NAME.get(error_type or "")
+    if named is not None:
+        return named
+    fallback = _USUAL[500] if status >= 500 else _Words("invalid_request_error", None, "Invalid request.")
+    return _USUAL.get(status, fallback)
+
+
+def _error_body(error_type: str, code: str | int | None, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": error_type, "param": None, "code": code}}
+
+
+# reading ------------------------------------------------------------------------------------------------------------
+
+
+def _choices(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    return [fields(choice) for choice in items(payload.get("choices"))]
+
+
+def _meaning(payload: dict[str, Any], part: str) -> Meaning:
+    """A chunk (``part`` is delta) and a plain answer (message) have the same shape."""
+    if payload.get("error"):
+        return Meaning(Kind.ERROR)
+    kind = Kind.OTHER
+    texts: list[str] = []
+    finish = None
+    for choice in _choices(payload):
+        said = fields(choice.get(part))
+        content, arguments = _content(said), _arguments(said)
+        finish = word(choice.get("finish_reason")) or finish
+        kind |= (Kind.CONTENT if content else Kind.OTHER) | (Kind.TOOL if arguments else Kind.OTHER)
+        texts += content, arguments
+    usage = fields(payload.get("usage"))
+    kind |= (Kind.FINISH if finish else Kind.OTHER) | (Kind.USAGE if usage else Kind.OTHER)
+    prompt_tokens, output_tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    return Meaning(kind, "".join(texts), finish, prompt_tokens, output_tokens)
+
+
+def _content(part: dict[str, Any]) -> str:
+    """Reasoning has two spellings; servers that send both repeat the same text."""
+    reasoning = text(part.get("reasoning_content")) or text(part.get("reasoning"))
+    return reasoning + text(part.get("content")) + text(part.get("refusal"))
+
+
+def _arguments(part: dict[str, Any]) -> str:
+    functions = [part.get("function_call"), *(fields(tool).get("function") for tool in items(part.get("tool_calls")))]
+    return "".join(text(fields(function).get("arguments")) for function in functions)
+
+
+# writing ------------------------------------------------------------------------------------------------------------
+
+
+def _frame(answer: Answer, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{answer.id}",
+        "object": kind,
+        "created": answer.created,
+        "model": answer.model,
+        "system_fingerprint": None,
+    }
+
+
+def _chunks(answer: Answer) -> Iterator[dict[str, Any]]:
+    frame = _frame(answer, "chat.completion.chunk")
+    no_usage = {"usage": None} if answer.include_usage else {}
+    for delta in _deltas(answer):
+        yield {**frame, "choices": [_delta(delta, None)], **no_usage}
+    yield {**frame, "choices": [_delta({}, FINISH_WORDS[answer.finish])], **no_usage}
+    if answer.include_usage:
+        yield {**frame, "choices": [], "usage": _usage(answer)}
+
+
+def _delta(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+
+
+def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
+    yield {"role": "assistant", "content": "", "refusal": None}
+    for piece in answer.text_pieces:
+        yield {"content": piece}
+    if answer.tool is not None:
+        yield {"tool_calls": [{"index": 0, **_tool(answer, answer.tool, "")}]}
+        for piece in answer.tool.arguments_pieces:
+            yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+
+
+def _tool(answer: Answer, tool: ToolCall, arguments: str) -> dict[str, Any]:
+    return {"id": f"call_{answer.id}", "type": "function", "function": {"name": tool.name, "arguments": arguments}}
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    return {
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.output_tokens,
+        "total_tokens": answer.prompt_tokens + answer.output_tokens,
+    }
+
+
+OPENAI_CHAT = OpenAIChat()

@@ -1,0 +1,73 @@
+"""Any HTTP body that no dialect claims: bytes that mean nothing to us."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from chaosproxy.events import RAW, Headers, Meaning
+from chaosproxy.wire.dialects.answers import Answer
+from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
+from chaosproxy.wire.foreign_json import dump
+from chaosproxy.wire.raw import RawSplitter
+
+
+class RawBody:
+    """Claims nothing; it is what is left when nobody does."""
+
+    name = "raw"
+    stream_type = "application/octet-stream"
+
+    def claims(self, method: str, path: str) -> bool:
+        """Never."""
+        del method, path
+        return False
+
+    def read_request(self, body: bytes) -> RequestFacts:
+        """No facts."""
+        del body
+        return RequestFacts()
+
+    def read_event(self, frame: bytes) -> Meaning:
+        """Always RAW."""
+        del frame
+        return RAW
+
+    def read_answer(self, body: bytes) -> Meaning:
+        """Always RAW."""
+        del body
+        return RAW
+
+    def splitter(self) -> RawSplitter:
+        """Every piece is a frame."""
+        return RawSplitter()
+
+    def error(
+        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+    ) -> tuple[Headers, bytes]:
+        """``{"error": MESSAGE}``, the shape that small servers use; the message is the status in words by default."""
+        del error_type, code
+        return (("content-type", "application/json"),), dump({"error": message or _phrase(status)}).encode()
+
+    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+        """The same as a line of JSON."""
+        return dump({"error": message or error_type or _phrase(500)}).encode() + b"\n"
+
+    def limit_headers(self, limit: RateLimit) -> Headers:
+        """None: there is no common name for them."""
+        del limit
+        return ()
+
+    def stream_frames(self, answer: Answer) -> list[bytes]:
+        """The pieces of the text."""
+        return [piece.encode("utf-8", "replace") for piece in answer.text_pieces if piece]
+
+    def plain_body(self, answer: Answer) -> bytes:
+        """The text."""
+        return answer.text.encode("utf-8", "replace")
+
+
+def _phrase(status: int) -> str:
+    return next((known.phrase for known in HTTPStatus if known == status), f"Status {status}")
+
+
+RAW_BODY = RawBody()

@@ -1,0 +1,31 @@
+"""What the requests of several dialects have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chaosproxy.wire.foreign_json import fields, items, text
+
+
+def ends_with(method: str, path: str, ending: str) -> bool:
+    """Whether this is a POST to ``ending`` under any prefix; a query and a slash at the end do not matter."""
+    return method.upper() == "POST" and path.partition("?")[0].rstrip("/").endswith(ending)
+
+
+def prompt_text(messages: Any, system: Any = None) -> str | None:
+    """The text of all messages, the system's first, joined by newlines; None when ``messages`` is not an array."""
+    if not isinstance(messages, list):
+        return None
+    contents = [system, *(fields(message).get("content") for message in messages)]
+    return "\n".join(piece for content in contents for piece in _texts(content) if piece)
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Content is a string or an array of parts; a tool's result is a part with content of its own."""
+    yield text(content)
+    for part in map(fields, items(content)):
+        yield text(part.get("text"))
+        yield text(part.get("content"))
+        for inner in map(fields, items(part.get("content"))):
+            yield text(inner.get("text"))

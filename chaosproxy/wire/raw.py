@@ -1,0 +1,20 @@
+"""A body without frames: every piece is passed on as it came."""
+
+from __future__ import annotations
+
+
+class RawSplitter:
+    """Makes each piece a frame, so that nothing ever waits."""
+
+    @property
+    def pending(self) -> int:
+        """Always 0."""
+        return 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """``data`` itself."""
+        return [data] if data else []
+
+    def flush(self) -> bytes:
+        """Always empty."""
+        return b""

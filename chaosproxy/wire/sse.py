@@ -1,0 +1,98 @@
+"""Server-sent events: bytes to frames and back (WHATWG HTML, 9.2.6).
+
+A frame ends with a blank line. A line ends with LF, CR or CRLF, so a CR that is the last byte at hand may be half of a
+CRLF. Whether to wait for the other half depends on what came before, never on how the bytes were split:
+
+    ... LF CR     wait: in a stream with CRLF line ends the LF is on its way
+    ... CR CR     the frame ends here: a stream with CR line ends would otherwise be late by one event; in the odd
+                  mix CR CRLF the LF leads the next frame, where it changes nothing
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_BOM = "\ufeff"
+
+
+class SseSplitter:
+    """Cuts an event stream into frames; a second blank line in a row is a frame of its own, so nothing ever waits."""
+
+    def __init__(self) -> None:
+        # The byte before the frame comes first, so that a blank line is always two line ends; a stream begins as
+        # if after an LF.
+        self._buffer = bytearray(b"\n")
+        self._searched = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the frame that is not complete yet."""
+        return len(self._buffer) - 1
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that ``data`` completes."""
+        self._buffer += data
+        frames: list[bytes] = []
+        start = 1
+        while (blank := _BLANK_LINE.search(self._buffer, self._searched)) is not None:
+            end = blank.end()
+            if end == len(self._buffer) and blank[0] == b"\n\r":
+                break
+            frames.append(bytes(self._buffer[start:end]))
+            start, self._searched = end, end - 1
+        del self._buffer[: start - 1]
+        self._searched = max(0, len(self._buffer) - 2)
+        return frames
+
+    def flush(self) -> bytes:
+        """What is left at the end of the body; a last CR that waited for its LF is here too."""
+        rest = bytes(self._buffer[1:])
+        self._buffer = bytearray(b"\n")
+        self._searched = 0
+        return rest
+
+
+class SseEvent(NamedTuple):
+    """The fields of one frame, None when absent. Only a frame with ``data`` reaches an application."""
+
+    name: str | None
+    data: str | None
+    id: str | None
+    retry_ms: int | None
+    comment: str | None
+
+
+def read_event(frame: bytes) -> SseEvent:
+    """Read a frame as a browser would: bad UTF-8 becomes U+FFFD, unknown fields are ignored. Never raises."""
+    name = event_id = retry_ms = None
+    data: list[str] = []
+    comments: list[str] = []
+    for line in _LINE_END.split(frame.decode("utf-8", "replace").removeprefix(_BOM)):
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match field:
+            case "data":
+                data.append(value)
+            case "event":
+                name = value or None
+            case "id" if "\0" not in value:
+                event_id = value
+            case "retry" if value.isascii() and value.isdigit():
+                retry_ms = int(value[:18])
+            case "" if line:
+                comments.append(value)
+    return SseEvent(name, _joined(data), event_id, retry_ms, _joined(comments))
+
+
+def write_event(data: str, name: str | None = None) -> bytes:
+    """One event with its blank line; each line of ``data`` becomes a field of its own."""
+    head = f"event: {name}\n" if name is not None else ""
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
+    return f"{head}{lines}\n".encode()
+
+
+def _joined(lines: list[str]) -> str | None:
+    return "\n".join(lines) if lines else None
