@@ -6,15 +6,21 @@ also ends at EOF of stdin, so that a part never outlives the process that holds 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, Protocol, Self
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from chaosproxy.errors import ChaosError, UserError
+
+S = TypeVar("S", bound=BaseModel)
 
 LINE_LIMIT_BYTES = 16 * 1024 * 1024
 """The longest line that a part takes on its stdin."""
@@ -40,6 +46,29 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise UserError(f"expected an address such as 127.0.0.1:9001, got {text!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments(Generic[S]):
+    """The command line of a part."""
+
+    settings: S
+    listen: str
+    leash: bool
+
+
+def parse_arguments(module: str, model: type[S], argv: Sequence[str]) -> Arguments[S]:
+    """Read ``--settings JSON --listen HOST:PORT --leash``; ends the process with 2 when they are wrong."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=model.__doc__)
+    parser.add_argument("--settings", default="{}", metavar="JSON", help="as under systems: of an experiment file")
+    parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 picks a free one")
+    parser.add_argument("--leash", action="store_true", help="end at EOF of stdin")
+    given = parser.parse_args(argv)
+    try:
+        settings = model.model_validate_json(given.settings)
+    except ValidationError as error:
+        parser.error(f"--settings: {error}")
+    return Arguments(settings, given.listen, given.leash)
 
 
 def announce(**facts: Any) -> None:
