@@ -26,6 +26,7 @@ class SseSplitter:
         # if after an LF.
         self._buffer = bytearray(b"\n")
         self._searched = 0
+        self._has_cr = False
 
     @property
     def pending(self) -> int:
@@ -35,12 +36,10 @@ class SseSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes."""
         self._buffer += data
+        self._has_cr = self._has_cr or b"\r" in data
         frames: list[bytes] = []
         start = 1
-        while (blank := _BLANK_LINE.search(self._buffer, self._searched)) is not None:
-            end = blank.end()
-            if end == len(self._buffer) and blank[0] == b"\n\r":
-                break
+        while end := self._frame_end():
             frames.append(bytes(self._buffer[start:end]))
             start, self._searched = end, end - 1
         del self._buffer[: start - 1]
@@ -54,6 +53,16 @@ class SseSplitter:
         self._searched = 0
         return rest
 
+    def _frame_end(self) -> int:
+        """Where the next frame ends; 0 when that is not known yet."""
+        if not self._has_cr:  # what providers send: several times faster without the expression
+            found = self._buffer.find(b"\n\n", self._searched)
+            return found + 2 if found >= 0 else 0
+        blank = _BLANK_LINE.search(self._buffer, self._searched)
+        if blank is None or (blank[0] == b"\n\r" and blank.end() == len(self._buffer)):
+            return 0
+        return blank.end()
+
 
 class SseEvent(NamedTuple):
     """The fields of one frame, None when absent. Only a frame with ``data`` reaches an application."""
@@ -63,6 +72,11 @@ class SseEvent(NamedTuple):
     id: str | None
     retry_ms: int | None
     comment: str | None
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether it is a ping or only a comment: sent so that silence is not taken for death."""
+        return self.name == "ping" or (self.data is None and self.comment is not None)
 
 
 def read_event(frame: bytes) -> SseEvent:
@@ -80,8 +94,8 @@ def read_event(frame: bytes) -> SseEvent:
                 name = value or None
             case "id" if "\0" not in value:
                 event_id = value
-            case "retry" if value.isascii() and value.isdigit():
-                retry_ms = int(value[:18])
+            case "retry" if value.isascii() and value.isdigit() and len(value) < 16:
+                retry_ms = int(value)
             case "" if line:
                 comments.append(value)
     return SseEvent(name, _joined(data), event_id, retry_ms, _joined(comments))

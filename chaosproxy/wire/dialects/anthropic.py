@@ -1,7 +1,7 @@
 """Anthropic messages, as anthropic-sdk-python 2.11 reads them (types/raw_*_event.py).
 
-Error words: docs.claude.com/en/api/errors. Statuses that the API does not list (402 and 409 are listed in the SDK only)
-get the type that is nearest in meaning.
+Error words: docs.claude.com/en/api/errors and types/shared/error_type.py. A status that neither names (408, 422, 502,
+503, 507) gets the nearest type.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class AnthropicMessages:
         ``message_start`` tells the prompt tokens but is not USAGE: that is the frame that tells the final counts.
         """
         event = read_event(frame)
-        if event.data is None or event.name == "ping":
+        if event.keeps_alive:
             return Meaning(Kind.KEEPALIVE)
         if event.name == "error":
             return Meaning(Kind.ERROR)
-        payload = fields(parse(event.data))
+        payload = fields(parse(event.data or ""))
         if event.name is None or payload.get("type") != event.name:
             return OTHER
         match event.name:
@@ -105,7 +105,10 @@ class AnthropicMessages:
         for block in map(fields, items(payload.get("content"))):
             content = text(block.get("text")) + text(block.get("thinking"))
             arguments = rewritten(block["input"]) if fields(block.get("input")) else ""
-            kind |= (Kind.CONTENT if content else Kind.OTHER) | (Kind.TOOL if arguments else Kind.OTHER)
+            if content:
+                kind |= Kind.CONTENT
+            if arguments:
+                kind |= Kind.TOOL
             texts += content, arguments
         return _end_meaning(kind, "".join(texts), payload, fields(payload.get("usage")))
 
@@ -143,12 +146,12 @@ class AnthropicMessages:
         return [write_event(dump(event), event["type"]) for event in _events(answer)]
 
     def plain_body(self, answer: Answer) -> bytes:
-        """A ``message`` object. Raises ValueError when the tool's arguments are not JSON: they are an object here."""
+        """A ``message`` object. Tool arguments are an object here, an empty one if their text is not."""
         content: list[dict[str, Any]] = []
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         if answer.tool is not None:
-            content.append({**_tool_block(answer, answer.tool.name), "input": parse(answer.tool.arguments or "{}")})
+            content.append({**_tool_block(answer, answer.tool.name), "input": fields(parse(answer.tool.arguments))})
         message = _message(answer)
         message |= {"content": content, "stop_reason": FINISH_WORDS[answer.finish]}
         message["usage"] = {"input_tokens": answer.prompt_tokens, "output_tokens": answer.output_tokens}
@@ -177,7 +180,10 @@ def _delta_meaning(delta: dict[str, Any]) -> Meaning:
 
 def _end_meaning(kind: Kind, content: str, ending: dict[str, Any], usage: dict[str, Any]) -> Meaning:
     finish = word(ending.get("stop_reason"))
-    kind |= (Kind.FINISH if finish else Kind.OTHER) | (Kind.USAGE if usage else Kind.OTHER)
+    if finish:
+        kind |= Kind.FINISH
+    if usage:
+        kind |= Kind.USAGE
     return Meaning(kind, content, finish, count(usage.get("input_tokens")), count(usage.get("output_tokens")))
 
 

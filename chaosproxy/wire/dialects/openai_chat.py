@@ -96,14 +96,16 @@ class OpenAIChat:
         A chunk with a role is OPENING when it carries no text and no end: some servers repeat the role in every chunk.
         """
         event = read_event(frame)
-        if event.data is None or event.name == "ping":
+        if event.keeps_alive:
             return Meaning(Kind.KEEPALIVE)
-        if event.data.startswith("[DONE]"):
+        data = event.data or ""
+        if data.startswith("[DONE]"):
             return Meaning(Kind.TERMINAL)
-        chunk = fields(parse(event.data))
+        chunk = fields(parse(data))
         meaning = _meaning(chunk, "delta")
-        roles = (fields(choice.get("delta")).get("role") for choice in _choices(chunk))
-        opens = not meaning.kind & ~Kind.USAGE and any(roles)
+        if meaning.text or meaning.finish or meaning.kind is Kind.ERROR:
+            return meaning
+        opens = any(fields(choice.get("delta")).get("role") for choice in _choices(chunk))
         return replace(meaning, kind=meaning.kind | Kind.OPENING) if opens else meaning
 
     def read_answer(self, body: bytes) -> Meaning:
@@ -194,10 +196,16 @@ def _meaning(payload: dict[str, Any], part: str) -> Meaning:
         said = fields(choice.get(part))
         content, arguments = _content(said), _arguments(said)
         finish = word(choice.get("finish_reason")) or finish
-        kind |= (Kind.CONTENT if content else Kind.OTHER) | (Kind.TOOL if arguments else Kind.OTHER)
+        if content:
+            kind |= Kind.CONTENT
+        if arguments:
+            kind |= Kind.TOOL
         texts += content, arguments
     usage = fields(payload.get("usage"))
-    kind |= (Kind.FINISH if finish else Kind.OTHER) | (Kind.USAGE if usage else Kind.OTHER)
+    if finish:
+        kind |= Kind.FINISH
+    if usage:
+        kind |= Kind.USAGE
     prompt_tokens, output_tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     return Meaning(kind, "".join(texts), finish, prompt_tokens, output_tokens)
 
