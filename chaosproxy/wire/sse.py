@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r")
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_BOM = "\ufeff"
+_BOM = b"\xef\xbb\xbf"
 
 
 class SseSplitter:
-    """Cuts an event stream into frames; a second blank line in a row is a frame of its own, so nothing ever waits."""
+    """Cuts an event stream into frames; a second blank line in a row is a frame of its own and is not kept waiting."""
 
     def __init__(self) -> None:
         # The byte before the frame comes first, so that a blank line is always two line ends; a stream begins as
@@ -84,8 +84,8 @@ def read_event(frame: bytes) -> SseEvent:
     name = event_id = retry_ms = None
     data: list[str] = []
     comments: list[str] = []
-    for line in _LINE_END.split(frame.decode("utf-8", "replace").removeprefix(_BOM)):
-        field, _, value = line.partition(":")
+    for line in frame.removeprefix(_BOM).splitlines():  # of bytes: at LF, CR and CRLF only
+        field, _, value = line.decode("utf-8", "replace").partition(":")
         value = value.removeprefix(" ")
         match field:
             case "data":
