@@ -5,8 +5,8 @@ Every event carries ``at``, in seconds since its exchange began. The life of an 
     Ask  Head  Frame*  (End | Abort)
 
 ``Ask`` is the request on its way to the upstream: the upstream is asked when Ask leaves the chain, so a fault that
-swallows it has kept the upstream out. ``Tick`` and ``Heal`` travel to one stage only: the wake-up that it asked for, and
-the end of its lease. ``Hit`` and ``Miss`` travel from a stage to the journal: what it did, or why it did nothing.
+swallows it has kept the upstream out. ``Tick`` and ``Heal`` travel to one stage only: the wake-up that it asked for,
+and the end of its lease. ``Hit`` and ``Miss`` travel from a stage to the journal: what it did, or why it did nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class Kind(Flag):
     ERROR = auto()  # an error after a 200
     KEEPALIVE = auto()  # comment or ping
 
+
+AT_HEAL = float("inf")
+"""The ``at`` of an event that waits for the end of its fault's lease: healing pulls it forward to that moment."""
 
 TOKEN = Kind.CONTENT | Kind.TOOL
 
@@ -74,12 +77,16 @@ def header(headers: Headers, name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How far the answer had come when a fault was attached; all zero for a fault that is there from the start."""
+    """How far the answer had come when a fault was attached; all zero for a fault that is there from the start.
+
+    ``open`` says that the exchange was under way already: its request has been sent, and Ask will not come any more.
+    """
 
     events: int = 0
     tokens: int = 0
     bytes: int = 0
     head: Head | None = None
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def parse_hold(text: str) -> float:
+    """Seconds of a duration, or infinity for ``forever``. Raises BadValue."""
+    return float("inf") if text == "forever" else parse_duration(text)
+
+
 def parse_share(text: str) -> float:
     """0..1 of ``20%``. Raises BadValue without the percent sign or above 100 %."""
     match = _SHARE.fullmatch(text.strip())
@@ -53,6 +58,11 @@ def format_duration(seconds: float) -> str:
     return f"{seconds * 1000:.10g}ms"
 
 
+def format_hold(seconds: float) -> str:
+    """The inverse of :func:`parse_hold`."""
+    return "forever" if seconds == float("inf") else format_duration(seconds)
+
+
 def format_share(share: float) -> str:
     """``0.2`` as ``20%``."""
     return f"{share * 100:.10g}%"
@@ -72,6 +82,13 @@ def parse_flag(value: Any) -> Any:
     return value
 
 
+def split_list(value: Any) -> Any:
+    """``a,b`` as ``["a", "b"]`` and an empty text as no items, for lists on a command line."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
 def _reader(parse: Any) -> Any:
     return lambda value: parse(value) if isinstance(value, str) else value
 
@@ -84,6 +101,17 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)$", "examples": ["250ms", "2s"]}),
 ]
 """A time span; seconds in code."""
+
+Hold = Annotated[
+    float,
+    BeforeValidator(_reader(parse_hold)),
+    Field(ge=0),
+    PlainSerializer(format_hold, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h)|forever)$", "examples": ["30s", "forever"]}
+    ),
+]
+"""A time span, or ``forever``: as long as the fault's lease; seconds in code, infinity for forever."""
 
 Share = Annotated[
     float,

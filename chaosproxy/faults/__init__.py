@@ -11,10 +11,42 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
 
 from chaosproxy.errors import BadValue
+from chaosproxy.faults.admission.blackhole import ConnBlackhole
+from chaosproxy.faults.admission.lost_response import ConnLostResponse
+from chaosproxy.faults.admission.partition import Partition
+from chaosproxy.faults.admission.rate_limit import HttpRateLimit
+from chaosproxy.faults.admission.refuse import ConnRefuse
+from chaosproxy.faults.admission.status import HttpStatus
 from chaosproxy.faults.base import Fault
+from chaosproxy.faults.framing.drop import SseDrop
+from chaosproxy.faults.framing.fin import StreamFin
+from chaosproxy.faults.framing.malformed import SseMalformed
+from chaosproxy.faults.framing.reset import StreamReset
 from chaosproxy.faults.framing.truncate import StreamTruncate
+from chaosproxy.faults.semantic.error_event import LlmErrorEvent
+from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
+from chaosproxy.faults.timing.first_token import TimeFirstToken
+from chaosproxy.faults.timing.inter_token import TimeInterToken
+from chaosproxy.faults.timing.stall import TimeStall
 
-CATALOGUE: tuple[type[Fault], ...] = (StreamTruncate,)
+CATALOGUE: tuple[type[Fault], ...] = (
+    HttpStatus,
+    HttpRateLimit,
+    ConnRefuse,
+    ConnBlackhole,
+    ConnLostResponse,
+    TimeFirstToken,
+    TimeInterToken,
+    TimeStall,
+    StreamTruncate,
+    StreamFin,
+    StreamReset,
+    SseDrop,
+    SseMalformed,
+    LlmErrorEvent,
+    LlmNoTerminal,
+    Partition,
+)
 
 _BY_NAME = {fault.type: fault for fault in CATALOGUE}
 
@@ -41,7 +73,7 @@ def build(value: Any) -> Any:
 
 def describe(fault: Fault) -> dict[str, Any]:
     """The inverse of ``build``: JSON values, units in place, defaults left out."""
-    return {"type": fault.type, **fault.model_dump(mode="json", exclude_defaults=True)}
+    return {"type": fault.type, **fault.model_dump(mode="json", exclude_defaults=True, by_alias=True)}
 
 
 AnyFault = Annotated[SerializeAsAny[Fault], BeforeValidator(build), PlainSerializer(describe)]

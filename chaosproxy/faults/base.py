@@ -7,9 +7,10 @@ Laws over the whole catalogue (tests/laws) hold every fault to this.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from random import Random
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,16 +39,16 @@ class Stage(Protocol):
     def feed(self, event: Incoming) -> Iterable[Outgoing]:
         """What becomes of ``event``.
 
-        Emitted events carry ``at`` >= the fed event's and never run backwards. After an End or Abort of its own a
-        stage emits nothing more. It reports what it did with one Hit, or why it cannot act with one Miss, per
-        exchange, and settles everything that it holds at Heal.
+        Emitted events carry ``at`` >= the fed event's and never run backwards; ``AT_HEAL`` means the end of the lease,
+        whenever that is. After an End or Abort of its own a stage emits nothing more. It reports what it did with one
+        Hit, or why it cannot act with one Miss, per exchange, and settles everything that it holds at Heal.
         """
 
 
 class Fault(BaseModel):
     """Settings of one fault, with units in the names where they are numbers. Subclasses stand in the catalogue."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     type: ClassVar[str]
     """The name in experiment files."""
@@ -58,10 +59,21 @@ class Fault(BaseModel):
     """An ASCII drawing, one line per edge: what the upstream sends and what the client gets."""
     no_neutral: ClassVar[str | None] = None
     """Why no settings make this fault the identity; None when ``neutral`` does."""
-    edits_frames: ClassVar[bool] = False
-    """Whether it must understand frames, so that compressed answers have to be avoided (Accept-Encoding)."""
-    stops_upstream: ClassVar[bool] = False
-    """Whether it answers instead of the upstream."""
+
+    @property
+    def edits_frames(self) -> bool:
+        """Whether it must understand frames, so that compressed answers have to be avoided (Accept-Encoding)."""
+        return False
+
+    @property
+    def stops_upstream(self) -> bool:
+        """Whether it keeps the request from the upstream."""
+        return False
+
+    @property
+    def reaches_open(self) -> bool:
+        """Whether exchanges that are open when it begins are its business, as if ``streams`` were ``all``."""
+        return False
 
     @classmethod
     def neutral(cls) -> Self | None:
@@ -88,11 +100,20 @@ class Bucket(Protocol):
         """Take from the quota at time ``at`` (seconds, monotonic). 0.0 when granted, else the seconds to wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A quota refused a request: which one (requests or tokens), and the seconds until it would grant it."""
+
+    quota: str
+    wait_s: float
+
+
+@runtime_checkable
 class Metered(Protocol):
     """A fault that limits a rate over many exchanges: a second, small power beside ``stage``."""
 
-    def quotas_per_minute(self) -> tuple[float | None, ...]:
-        """Requests and tokens a minute, None for a quota that is not set; empty when this fault has no rate."""
+    def quotas_per_minute(self) -> dict[str, float]:
+        """Requests and tokens a minute, those that are set; empty when it has no rate, and ``stage`` is meant."""
 
-    def metered_stage(self, dice: Random, exchange: Exchange, waits_s: tuple[float, ...]) -> Stage | None:
-        """The stage for an exchange whose quota takes answered ``waits_s``; None when it is within all quotas."""
+    def refusal(self, exchange: Exchange, shortage: Shortage) -> Stage:
+        """The stage for an exchange that is beyond a quota."""

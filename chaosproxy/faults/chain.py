@@ -2,8 +2,9 @@
 
     upstream -> push -> [stage | queue] -> [stage | queue] -> advance -> client
 
-Each stage has a queue of what it emitted; an event moves on when its ``at`` has come. So a stage always sees the present,
-a stage can be attached or healed at any moment, and healing one releases exactly what that stage was holding back.
+Each stage has a queue of what it emitted; an event moves on when its ``at`` has come. So a stage always sees the
+present, a stage can be attached or healed at any moment, and healing one releases exactly what that stage was holding
+back.
 The caller owns the clock: it calls ``advance`` no later than ``next_at``.
 """
 
@@ -13,11 +14,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from chaosproxy.events import Abort, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import AT_HEAL, Abort, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
 from chaosproxy.faults.base import Stage
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Link:
     fault_id: str
     stage: Stage
@@ -66,19 +67,21 @@ class Chain:
 
     def attach(self, fault_id: str, stage: Stage, at: float) -> None:
         """Add a stage at the end; it acts from ``at`` on. Follow with ``advance(at)``."""
+        self._run(at)
         link = _Link(fault_id, stage)
         self._links.append(link)
         self._feed(len(self._links) - 1, Tick(at))
 
     def heal(self, fault_id: str, at: float) -> None:
         """End a fault: what it delays is released now, what it holds is settled. Follow with ``advance(at)``."""
+        self._run(at)
         for index, link in enumerate(self._links):
             if link.fault_id == fault_id:
-                link.queue = deque(event if event.at <= at else replace(event, at=at) for event in link.queue)
-                link.tick_at = None
                 self._feed(index, Heal(at))
+                link.tick_at = None
+                link.queue = deque(event if event.at <= at else replace(event, at=at) for event in link.queue)
                 self._run(at)
-                self._links.remove(link)
+                del self._links[index]
                 return
 
     def push(self, event: Travelling) -> None:
@@ -94,7 +97,8 @@ class Chain:
 
     def next_at(self) -> float | None:
         """When ``advance`` has something to do; None when only an event from outside can move the chain."""
-        return min((due for link in self._links if (due := link.due_at()) is not None), default=None)
+        due = min((due for link in self._links if (due := link.due_at()) is not None), default=AT_HEAL)
+        return None if due == AT_HEAL else due
 
     def take_reports(self) -> list[Report]:
         """Hits and misses since the last call."""
@@ -160,6 +164,6 @@ def run_through(stage: Stage, events: Iterable[Travelling], *, heal_at: float | 
     if heal_at is not None:
         out += chain.advance(heal_at)
         chain.heal("fault", heal_at)
-    while (at := chain.next_at()) is not None and at != float("inf"):
+    while (at := chain.next_at()) is not None:
         out += chain.advance(at)
-    return out + chain.advance(float("inf") if heal_at is None else heal_at)
+    return out + chain.advance(AT_HEAL if heal_at is None else heal_at)

@@ -17,11 +17,15 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from chaosproxy.errors import BadValue
-from chaosproxy.events import TOKEN, Frame, Kind, Seen
+from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Heal, Incoming, Kind, Miss, Seen, Tick
 
 _COUNTED = re.compile(r"(event|token|byte):(\d+)")
 _PERCENT = re.compile(r"percent:(\d+(?:\.\d+)?)")
-_NAMED = {"first_event": ("event", 1), "before_terminal": ("before_terminal", 0), "after_terminal": ("after_terminal", 0)}
+_NAMED = {
+    "first_event": ("event", 1),
+    "before_terminal": ("before_terminal", 0),
+    "after_terminal": ("after_terminal", 0),
+}
 _ALLOWED = "event:N, token:N, byte:N, percent:P, first_event, before_terminal or after_terminal"
 
 
@@ -72,44 +76,65 @@ WhereSetting = Annotated[
 ]
 
 
-class Gap:
-    """Finds the gap of a Where while frames pass: tells, once, how many bytes of a frame lie before it."""
+class Place:
+    """Watches one answer for a Where: tells, once, where it is in a frame, or why it will not come."""
 
     def __init__(self, where: Where, seen: Seen) -> None:
         self._where = where
-        self._seen = {"event": seen.events, "token": seen.tokens, "byte": seen.bytes}.get(where.unit, 0)
-        self.found = False
-        self.passed = 0 < self._seen >= where.count
-        """The stream was already beyond this place when the fault came."""
+        self._words = where.words()
+        self._seen = seen
+        self._passed = {"event": seen.events, "token": seen.tokens}.get(where.unit, seen.bytes)
 
-    def length_known(self, body_length: int) -> None:
-        """Turn a percentage into bytes; called when the head tells the length of the body."""
-        if self._where.unit == "percent":
-            self._where = Where("byte", int(body_length * self._where.count / 100))
+    def look(self, event: Incoming) -> int | Miss | None:
+        """Bytes of this frame that lie before the place (0 .. its length); None when it is not here.
 
-    def split(self, frame: Frame) -> int | None:
-        """Bytes of ``frame`` before the gap (0 .. its length), or None when the gap is not in or beside it."""
-        offset = None if self.found else self._offset(frame)
-        self.found = self.found or offset is not None
-        return offset
+        A fault that edits a whole event edits this one: ``token:3`` is found in the third token, ``token:0`` in the
+        first, ``before_terminal`` and ``after_terminal`` in the terminal event.
+        """
+        match event:
+            case Frame():
+                return self._offset(event)
+            case Head(at):
+                return self._begin(at, event)
+            case Tick(at) if self._seen.head is not None:
+                return self._begin(at, self._seen.head) or self._too_late(at)
+            case Heal(at):
+                return Miss(at, "healed before its place was reached")
+            case End(at) | Abort(at):
+                return Miss(at, f"the answer ended before {self._words}")
+        return None
+
+    def _begin(self, at: float, head: Head) -> Miss | None:
+        where = self._where
+        if where.needs_frames:
+            return None if head.streamed else Miss(at, "the answer was not streamed")
+        if where.unit == "percent":
+            if head.length is None:
+                return Miss(at, "the length of the answer is not known, so a percentage of it is not either")
+            self._where = where = Where("byte", int(head.length * where.count / 100))
+        if head.length is not None and where.count > head.length:
+            return Miss(at, f"the answer has only {head.length} bytes")
+        return None
+
+    def _too_late(self, at: float) -> Miss | None:
+        counted = not self._where.unit.endswith("terminal")
+        return (
+            Miss(at, f"{self._words} had already passed") if counted and 0 < self._passed >= self._where.count else None
+        )
 
     def _offset(self, frame: Frame) -> int | None:
         unit, count, size = self._where.unit, self._where.count, len(frame.data)
-        if unit == "byte":
-            start, self._seen = self._seen, self._seen + size
-            return int(count) - start if count <= self._seen else None
         if unit.endswith("terminal"):
             if not frame.kind & Kind.TERMINAL:
                 return None
             return 0 if unit == "before_terminal" else size
-        if unit == "percent" or (unit == "token" and not frame.kind & TOKEN):
+        if unit == "byte":
+            before = int(count) - self._passed
+            self._passed += size
+            return before if before <= size else None
+        if unit == "token" and not frame.kind & TOKEN:
             return None
-        self._seen += 1
+        self._passed += 1
         if count == 0:
             return 0
-        return size if self._seen == count else None
-
-    def names(self, frame: Frame) -> bool:
-        """Whether this is the frame that the Where names (``token:3``: the third one), for faults that edit a frame."""
-        offset = self.split(frame)
-        return offset is not None and (offset > 0 or self._where.count == 0 or self._where.unit == "before_terminal")
+        return size if self._passed == count else None

@@ -23,8 +23,8 @@ class Counters(Protocol):
     def release(self, rule_id: str) -> None:
         """A chosen exchange was not hit after all."""
 
-    def bucket(self, rule_id: str, index: int, per_minute: float) -> Bucket:
-        """The ``index``-th quota of a rule."""
+    def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
+        """One quota of a rule: requests or tokens."""
 
     def forget(self, rule_id: str) -> None:
         """The rule is gone: a later one of the same id starts at zero."""
@@ -55,7 +55,7 @@ class LocalCounters:
     def __init__(self) -> None:
         self._ordinals: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
-        self._buckets: dict[tuple[str, int], TokenBucket] = {}
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
 
     def ordinal(self, rule_id: str) -> int:
         self._ordinals[rule_id] += 1
@@ -70,8 +70,8 @@ class LocalCounters:
     def release(self, rule_id: str) -> None:
         self._chosen[rule_id] -= 1
 
-    def bucket(self, rule_id: str, index: int, per_minute: float) -> Bucket:
-        return self._buckets.setdefault((rule_id, index), TokenBucket(per_minute))
+    def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
+        return self._buckets.setdefault((rule_id, quota), TokenBucket(per_minute))
 
     def forget(self, rule_id: str) -> None:
         self._ordinals.pop(rule_id, None)

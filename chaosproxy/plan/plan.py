@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import cast
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import UserError
 from chaosproxy.events import Exchange
-from chaosproxy.faults.base import Gate, Metered, Stage
+from chaosproxy.faults.base import Gate, Metered, Shortage, Stage
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.rule import Rule
 
@@ -62,6 +61,14 @@ class Active:
     next_flap: float = float("inf")
 
     @property
+    def flap_s(self) -> float:
+        """How long the state lasts that the next flap begins."""
+        flap = self.rule.flap
+        if flap is None:
+            return float("inf")
+        return flap.up if self.down else flap.down
+
+    @property
     def until(self) -> tuple[float, str]:
         """When it ends by itself, and why."""
         over = float("inf") if self.rule.lasts is None else self.since + self.rule.lasts
@@ -81,7 +88,7 @@ class Plan:
         return tuple(self._active.values())
 
     def apply(self, rules: Iterable[Rule], owner: str, lease_s: float, dice: Dice, now: float) -> list[Change]:
-        """Make ``rules`` the whole set of ``owner``: new ones begin, missing ones end, equal ones go on, leases renewed.
+        """Make ``rules`` the whole set of ``owner``: new ones begin, missing ones end, equal ones are renewed.
 
         ``dice`` holds the owner's seed; a lease of ``inf`` is for a proxy whose faults were given at its start.
         Raises Conflict when an id belongs to another owner; nothing is changed then.
@@ -95,9 +102,8 @@ class Plan:
             for rule_id, active in list(self._active.items())
             if active.owner == owner and wanted.get(rule_id) != active.rule
         ]
-        for rule in wanted.values():
-            if rule.id not in self._active:
-                changes.append(self._begin(rule, owner, dice, now + lease_s, now))
+        new = [rule for rule in wanted.values() if rule.id not in self._active]
+        changes += [self._begin(rule, owner, dice, now + lease_s, now) for rule in new]
         self.renew(owner, lease_s, now)
         return changes
 
@@ -144,11 +150,11 @@ class Plan:
         return [self._decide(active, exchange, now) for active in acting]
 
     def decide_open(self, rule_id: str, exchange: Exchange, now: float) -> Decision | None:
-        """The decision about an exchange that is already open, for a rule with ``streams: all`` that just began to act."""
+        """The decision about an exchange that is already open, for a rule that reaches open ones and began to act."""
         active = self._active.get(rule_id)
-        if active is None or active.rule.streams != "all" or exchange.listener not in active.rule.listeners:
+        if active is None or not active.rule.reaches_open or exchange.listener not in active.rule.listeners:
             return None
-        return self._decide(active, exchange, now)
+        return self._decide(active, replace(exchange, seen=replace(exchange.seen, open=True)), now)
 
     def missed(self, rule_id: str) -> None:
         """A chosen exchange was not hit: its place under ``max_hits`` is free again."""
@@ -168,10 +174,7 @@ class Plan:
         return Change(active.rule, "healed", at, why)
 
     def _flap(self, active: Active, at: float) -> Change:
-        flap = active.rule.flap
-        assert flap is not None
-        span = flap.up if active.down else flap.down
-        self._active[active.rule.id] = replace(active, down=not active.down, next_flap=at + span)
+        self._active[active.rule.id] = replace(active, down=not active.down, next_flap=at + active.flap_s)
         return Change(active.rule, "flap_up" if active.down else "flap_down", at)
 
     def _next_due(self) -> tuple[float, Active] | None:
@@ -197,13 +200,13 @@ class Plan:
         return Decision(rule.id, "chosen", stage)
 
     def _stage(self, rule: Rule, dice: Random, exchange: Exchange, now: float) -> Stage | None:
-        if not hasattr(rule.do, "quotas_per_minute"):
-            return rule.do.stage(dice, exchange)
-        metered = cast(Metered, rule.do)
-        amounts = (1.0, float(exchange.prompt_tokens or 0))
-        waits = tuple(
-            self._counters.bucket(rule.id, index, size).take(amounts[index], now)
-            for index, size in enumerate(metered.quotas_per_minute())
-            if size is not None
-        )
-        return metered.metered_stage(dice, exchange, waits)
+        fault = rule.do
+        quotas = fault.quotas_per_minute() if isinstance(fault, Metered) else {}
+        if not quotas or not isinstance(fault, Metered):
+            return fault.stage(dice, exchange)
+        amounts = {"requests": 1.0, "tokens": float(exchange.prompt_tokens or 0)}
+        for quota, per_minute in quotas.items():
+            wait_s = self._counters.bucket(rule.id, quota, per_minute).take(amounts[quota], now)
+            if wait_s > 0:
+                return fault.refusal(exchange, Shortage(quota, wait_s))
+        return None

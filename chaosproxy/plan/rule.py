@@ -21,7 +21,7 @@ class Model(BaseModel):
 
 
 class Match(Model):
-    """For which exchanges. Text fields are globs; ``first``, ``skip``, ``nth`` and ``each`` count those that match the rest.
+    """For which exchanges. Text fields are globs; ``first``, ``skip``, ``nth`` and ``each`` count what fits the rest.
 
     The counting fields depend on the order in which requests arrive, so a replay with concurrent clients may differ.
     """
@@ -103,8 +103,15 @@ class Rule(Model):
     lasts: Duration | None = None
     """Ends by itself after this long, renewed or not; None: with its lease."""
 
+    @property
+    def reaches_open(self) -> bool:
+        """Whether exchanges that are open when it begins to act are meant, too."""
+        return self.streams == "all" or self.do.reaches_open
+
     @model_validator(mode="after")
     def _listener_faults_know_no_request(self) -> Rule:
         if self.do.gate() is not None and (self.match.reads_request or self.share < 1):
-            raise ValueError(f"{self.do.type} acts on connections, before any request is known: match and share cannot apply")
+            raise ValueError(
+                f"{self.do.type} acts on connections, before any request is known: match and share cannot apply"
+            )
         return self

@@ -1,0 +1,1 @@
+"""Before the upstream is asked: an answer of ours, or none."""

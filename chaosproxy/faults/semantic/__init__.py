@@ -1,0 +1,1 @@
+"""A valid envelope with the wrong words."""

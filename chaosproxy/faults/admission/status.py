@@ -1,0 +1,86 @@
+"""http.status: an error answer in the provider's own words."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from chaosproxy.events import Exchange, Headers, Travelling
+from chaosproxy.faults.admission.answer import answer, merged
+from chaosproxy.faults.base import Fault, Room, Stage
+from chaosproxy.faults.stages import Instead
+from chaosproxy.wire.dialects import dialect
+
+_FLAVOURS = {
+    "vllm_oom": (500, "InternalServerError", "CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "engine_dead": (
+        500,
+        "InternalServerError",
+        "EngineCore encountered an issue. See stack trace (above) for the root cause.",  # vllm/v1/engine/exceptions.py
+    ),
+    "model_loading": (503, "ServiceUnavailableError", "The model is still loading."),
+}
+
+
+class HttpStatus(Fault):
+    """Answer with an error status and the body that this provider sends with it (wire.md, H1)."""
+
+    type: ClassVar[str] = "http.status"
+    room: ClassVar[Room] = Room.ADMISSION
+    symptom: ClassVar[str] = "an error status such as 500 or 503 at once; SDKs retry it or raise a status error"
+    timeline: ClassVar[str] = "client    ask\nupstream  (not asked)\nclient    503 body end"
+    no_neutral: ClassVar[str | None] = "it always answers instead of the upstream"
+
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    """The status code; 503 without a flavour, else the flavour's own."""
+    error_type: str | None = None
+    """The ``type`` in the body; None: what the provider sends with this status."""
+    code: str | None = None
+    """The ``code`` in the body, where the provider has one."""
+    message: str | None = None
+    """The message in the body."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """More header fields; they replace fields of the same name."""
+    flavour: Literal["vllm_oom", "engine_dead", "model_loading"] | None = None
+    """The words of a vLLM server: out of GPU memory, its engine has died, its model is not loaded yet."""
+
+    @model_validator(mode="after")
+    def _its_own_length(self) -> HttpStatus:
+        for name in self.headers:
+            if name.lower() in ("content-length", "transfer-encoding", "connection"):
+                raise ValueError(
+                    f"headers.{name} belongs to the framing of the answer, which is not this fault's to break"
+                )
+        return self
+
+    @property
+    def stops_upstream(self) -> bool:
+        """The answer is ours."""
+        return True
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """One per exchange; uses no chance."""
+        status, headers, body = self._answer(exchange)
+
+        def reply(at: float) -> list[Travelling]:
+            return answer(at, exchange, status, merged(headers, self.headers), body)
+
+        return Instead(exchange, f"answered {status}", reply)
+
+    def _answer(self, exchange: Exchange) -> tuple[int, Headers, bytes]:
+        status, error_type, message = _FLAVOURS[self.flavour] if self.flavour else (503, None, None)
+        status, error_type, message = self.status or status, self.error_type or error_type, self.message or message
+        if self.flavour and exchange.dialect == "openai.chat":
+            return status, (("content-type", "application/json"),), _vllm_body(status, error_type, message, self.code)
+        headers, body = dialect(exchange.dialect).error(status, error_type=error_type, code=self.code, message=message)
+        return status, headers, body
+
+
+def _vllm_body(status: int, error_type: str | None, message: str | None, code: str | None) -> bytes:
+    """The ErrorResponse of vLLM: OpenAI's shape, with the status as its code."""
+    return json.dumps(
+        {"error": {"message": message, "type": error_type, "param": None, "code": code or status}}
+    ).encode()

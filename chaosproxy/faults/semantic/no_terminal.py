@@ -1,0 +1,59 @@
+"""llm.no_terminal: the text is whole, the marks of its end are missing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from random import Random
+from typing import ClassVar, Literal
+
+from chaosproxy.events import Exchange, Frame, Kind
+from chaosproxy.faults.base import Fault, Room, Stage
+from chaosproxy.faults.stages import EachFrame, lacks_stream
+from chaosproxy.wire.dialects import dialect
+
+_FINISH = re.compile(rb'("(?:finish_reason|stop_reason)"\s*:\s*)"(?:[^"\\]|\\.)*"')
+
+
+class LlmNoTerminal(Fault):
+    """Leave out the terminal event, the finish reason, or both; the body ends cleanly (wire.md, P3)."""
+
+    type: ClassVar[str] = "llm.no_terminal"
+    room: ClassVar[Room] = Room.SEMANTIC
+    symptom: ClassVar[str] = (
+        "the text is whole, but [DONE], message_stop or the finish reason is missing; clients take it as complete"
+    )
+    timeline: ClassVar[str] = "upstream  h f f f finish DONE end\nclient    h f f f finish      end"
+    no_neutral: ClassVar[str | None] = "each choice takes a mark away; an answer without it is a miss, not a setting"
+
+    which: Literal["done", "finish", "both", "stop_event"] = "done"
+    """done: the terminal event ([DONE], message_stop); finish: the finish or stop reason becomes null; both: the two;
+    stop_event: Anthropic's message_stop, and nothing in other dialects."""
+
+    @property
+    def edits_frames(self) -> bool:
+        """Whole events have to be found."""
+        return True
+
+    def lacks(self, exchange: Exchange) -> str | None:
+        """Only streams have events, and only Anthropic's have a stop event."""
+        if self.which == "stop_event" and exchange.dialect not in ("raw", "anthropic.messages"):
+            return f"{exchange.dialect} has no stop event (which=done leaves out its terminal event)"
+        return lacks_stream(exchange)
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """One per exchange; uses no chance."""
+        meaning = dialect(exchange.dialect).read_event
+
+        def edit(frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
+            if frame.kind & Kind.TERMINAL and self.which != "finish":
+                return (), "the terminal event was left out"
+            if frame.kind & Kind.FINISH and self.which in ("finish", "both"):
+                data = _FINISH.sub(rb"\1null", frame.data)
+                return (replace(frame, data=data, meaning=meaning(data)),), self._finish_words()
+            return None
+
+        return EachFrame(exchange, edit, "the answer had no such mark of its end")
+
+    def _finish_words(self) -> str:
+        return "the finish reason was left out" + (", and the terminal event" if self.which == "both" else "")

@@ -1,0 +1,212 @@
+"""The stages that most faults are made of: a fault says what it does, these say when.
+
+    AtPlace    pass . . . pass  ACT  then ``after``          one place of the answer
+    EachFrame  pass  edit  edit  edit                        all of a streamed answer
+    Instead    ANSWER  nothing                               the request
+
+Each keeps the books: one Hit with what was done, or one Miss with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from chaosproxy.events import (
+    RAW,
+    Ask,
+    Exchange,
+    Frame,
+    Framing,
+    Head,
+    Heal,
+    Hit,
+    Incoming,
+    Kind,
+    Meaning,
+    Miss,
+    Outgoing,
+    Seen,
+    Tick,
+    Travelling,
+)
+from chaosproxy.faults.where import Place, Where
+
+Act = Callable[[Frame, int], Iterable[Outgoing]]
+"""What to emit for the frame in which the place lies, given the bytes before it: a Hit or a Miss among it."""
+
+Reframe = Callable[[Head], Head]
+"""The head that a fault needs, so that its kind of body can follow."""
+
+
+def passing(event: Incoming) -> tuple[Travelling, ...]:
+    """The event itself, unless it is for one stage only."""
+    return () if isinstance(event, Tick | Heal) else (event,)
+
+
+def swallow(event: Travelling) -> Iterable[Outgoing]:
+    """Nothing: what comes after an end."""
+    del event
+    return ()
+
+
+def keep(event: Travelling) -> Iterable[Outgoing]:
+    """The event as it is."""
+    return (event,)
+
+
+def unmeasured(head: Head) -> Head:
+    """The head for a body whose length the fault changes."""
+    return head.framed(Framing.CHUNKED) if head.framing is Framing.LENGTH else head
+
+
+def delimited(head: Head) -> Head:
+    """The head for a body whose end must be told apart from a closed connection."""
+    return head.framed(Framing.CHUNKED) if head.framing is Framing.CLOSE else head
+
+
+def lacks_stream(exchange: Exchange) -> str | None:
+    """Why a fault on the events of a stream can never act here."""
+    if exchange.dialect == "raw":
+        return "the request is not of a known dialect"
+    return "the request does not ask for a stream" if exchange.stream is False else None
+
+
+def lacks_place(where: Where, exchange: Exchange) -> str | None:
+    """Why ``where`` can never be in the answer."""
+    return lacks_stream(exchange) if where.needs_frames else None
+
+
+def split_frame(frame: Frame, before: int) -> tuple[list[Frame], list[Frame]]:
+    """Its first ``before`` bytes and the rest, at most one frame each; a half means nothing until its rest has come."""
+    if before == 0:
+        return [], [frame]
+    if before == len(frame.data):
+        return [frame], []
+    half = RAW if frame.kind is Kind.RAW else Meaning(Kind.OTHER)
+    return [replace(frame, data=frame.data[:before], meaning=half)], [replace(frame, data=frame.data[before:])]
+
+
+class AtPlace:
+    """Passes the answer until its place, acts there, and gives what comes later to ``after``."""
+
+    def __init__(
+        self,
+        where: Where,
+        exchange: Exchange,
+        act: Act,
+        *,
+        after: Callable[[Travelling], Iterable[Outgoing]] = swallow,
+        reframe: Reframe = lambda head: head,
+    ) -> None:
+        self._place = Place(where, exchange.seen)
+        self._seen = exchange.seen
+        self._act = act
+        self._after = after
+        self._reframe = reframe
+        self._acted = False
+        self._missed = False
+
+    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+        if self._acted:
+            return [emitted for passed in passing(event) for emitted in self._after(passed)]
+        if self._missed:
+            return passing(event)
+        found = announced(self._seen, self._reframe, event) or self._place.look(event)
+        if isinstance(found, Miss):
+            self._missed = True
+            return (found, *passing(event))
+        if found is not None and isinstance(event, Frame):
+            self._acted = True
+            return self._act(event, found)
+        return (self._reframe(event),) if isinstance(event, Head) else passing(event)
+
+
+def announced(seen: Seen, reframe: Reframe, event: Incoming) -> Miss | None:
+    """The reason of a fault that comes in mid-stream and would have needed another head."""
+    if isinstance(event, Tick) and seen.head is not None and reframe(seen.head) != seen.head:
+        return Miss(event.at, f"the head had already left (its body is framed by {seen.head.framing.value})")
+    return None
+
+
+Edit = Callable[[Frame], tuple[tuple[Frame, ...], str] | None]
+"""What a frame becomes, and words for the Hit; None when it stays as it is."""
+
+
+class EachFrame:
+    """Lets ``edit`` change the frames of a streamed answer. ``missed`` is the reason when it changed none."""
+
+    def __init__(self, exchange: Exchange, edit: Edit, missed: str) -> None:
+        self._seen = exchange.seen
+        self._edit = edit
+        self._missed = missed
+        self._hit = False
+        self._over = False
+
+    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+        if self._over:
+            return passing(event)
+        match event:
+            case Frame():
+                return self._edited(event)
+            case Head() if event.streamed:
+                return (unmeasured(event),)
+            case Head(at):
+                return self._miss(event, at, "the answer was not streamed")
+            case Tick(at):
+                return self._attached(event, at)
+            case Ask():
+                return (event,)
+        return self._miss(event, event.at, self._missed)
+
+    def _edited(self, frame: Frame) -> Iterable[Outgoing]:
+        edited = self._edit(frame)
+        if edited is None:
+            return (frame,)
+        frames, words = edited
+        if self._hit:
+            return frames
+        self._hit = True
+        return (Hit(frame.at, words), *frames)
+
+    def _attached(self, event: Tick, at: float) -> Iterable[Outgoing]:
+        if self._seen.head is not None and not self._seen.head.streamed:
+            return self._miss(event, at, "the answer was not streamed")
+        late = announced(self._seen, unmeasured, event)
+        return self._miss(event, at, late.reason) if late else ()
+
+    def _miss(self, event: Incoming, at: float, reason: str) -> Iterable[Outgoing]:
+        self._over = True
+        return passing(event) if self._hit else (Miss(at, reason), *passing(event))
+
+
+class Instead:
+    """Swallows Ask, so that the upstream is never asked, and emits ``reply`` in its place."""
+
+    def __init__(self, exchange: Exchange, detail: str, reply: Callable[[float], Iterable[Outgoing]]) -> None:
+        self._open = exchange.seen.open
+        self._detail = detail
+        self._reply = reply
+        self._answered = False
+        self._missed = False
+
+    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+        if self._answered:
+            return ()
+        if self._missed:
+            return passing(event)
+        match event:
+            case Ask(at):
+                self._answered = True
+                return [Hit(at, self._detail), *self._reply(at)]
+            case Tick(at) if self._open:
+                return self._miss(event, at, "the request had already been sent")
+            case Tick():
+                return ()
+            case Heal(at):
+                return self._miss(event, at, "healed before the request was complete")
+        return self._miss(event, event.at, "another fault answered first")
+
+    def _miss(self, event: Incoming, at: float, reason: str) -> Iterable[Outgoing]:
+        self._missed = True
+        return (Miss(at, reason), *passing(event))
