@@ -109,7 +109,7 @@ Defect = Literal[
 class GatewaySettings(Settings):
     """A gateway between clients and LLM servers, to drill on.
 
-    ``naive`` knows ``upstreams`` and ``total`` only; everything else is for ``resilient``.
+    ``naive`` knows ``upstreams`` and ``naive_total`` only; everything else is for ``resilient``.
     """
 
     upstreams: Annotated[
@@ -154,6 +154,9 @@ class GatewaySettings(Settings):
     """How long it is remembered whether an upstream streams a model."""
     seed: int = 0
     """Of the jitter."""
+
+    naive_total: Duration = 5.0
+    """The one deadline of the naive gateway: for a whole exchange with an upstream, however far it has come."""
 
     @model_validator(mode="after")
     def _defects_are_of_the_resilient(self) -> GatewaySettings:
