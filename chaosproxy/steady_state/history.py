@@ -1,0 +1,157 @@
+"""The journal as a history of calls: each with the exchanges that it cost, the faults that hit them, its outcome."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag
+from chaosproxy.steady_state.outcome import ADMITTED, ANSWERED, Outcome, classify, reference_for, source_of
+from chaosproxy.steady_state.timeline import Span, Timeline, timeline_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from chaosproxy.steady_state.claims import Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One call. ``exchanges`` in the order in which they began; ``hits`` are what faults did to them."""
+
+    call: Call
+    outcome: Outcome
+    exchanges: tuple[ExchangeRecord, ...] = ()
+    hits: tuple[FaultHit, ...] = ()
+    source: ExchangeRecord | None = None
+    """Who answered."""
+
+    @property
+    def id(self) -> str:
+        """The call's id."""
+        return self.call.id
+
+    @property
+    def answered(self) -> bool:
+        """The client believes that it has a whole answer."""
+        return self.outcome in ANSWERED
+
+    @property
+    def admitted(self) -> bool:
+        """The client knows that it has no answer."""
+        return self.outcome in ADMITTED
+
+    @property
+    def sent_at(self) -> float:
+        """When it was sent, or should have been."""
+        return self.call.intended_at if self.call.sent_at is None else self.call.sent_at
+
+    @property
+    def end_at(self) -> float:
+        """When it ended; infinity when it did not."""
+        return float("inf") if self.call.end_at is None else self.call.end_at
+
+    @property
+    def answer_at(self) -> float | None:
+        """When its client had something to read: the first content of a stream, the end of a plain answer."""
+        return self.call.first_content_at if self.call.stream else self.call.end_at
+
+    def hits_on(self, exchange: ExchangeRecord | None) -> tuple[FaultHit, ...]:
+        """What faults did to one of its exchanges."""
+        return tuple(hit for hit in self.hits if exchange is not None and hit.exchange == exchange.id)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A journal, joined. ``stories`` are sorted by intended time; calls that were never sent are in ``dropped``."""
+
+    timeline: Timeline
+    stories: tuple[Story, ...]
+    dropped: tuple[Call, ...]
+    exchanges: tuple[ExchangeRecord, ...]
+    hits: tuple[FaultHit, ...]
+    lags: tuple[Lag, ...]
+    claims: Claims
+
+    def calls(self, span: Span, cohort: Literal["new", "in_flight"] | None = None) -> list[Story]:
+        """The calls that belong to a window, by their intended time, and to a cohort."""
+        return [
+            story
+            for story in self.stories
+            if story.call.intended_at in span and (cohort is None or self.cohort(story) == cohort)
+        ]
+
+    def cohort(self, story: Story) -> Literal["new", "in_flight"] | None:
+        """in_flight: under way when some fault began to act; new: sent after one began; None: over before the first."""
+        begins = [spell.applied_at for spell in self.timeline.spells.values()]
+        if any(story.sent_at < begin < story.end_at for begin in begins):
+            return "in_flight"
+        return "new" if any(story.sent_at >= begin for begin in begins) else None
+
+    def hits_of(self, fault: str) -> list[FaultHit]:
+        """What a fault did, in the order of time."""
+        return [hit for hit in self.hits if hit.fault == fault]
+
+    def lag_s(self, start: float, end: float) -> float:
+        """By how much our own processes were late between two times, where that exceeded the bound; else 0."""
+        late = (
+            lag.max_s
+            for lag in self.lags
+            if lag.p99_s > self.claims.lag_bound_s and lag.at - _LAG_PERIOD_S < end and start <= lag.at
+        )
+        return max(late, default=0.0)
+
+
+_LAG_PERIOD_S = 1.0
+"""A Lag record is about the second before it."""
+
+_Record = TypeVar("_Record")
+
+
+def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
+    """Join a journal's records. Exchanges at listeners that are no backends of the claims are left out."""
+    records = list(records)
+    exchanges = sorted(
+        (
+            exchange
+            for exchange in _of(records, ExchangeRecord)
+            if not claims.backends or exchange.listener in claims.backends
+        ),
+        key=lambda exchange: (exchange.began_at, exchange.id),
+    )
+    hits = sorted(_of(records, FaultHit), key=lambda hit: (hit.at, hit.fault, hit.exchange or ""))
+    calls = sorted(_of(records, Call), key=lambda call: (call.intended_at, call.id))
+    return History(
+        timeline_of(records, claims.quiet_tail_s),
+        _join([call for call in calls if not call.dropped], exchanges, hits, claims),
+        tuple(call for call in calls if call.dropped),
+        tuple(exchanges),
+        tuple(hits),
+        tuple(_of(records, Lag)),
+        claims,
+    )
+
+
+def _of(records: Sequence[AnyRecord], kind: type[_Record]) -> list[_Record]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def _join(
+    calls: Sequence[Call], exchanges: Sequence[ExchangeRecord], hits: Sequence[FaultHit], claims: Claims
+) -> tuple[Story, ...]:
+    exchanges_of: defaultdict[str, list[ExchangeRecord]] = defaultdict(list)
+    for exchange in exchanges:
+        if exchange.call is not None:
+            exchanges_of[exchange.call].append(exchange)
+    hits_on: defaultdict[str, list[FaultHit]] = defaultdict(list)
+    for hit in hits:
+        if hit.exchange is not None:
+            hits_on[hit.exchange].append(hit)
+    stories = []
+    for call in calls:
+        mine = tuple(exchanges_of[call.id]) if call.tagged else ()
+        source = source_of(call, mine)
+        outcome = classify(call, reference_for(call, source, claims.oracle))
+        stories.append(Story(call, outcome, mine, tuple(hit for own in mine for hit in hits_on[own.id]), source))
+    return tuple(stories)

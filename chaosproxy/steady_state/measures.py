@@ -1,0 +1,180 @@
+"""Observes what an expectation is about, in each of its windows. The definitions are on one page: docs/definitions.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from chaosproxy.steady_state.claims import Abort, Expectation, Moment, Window
+from chaosproxy.steady_state.expression import parse_objectives
+from chaosproxy.steady_state.history import History, Story
+from chaosproxy.steady_state.observation import OPERATORS, Observation, Sample, State, aggregated, needed_samples
+from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.samples import SAMPLERS, Sampler, meets
+from chaosproxy.steady_state.spells import applied_late, failover_time, recovery_time, served_by
+from chaosproxy.steady_state.timeline import Span, Unknowable
+from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit
+
+if TYPE_CHECKING:
+    from chaosproxy.steady_state.claims import Expression
+
+
+def observe(history: History, expectation: Expectation, now: float | None = None) -> tuple[Observation, ...]:
+    """One observation per window. ``now`` is for a run that still goes on: windows that are not over end there."""
+    if now is not None:
+        history = replace(history, timeline=replace(history.timeline, last_at=now))
+    return tuple(_observe(history, expectation, window) for window in expectation.over)
+
+
+def abort_met(history: History, abort: Abort, now: float) -> bool:
+    """Whether an abort condition is met for certain, by the calls that ended in the last ``for_s`` (at least 1 s)."""
+    for_s = max(abort.for_s, 1.0)
+    start = history.timeline.marks.get("warmup", history.timeline.origin)
+    if start is None or now - start < abort.for_s:
+        return False
+    recent = Span("recent", now - for_s, math.nextafter(now, math.inf))
+    ended = tuple(story for story in history.stories if story.end_at in recent)
+    live = replace(history, stories=ended, timeline=replace(history.timeline, last_at=now))
+    whole = Window("recent", Moment("start", -math.inf), Moment("start", math.inf))
+    expectation = Expectation("abort", abort.when, (whole,), min_samples=abort.min_samples)
+    return _observe(live, expectation, whole).state(abort.when) is State.HELD
+
+
+def _observe(history: History, expectation: Expectation, window: Window) -> Observation:
+    try:
+        observe_one = _OTHERS.get(expectation.expect.measure, _over_calls)
+        return observe_one(history, expectation, window)
+    except Unknowable as reason:
+        return Observation(window.text, None, None, why=str(reason))
+
+
+# ------------------------------------------------------------------------------------------------ measures over calls
+
+
+def _over_calls(history: History, expectation: Expectation, window: Window) -> Observation:
+    expect = expectation.expect
+    aggregate = expect.aggregate or ("mean" if MEASURES[expect.measure].unit is Unit.SHARE else "sum")
+    span = history.timeline.span(window)
+    samples = _samples(history, expectation, span, SAMPLERS[expect.measure])
+    return _summary(expectation, span, samples, aggregate)
+
+
+def _served_by(history: History, expectation: Expectation, window: Window) -> Observation:
+    def sampler(_: History, story: Story) -> Iterable[Sample]:
+        served = served_by(story, (expectation.expect.argument or "",))
+        return (Sample.sure(story.id, float(served)),) if story.answered else ()
+
+    span = history.timeline.span(window)
+    return _summary(expectation, span, _samples(history, expectation, span, sampler), "mean")
+
+
+def _goodput(history: History, expectation: Expectation, window: Window) -> Observation:
+    objectives = parse_objectives(expectation.expect.argument or "")
+    span = history.timeline.span(window)
+    samples = _samples(history, expectation, span, lambda own, story: (meets(own, story, objectives),))
+    seen = _summary(expectation, span, samples, "sum")
+    value = None if seen.value is None else seen.value / span.length_s
+    return replace(seen, value=value, low=seen.low / span.length_s, high=seen.high / span.length_s)
+
+
+def _samples(history: History, expectation: Expectation, span: Span, sampler: Sampler) -> list[Sample]:
+    stories = history.calls(span, expectation.cohort)
+    if not stories:
+        cohort = f" of the cohort {expectation.cohort}" if expectation.cohort else ""
+        raise Unknowable(f"no calls{cohort} in the window {span.text!r}")
+    if MEASURES[expectation.expect.measure].needs is Needs.EXCHANGES:
+        _require_tags(stories)
+    if expectation.of == "completed":
+        stories = [story for story in stories if story.outcome is Outcome.OK]
+    samples = [sample for story in stories for sample in sampler(history, story)]
+    if not samples:
+        raise Unknowable(f"no call in the window {span.text!r} has a value of {expectation.expect.measure}")
+    return samples
+
+
+def _require_tags(stories: Iterable[Story]) -> None:
+    untagged = sum(not story.call.tagged for story in stories)
+    if untagged:
+        raise Unknowable(f"{untagged} calls carry no tag, so which exchanges they cost is not known")
+
+
+def _summary(expectation: Expectation, span: Span, samples: list[Sample], aggregate: str) -> Observation:
+    low = aggregated(aggregate, [sample.low for sample in samples])
+    value = aggregated(aggregate, [sample.value for sample in samples])
+    high = aggregated(aggregate, [sample.high for sample in samples])
+    needed = needed_samples(aggregate) if expectation.min_samples is None else expectation.min_samples
+    why = _doubt(samples) if low != high else ""
+    if len(samples) < needed:
+        why = f"{len(samples)} samples, it needs {needed}"
+        low, high = (low if aggregate == "sum" else -math.inf), math.inf  # a sum of counts can only grow
+    against = tuple(dict.fromkeys(sample.call for sample in samples if _speaks_against(expectation.expect, sample)))
+    return Observation(span.text, span, value, low, high, len(samples), why, against)
+
+
+def _doubt(samples: list[Sample]) -> str:
+    unfinished = sum(sample.unfinished for sample in samples)
+    if unfinished:
+        return f"{unfinished} calls had not ended when the journal does"
+    return "our own processes were late while it was measured"
+
+
+def _speaks_against(expect: Expression, sample: Sample) -> bool:
+    if MEASURES[expect.measure].sampled:
+        return not OPERATORS[expect.operator](sample.value, expect.value)
+    wants_many = expect.operator in (">", ">=") or (expect.operator == "==" and expect.value > 0)
+    return sample.value == 0 if wants_many else sample.value > 0
+
+
+# ---------------------------------------------------------------------------------------------------- other measures
+
+
+def _upstream_requests(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    if expectation.cohort is None:
+        return _sure(span, sum(exchange.began_at in span for exchange in history.exchanges))
+    stories = history.calls(span, expectation.cohort)
+    _require_tags(stories)
+    return _sure(span, sum(len(story.exchanges) for story in stories))
+
+
+def _hits(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    return _sure(span, sum(hit.at in span for hit in history.hits_of(expectation.expect.argument or "")))
+
+
+def _sure(span: Span, count: int) -> Observation:
+    return Observation(span.text, span, float(count), float(count), float(count), count)
+
+
+def _elapsed(history: History, _: Expectation, window: Window) -> Observation:
+    value = history.timeline.last_at - history.timeline.at(Moment("start"))
+    return Observation(window.text, None, value, value, value, 1)
+
+
+def _applied_late(history: History, expectation: Expectation, window: Window) -> Observation:
+    value = applied_late(history, expectation.expect.argument or "")
+    return Observation(window.text, None, value, value, value, 1)
+
+
+def _spell(
+    measure: Callable[[History, Expectation], Observation], history: History, expectation: Expectation, _: Window
+) -> Observation:
+    return measure(history, expectation)
+
+
+_OTHERS: Mapping[str, Callable[[History, Expectation, Window], Observation]] = MappingProxyType(
+    {
+        "goodput": _goodput,
+        "served_by": _served_by,
+        "upstream_requests": _upstream_requests,
+        "hits": _hits,
+        "elapsed": _elapsed,
+        "applied_late": _applied_late,
+        "failover_time": partial(_spell, failover_time),
+        "recovery_time": partial(_spell, recovery_time),
+    }
+)

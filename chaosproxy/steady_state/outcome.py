@@ -1,0 +1,111 @@
+"""What became of a call, as its client would have to see it. Definitions and their limits: docs/definitions.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from chaosproxy.journal.fingerprint import Fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaosproxy.journal.records import Call, ExchangeRecord
+
+
+class Outcome(StrEnum):
+    """One per call. The silent ones, duplicated and leaked were passed off as whole answers."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    HUNG = "hung"
+    SILENT_TRUNCATED = "silent_truncated"
+    SILENT_EMPTY = "silent_empty"
+    SILENT_CORRUPT = "silent_corrupt"
+    DUPLICATED = "duplicated"
+    LEAKED = "leaked"
+    UNFINISHED = "unfinished"
+    """The journal ends before the call did."""
+
+
+ADMITTED = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.HUNG})
+"""The client knows that it has no answer."""
+
+ANSWERED = frozenset(Outcome) - ADMITTED - {Outcome.UNFINISHED}
+"""The client believes that it has a whole answer."""
+
+_BY_ERROR = {"timeout": Outcome.TIMEOUT, "hung": Outcome.HUNG}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The text that a call should have got. ``whole`` is False when only its beginning is known."""
+
+    text: Fingerprint
+    whole: bool = True
+
+
+def classify(call: Call, reference: Reference | None) -> Outcome:
+    """The outcome. What a client reports as an error is an error whatever its text: detected is never hidden."""
+    if call.error is not None:
+        return _BY_ERROR.get(call.error.kind, Outcome.ERROR)
+    if call.end_at is None:
+        return Outcome.UNFINISHED
+    if call.status is None or not 200 <= call.status < 300:
+        return Outcome.ERROR
+    if call.foreign is not None:
+        return Outcome.LEAKED
+    return _by_ending(call) if reference is None else _by_text(call, reference)
+
+
+def _by_text(call: Call, reference: Reference) -> Outcome:
+    if call.text == reference.text and reference.whole:
+        return Outcome.OK
+    if call.restarted_at is not None:
+        return Outcome.DUPLICATED
+    if call.text.begins(reference.text):
+        return Outcome.SILENT_TRUNCATED if call.text.chars else Outcome.SILENT_EMPTY
+    return Outcome.SILENT_CORRUPT
+
+
+def _by_ending(call: Call) -> Outcome:
+    """Without an oracle only the end of the answer can be judged, and that something was there."""
+    if call.restarted_at is not None:
+        return Outcome.DUPLICATED
+    if not call.text.chars and not call.chunks:
+        return Outcome.SILENT_EMPTY
+    if call.stream and not call.terminal and call.finish is None:
+        return Outcome.SILENT_TRUNCATED
+    return Outcome.OK
+
+
+def reference_for(
+    call: Call, source: ExchangeRecord | None, oracle: Literal["lab", "upstream", "none"]
+) -> Reference | None:
+    """What the oracle knows about this call; None when it knows nothing."""
+    if oracle == "lab":
+        return None if call.expected is None else Reference(call.expected)
+    if oracle == "none" or source is None or source.received.text == _UNREAD:
+        return None
+    received = source.received
+    framed = source.stream is not True or source.dialect == "raw"
+    whole = received.terminal or received.finish is not None or (framed and received.ended == "end")
+    return Reference(received.text, whole)
+
+
+_UNREAD = Fingerprint()
+
+
+def source_of(call: Call, exchanges: Sequence[ExchangeRecord]) -> ExchangeRecord | None:
+    """Who answered: the last exchange that delivered an answer, of several the last whose text the client has.
+
+    When none delivered, the last one that carried any text; when none did, the last one that said 200.
+    """
+    accepted = [exchange for exchange in exchanges if exchange.sent.status == 200]
+    carriers = [exchange for exchange in accepted if exchange.sent.text.chars or exchange.sent.tokens]
+    delivered = [exchange for exchange in carriers if exchange.sent.ended == "end"]
+    candidates = delivered or carriers or accepted
+    matching = [exchange for exchange in candidates if exchange.sent.text == call.text]
+    return next(reversed(matching or candidates), None)

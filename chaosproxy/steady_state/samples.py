@@ -1,0 +1,187 @@
+"""The values of single calls, from which measures are aggregated: one small function per measure.
+
+Each gives the samples of one call: none when the measure does not apply to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from chaosproxy.steady_state.history import History, Story
+from chaosproxy.steady_state.observation import OPERATORS, Sample
+from chaosproxy.steady_state.outcome import Outcome
+
+if TYPE_CHECKING:
+    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.steady_state.expression import Objective
+
+Sampler = Callable[[History, Story], Iterable[Sample]]
+
+ABANDON_GRACE_S = 1.0
+"""A gateway has this long to cancel its upstream requests after their call ended."""
+RETRY_AFTER_TOLERANCE_S = 0.01
+"""A timer may fire a little early."""
+
+
+def has_outcome(story: Story, *outcomes: Outcome) -> Sample:
+    """1 when the call has one of them, else 0; an unfinished call could still get any."""
+    if story.outcome is Outcome.UNFINISHED:
+        return Sample(story.id, 0.0, 0.0, 1.0, unfinished=True)
+    return Sample.sure(story.id, float(story.outcome in outcomes))
+
+
+def _outcome_in(*outcomes: Outcome) -> Sampler:
+    return lambda _, story: (has_outcome(story, *outcomes),)
+
+
+def _content_intact(_: History, story: Story) -> Iterable[Sample]:
+    return (Sample.sure(story.id, float(story.outcome is Outcome.OK)),) if story.answered else ()
+
+
+# ------------------------------------------------------------------------------------------------------------- times
+
+
+def _lagged(history: History, story: Story, value: float) -> Sample:
+    """A time, give or take what our own processes were late while the call lasted."""
+    lag = history.lag_s(story.call.intended_at, min(story.end_at, story.call.intended_at + value))
+    return Sample(story.id, value, max(value - lag, 0.0), value + lag)
+
+
+def _since_intended(history: History, story: Story, at: float | None) -> Iterable[Sample]:
+    """From the intended send time to ``at``; a failed call that never came there waits for ever."""
+    if at is not None:
+        return (_lagged(history, story, at - story.call.intended_at),)
+    if story.outcome is Outcome.UNFINISHED:
+        return (
+            Sample(story.id, math.inf, history.timeline.last_at - story.call.intended_at, math.inf, unfinished=True),
+        )
+    return (Sample.sure(story.id, math.inf),) if story.outcome is not Outcome.OK else ()
+
+
+def _ttft(history: History, story: Story) -> Iterable[Sample]:
+    return _since_intended(history, story, story.answer_at if story.call.stream or not story.admitted else None)
+
+
+def _ttfb(history: History, story: Story) -> Iterable[Sample]:
+    return _since_intended(history, story, story.call.head_at)
+
+
+def _e2e(history: History, story: Story) -> Iterable[Sample]:
+    return _since_intended(history, story, None if story.admitted else story.call.end_at)
+
+
+def _tpot(history: History, story: Story) -> Iterable[Sample]:
+    call = story.call
+    tokens = call.output_tokens or 0
+    if tokens < 2 or call.first_content_at is None or call.last_content_at is None:
+        return ()
+    lag = history.lag_s(call.first_content_at, call.last_content_at) / (tokens - 1)
+    value = (call.last_content_at - call.first_content_at) / (tokens - 1)
+    return (Sample(story.id, value, max(value - lag, 0.0), value + lag),)
+
+
+def _gaps_s(story: Story) -> list[float]:
+    """The gaps between content events; a call that failed ends with the silence that it died in."""
+    call = story.call
+    gaps = [gap / 1000 for gap in call.gaps_ms]
+    if story.admitted and call.last_content_at is not None and call.end_at is not None:
+        gaps.append(call.end_at - call.last_content_at)
+    return gaps
+
+
+def _around(history: History, story: Story, values: Iterable[float]) -> Iterable[Sample]:
+    lag = history.lag_s(story.call.first_content_at or story.call.intended_at, story.end_at)
+    return tuple(Sample(story.id, value, max(value - lag, 0.0), value + lag) for value in values)
+
+
+def _icl(history: History, story: Story) -> Iterable[Sample]:
+    return _around(history, story, _gaps_s(story))
+
+
+def _stall(history: History, story: Story) -> Iterable[Sample]:
+    gaps = _gaps_s(story)
+    return _around(history, story, (max(gaps),)) if gaps else ()
+
+
+def meets(history: History, story: Story, objectives: Iterable[Objective]) -> Sample:
+    """1 when the call is ok and within every objective, with doubt where a time is in doubt."""
+    if story.outcome is not Outcome.OK:
+        return has_outcome(story, Outcome.OK)
+    value = low = high = True
+    for objective in objectives:
+        test = OPERATORS[objective.operator]
+        for sample in SAMPLERS[objective.measure](history, story):
+            value = value and test(sample.value, objective.bound_s)
+            low = low and test(sample.high, objective.bound_s)
+            high = high and test(sample.low, objective.bound_s)
+    return Sample(story.id, float(value), float(low), float(high))
+
+
+# ------------------------------------------------------------------------------------------------- tokens, exchanges
+
+
+def _usage_error(_: History, story: Story) -> Iterable[Sample]:
+    reported, expected = story.call.output_tokens, story.call.expected_tokens
+    if reported is None or not expected:
+        return ()
+    return (Sample.sure(story.id, abs(reported - expected) / expected),)
+
+
+def _retries(_: History, story: Story) -> Iterable[Sample]:
+    return (Sample.sure(story.id, float(max(len(story.exchanges) - 1, 0))),)
+
+
+def _abandoned(_: History, story: Story) -> Iterable[Sample]:
+    limit = story.end_at + ABANDON_GRACE_S
+    late = [
+        exchange for exchange in story.exchanges if exchange.began_at > limit or (exchange.sent.end_at or 0) > limit
+    ]
+    return (Sample.sure(story.id, float(len(late))),)
+
+
+def retries_too_early(story: Story) -> list[tuple[ExchangeRecord, ExchangeRecord]]:
+    """Pairs of exchanges at one listener, the second begun before the Retry-After of the first had passed."""
+    pairs = []
+    for index, later in enumerate(story.exchanges):
+        for earlier in story.exchanges[:index]:
+            told_at = earlier.sent.head_at
+            if earlier.listener != later.listener or told_at is None or earlier.sent.retry_after_s is None:
+                continue
+            if told_at <= later.began_at < told_at + earlier.sent.retry_after_s - RETRY_AFTER_TOLERANCE_S:
+                pairs.append((earlier, later))
+                break
+    return pairs
+
+
+def _retry_after_ignored(_: History, story: Story) -> Iterable[Sample]:
+    return (Sample.sure(story.id, float(len(retries_too_early(story)))),)
+
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
+    {
+        "success": _outcome_in(Outcome.OK),
+        "error_rate": _outcome_in(Outcome.ERROR, Outcome.TIMEOUT, Outcome.HUNG),
+        "timeout_rate": _outcome_in(Outcome.TIMEOUT, Outcome.HUNG),
+        "content_intact": _content_intact,
+        "hung": _outcome_in(Outcome.HUNG),
+        "silent_truncated": _outcome_in(Outcome.SILENT_TRUNCATED),
+        "silent_empty": _outcome_in(Outcome.SILENT_EMPTY),
+        "silent_corrupt": _outcome_in(Outcome.SILENT_CORRUPT),
+        "duplicated": _outcome_in(Outcome.DUPLICATED),
+        "leaked": _outcome_in(Outcome.LEAKED),
+        "ttft": _ttft,
+        "ttfb": _ttfb,
+        "e2e": _e2e,
+        "tpot": _tpot,
+        "icl": _icl,
+        "stall": _stall,
+        "usage_error": _usage_error,
+        "retries_per_call": _retries,
+        "abandoned_upstream": _abandoned,
+        "retry_after_ignored": _retry_after_ignored,
+    }
+)
+"""How the values of one call are found, for every measure that is an aggregate over calls."""

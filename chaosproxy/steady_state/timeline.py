@@ -1,0 +1,154 @@
+"""When things happened: the marks of a run, the spells of its faults, and windows as spans of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chaosproxy.journal.records import AnyRecord, Call, Ended, ExchangeRecord, FaultEdge, Mark, Opened, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chaosproxy.steady_state.claims import Moment, Window
+
+_MARK_OF = {"start": "warmup", "origin": "origin", "drained": "drained"}
+
+
+class Unknowable(Exception):
+    """Something cannot be known from this journal; the text says why. It never leaves this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``start`` (included) to ``end`` (excluded), on the journal's clock."""
+
+    text: str
+    start: float
+    end: float
+
+    def __contains__(self, at: float | None) -> bool:
+        return at is not None and self.start <= at < self.end
+
+    @property
+    def length_s(self) -> float:
+        """How long it is."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """When a fault acted: from its first application to its last heal (None: the journal does not tell)."""
+
+    applied_at: float
+    healed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """``last_at`` is the time of the last record; ``quiet_tail_s`` comes from the claims."""
+
+    marks: Mapping[str, float] = field(default_factory=dict)
+    spells: Mapping[str, Spell] = field(default_factory=dict)
+    last_at: float = 0.0
+    quiet_tail_s: float = 0.0
+
+    @property
+    def origin(self) -> float | None:
+        """The run's t = 0, or None when it ended in its warm-up."""
+        return self.marks.get("origin")
+
+    @property
+    def over(self) -> float:
+        """The end of the timeline; of a run that broke off, its last moment."""
+        return self.marks.get("over", self.last_at)
+
+    @property
+    def injection(self) -> float | None:
+        """When the first fault began to act."""
+        return min((spell.applied_at for spell in self.spells.values()), default=None)
+
+    def since_origin(self, at: float | None) -> float | None:
+        """Seconds after t = 0."""
+        return None if at is None or self.origin is None else at - self.origin
+
+    def at(self, moment: Moment) -> float:
+        """The time of a moment. Raises Unknowable when the run never came there."""
+        return self._mark(moment.mark) + moment.offset_s
+
+    def span(self, window: Window) -> Span:
+        """A window as a span. Raises Unknowable when one of its ends is, or when it is empty."""
+        span = Span(window.text, self.at(window.start), self.at(window.end))
+        if span.length_s <= 0:
+            raise Unknowable(f"the window {window.text!r} is empty in this run")
+        return span
+
+    def spell(self, fault: str) -> Spell:
+        """When a fault acted. Raises Unknowable when it never did."""
+        if fault not in self.spells:
+            raise Unknowable(f"fault {fault!r} was never applied")
+        return self.spells[fault]
+
+    def healed_at(self, fault: str) -> float:
+        """When a fault ended. Raises Unknowable when that was not seen."""
+        healed = self.spell(fault).healed_at
+        if healed is None:
+            raise Unknowable(f"the journal does not say when fault {fault!r} was healed")
+        return healed
+
+    def _mark(self, mark: str) -> float:
+        fault, dot, edge = mark.rpartition(".")
+        if dot:
+            return self.spell(fault).applied_at if edge == "applied" else self.healed_at(fault)
+        match mark:
+            case "over":
+                return self.over
+            case "tail":
+                return self.over - self.quiet_tail_s
+            case "injection":
+                return self.over if self.injection is None else self.injection
+        at = self.marks.get(_MARK_OF[mark])
+        if at is None:
+            raise Unknowable(f"the run ended before its {mark}")
+        return at
+
+
+def timeline_of(records: Iterable[AnyRecord], quiet_tail_s: float) -> Timeline:
+    """Marks and spells of a journal."""
+    marks: dict[str, float] = {}
+    spells: dict[str, Spell] = {}
+    last_at = 0.0
+    for record in records:
+        match record:
+            case Mark():
+                marks.setdefault(record.name, record.at)
+            case FaultEdge():
+                _enter(spells, record)
+        last_at = max(last_at, _time_of(record))
+    return Timeline(marks, spells, last_at, quiet_tail_s)
+
+
+def _enter(spells: dict[str, Spell], edge: FaultEdge) -> None:
+    spell = spells.get(edge.fault)
+    if edge.edge == "applied":
+        applied_at = edge.at if spell is None else min(edge.at, spell.applied_at)
+        spells[edge.fault] = Spell(applied_at, None if spell is None else spell.healed_at)
+    elif edge.edge == "healed" and spell is not None:
+        healed_at = edge.at if spell.healed_at is None else max(edge.at, spell.healed_at)
+        spells[edge.fault] = Spell(spell.applied_at, healed_at)
+
+
+def _time_of(record: AnyRecord) -> float:
+    match record:
+        case Opened():
+            return record.mono
+        case Run():
+            return 0.0
+        case Call():
+            return record.end_at or record.intended_at
+        case ExchangeRecord():
+            return record.sent.end_at or record.began_at
+        case Ended():
+            return record.at
+        case _:
+            return record.at
