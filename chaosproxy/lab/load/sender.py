@@ -1,0 +1,109 @@
+"""Sends the calls of a job when they are due and records each, in the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from urllib.parse import urlsplit
+
+from chaosproxy.dice import Dice
+from chaosproxy.journal.records import AnyRecord, Call
+from chaosproxy.lab.load.arrivals import intended_times
+from chaosproxy.lab.load.client import Client
+from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.lab.load.lag import LagMeter
+from chaosproxy.lab.load.question import Question, Questions
+from chaosproxy.lab.load.transcript import Transcript
+
+Recorder = Callable[[AnyRecord], None]
+Clock = Callable[[], float]
+
+
+async def run_load(
+    job: LoadJob, record: Recorder, clock: Clock = monotonic, stopped: asyncio.Event | None = None
+) -> None:
+    """Send all calls of ``job`` and wait for their ends. ``stopped`` ends the sending; cancelling ends the calls too.
+
+    Each call ends: one that does not by itself is hung after twice its timeout. Raises UserError for a bad entry URL or
+    a file without prompts, before anything is sent.
+    """
+    client = Client(job.entry, clock)
+    meter = LagMeter(record, clock)
+    senders = [_Sender(job, index, client, record, meter, clock) for index in range(len(job.loads))]
+    metering = asyncio.create_task(meter.run())
+    try:
+        async with asyncio.TaskGroup() as calls:
+            sending = [calls.create_task(sender.run(calls)) for sender in senders]
+            stopping = calls.create_task(_stop(stopped, sending))
+            await asyncio.wait(sending)
+            stopping.cancel()
+    finally:
+        metering.cancel()
+        meter.report()
+        client.close()
+
+
+async def _stop(stopped: asyncio.Event | None, sending: list[asyncio.Task[None]]) -> None:
+    if stopped is not None:
+        await stopped.wait()
+        for task in sending:
+            task.cancel()
+
+
+class _Sender:
+    """One load of the job."""
+
+    def __init__(
+        self, job: LoadJob, index: int, client: Client, record: Recorder, meter: LagMeter, clock: Clock
+    ) -> None:
+        self._job = job
+        self._spec = job.loads[index]
+        self._questions = Questions(job, index)
+        self._path = urlsplit(self._questions.url).path
+        self._client = client
+        self._record = record
+        self._meter = meter
+        self._clock = clock
+        self._in_flight = 0
+
+    async def run(self, calls: asyncio.TaskGroup) -> None:
+        """Start each call at its time; never wait for one."""
+        draws = Dice(self._job.seed).throw(self._spec.id, "arrivals")
+        times = intended_times(self._spec, self._job.warmup_s, self._job.lasts_s, draws)
+        for number, at in enumerate(times, 1):
+            intended_at = self._job.origin_mono + at
+            if (wait_s := intended_at - self._clock()) > 0:
+                await asyncio.sleep(wait_s)
+            question = self._questions.question(number)
+            if self._in_flight >= self._spec.arrival.max_in_flight:
+                self._record(self._dropped(question, intended_at))
+            else:
+                self._in_flight += 1
+                calls.create_task(self._call(question, intended_at))
+
+    async def _call(self, question: Question, intended_at: float) -> None:
+        sent_at = self._clock()
+        self._meter.sent(sent_at - intended_at)
+        request = self._spec.request
+        transcript = Transcript(question, self._questions.dialect, stream=request.stream)
+        sent = self._client.request(self._path, self._questions.headers, question.body)
+        try:
+            connection = await self._client.ask(sent, transcript, request.timeout)
+        finally:
+            self._in_flight -= 1
+        self._record(transcript.call(self._spec.id, intended_at, sent_at))
+        await self._client.part(connection, transcript)
+
+    def _dropped(self, question: Question, intended_at: float) -> Call:
+        return Call(
+            id=question.id,
+            load=self._spec.id,
+            number=question.number,
+            tagged=question.tagged,
+            api=self._spec.request.api,
+            stream=self._spec.request.stream,
+            model=question.model,
+            intended_at=intended_at,
+            dropped=True,
+        )

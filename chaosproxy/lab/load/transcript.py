@@ -1,0 +1,158 @@
+"""One call as its client saw it, from head to end. Pure: whoever reads the socket brings bytes and times.
+
+It fails where the official SDKs raise (a status, an error event, an event that is not JSON) and trusts where they
+trust: a clean end without a terminal event is no error here, and a plain body on a streamed request is an empty answer.
+It differs in two places, on purpose: it ends at the terminal event in every dialect, and it ignores empty events.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
+from chaosproxy.journal.fingerprint import fingerprint
+from chaosproxy.journal.records import Call, CallError
+from chaosproxy.lab.load.marks import foreign_tag, restarted_at
+from chaosproxy.lab.load.question import Question
+from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.foreign_json import fields, parse
+from chaosproxy.wire.sse import read_event
+
+BODY_LIMIT_BYTES = 16 * 1024 * 1024
+"""The longest plain answer or single event that is read."""
+_WORD = re.compile(r"[\w.-]{1,64}")
+
+
+class Transcript:
+    """Takes a head, data and an end (or a failure), in this order; ``over`` when the call is."""
+
+    def __init__(self, question: Question, dialect: Dialect, *, stream: bool) -> None:
+        self._question = question
+        self._dialect = dialect
+        self._splitter = dialect.splitter()
+        self._stream = stream
+        self._reads_events = stream
+        self._body = bytearray()
+        self._texts: list[str] = []
+        self._content_at: list[float] = []
+        self._seen: dict[str, Any] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that may still come matters."""
+        return "end_at" in self._seen
+
+    @property
+    def completed(self) -> bool:
+        """Whether it is over without an error."""
+        return self.over and "error" not in self._seen
+
+    def head(self, at: float, status: int) -> None:
+        """The status line came."""
+        self._seen |= {"head_at": at, "status": status}
+        self._reads_events = self._stream and status < 300
+
+    def data(self, at: float, data: bytes) -> None:
+        """A piece of the body came."""
+        if not self._reads_events:
+            self._body += data
+        else:
+            for frame in self._splitter.feed(data):
+                if not self.over:
+                    self._frame(at, frame)
+        if max(len(self._body), self._splitter.pending) > BODY_LIMIT_BYTES:
+            self.failed(at, "protocol", f"more than {BODY_LIMIT_BYTES} bytes in one piece")
+
+    def end(self, at: float) -> None:
+        """The body ended as its framing says. Half an event is dropped, as clients do."""
+        if self.over:
+            return
+        if self._seen["status"] >= 300:
+            self.failed(at, "http", f"{self._seen['status']} {_error_type(bytes(self._body))}".rstrip())
+        elif not self._stream:
+            self._answer(at, bytes(self._body))
+        elif (meaning := self._dialect.read_event(self._splitter.flush())) != OTHER:
+            self._take(at, meaning)
+        self._seen.setdefault("end_at", at)
+
+    def failed(self, at: float, kind: str, message: str) -> None:
+        """It ended with an error (kinds: journal.records.CallError); what comes later than the end is no error."""
+        if not self.over:
+            self._seen |= {"end_at": at, "error": CallError(kind=kind, message=message)}
+
+    def call(self, load: str, intended_at: float, sent_at: float) -> Call:
+        """The record."""
+        question, text = self._question, "".join(self._texts)
+        whole = text == question.expected_text
+        gaps = zip(self._content_at, self._content_at[1:], strict=False)
+        return Call(
+            id=question.id,
+            load=load,
+            number=question.number,
+            tagged=question.tagged,
+            api=self._dialect.name,
+            stream=self._stream,
+            model=question.model,
+            intended_at=intended_at,
+            sent_at=sent_at,
+            first_content_at=self._content_at[0] if self._content_at else None,
+            last_content_at=self._content_at[-1] if self._content_at else None,
+            chunks=len(self._content_at),
+            gaps_ms=[round((later - earlier) * 1000) for earlier, later in gaps],
+            text=fingerprint(text),
+            expected=question.expected,
+            expected_tokens=question.expected_tokens,
+            restarted_at=None if whole else restarted_at(text, question.expected_text),
+            foreign=None if whole else foreign_tag(text, question.id if question.tagged else None),
+            **self._seen,
+        )
+
+    def _frame(self, at: float, frame: bytes) -> None:
+        meaning = self._dialect.read_event(frame)
+        if (flaw := _flaw(frame, meaning)) is not None:
+            self.failed(at, "protocol", flaw)
+        elif meaning.kind & Kind.ERROR:
+            self.failed(at, "event", _error_type((read_event(frame).data or "").encode()))
+        else:
+            self._take(at, meaning)
+
+    def _take(self, at: float, meaning: Meaning) -> None:
+        if meaning.kind & TOKEN:
+            self._texts.append(meaning.text)
+            self._content_at.append(at)
+        if meaning.finish is not None:
+            self._seen["finish"] = meaning.finish
+        if meaning.output_tokens is not None:
+            self._seen["output_tokens"] = meaning.output_tokens
+        if meaning.kind & Kind.TERMINAL:
+            self._seen |= {"terminal": True, "end_at": at}
+
+    def _answer(self, at: float, body: bytes) -> None:
+        meaning = self._dialect.read_answer(body)
+        if parse(body) is None:
+            self.failed(at, "protocol", "the answer is not JSON")
+        elif meaning.kind & Kind.ERROR:
+            self.failed(at, "event", _error_type(body))
+        else:
+            self._take(at, meaning)
+            self._seen["terminal"] = meaning.finish is not None
+
+
+def _flaw(frame: bytes, meaning: Meaning) -> str | None:
+    """Why an SDK's reader would raise on this frame, or None."""
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return "an event is not UTF-8"
+    if meaning != OTHER:
+        return None
+    data = read_event(frame).data
+    return "an event is not JSON" if data and parse(data) is None and data.strip() != "null" else None
+
+
+def _error_type(body: bytes) -> str:
+    """The provider's name for an error; its message may quote the prompt, so it stays out of the journal."""
+    error = fields(fields(parse(body)).get("error"))
+    words = (error.get("type"), error.get("code"))
+    return " ".join(word for word in words if isinstance(word, str) and _WORD.fullmatch(word))
