@@ -36,6 +36,8 @@ def _with_our_conftest(pytester: pytest.Pytester) -> None:
     pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text(encoding="utf-8"))
 
 
+pytestmark = pytest.mark.slow
+
 WORKERS = [pytest.param([], id="alone"), pytest.param(["-n", "2"], id="xdist")]
 
 
