@@ -55,6 +55,14 @@ class Fingerprinter:
             self._rest = self._rest[BLOCK:]
             self._prefixes.append(self._hash.digest()[:_BYTES].hex())
 
+    def copy(self) -> Fingerprinter:
+        """An equal one that goes its own way."""
+        other = Fingerprinter()
+        other._hash = self._hash.copy()
+        other._prefixes = list(self._prefixes)
+        other._rest, other._chars = self._rest, self._chars
+        return other
+
     def result(self) -> Fingerprint:
         """The fingerprint of all text so far."""
         whole = self._hash.copy()

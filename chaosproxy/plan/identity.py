@@ -1,8 +1,70 @@
-"""Who is who: the call that an exchange belongs to."""
+"""Who is who: the call that an exchange belongs to, and the key of its dice.
+
+A request names its call in one of four ways. The two that only this project writes may also roll dice; the others join
+exchanges but differ between two runs of one seed. A request that names nothing is known by its body.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from chaosproxy.events import Headers, header
 
 CALL_TAG = re.compile(r"cp-[0-9a-z]{4,12}-\d+")
 """What our load puts into each prompt (``cp-<nonce of the run>-<number of the call>``) and the lab into each answer."""
+CALL_HEADER = "x-chaosproxy-call"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+
+
+def call_tag(prompt: str | None) -> str | None:
+    """The last call tag in a prompt: a conversation repeats the earlier ones."""
+    tags = CALL_TAG.findall(prompt or "")
+    return tags[-1] if tags else None
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id of a W3C ``traceparent`` header."""
+    match = _TRACEPARENT.fullmatch((traceparent or "").strip().lower())
+    return match[1] if match else None
+
+
+class Attempts:
+    """Counts attempts per call. Remembers ``size`` calls and forgets the one that was not seen for longest."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def next(self, key: str) -> int:
+        """One more attempt; its number, from 1."""
+        number = self._counts.pop(key, 0) + 1
+        self._counts[key] = number
+        if len(self._counts) > self._size:
+            self._counts.popitem(last=False)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``call`` joins exchanges (None when nothing names the call), ``attempt`` counts them, ``dice_key`` is for chance."""
+
+    call: str | None
+    attempt: int
+    dice_key: str
+
+
+def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str, attempts: Attempts) -> Identity:
+    """Who this request is, and one more attempt of it at ``listener``.
+
+    The dice key contains the listener, so that a fault on two of them does not hit the same calls on both.
+    """
+    named = header(headers, CALL_HEADER)
+    tag = call_tag(prompt)
+    call = named or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key") or tag
+    thrown_by = named or tag or f"body {blake2b(body, digest_size=8).hexdigest()}"
+    throw = attempts.next(f"{listener} dice {thrown_by}")
+    attempt = throw if call in (None, thrown_by) else attempts.next(f"{listener} call {call}")
+    return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}")

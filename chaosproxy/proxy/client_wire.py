@@ -1,0 +1,157 @@
+"""The way back to a client, written to its transport byte by byte.
+
+A web framework's response object cannot end a body wrongly, and every wrong end is what this project is for:
+
+    end()               0 CRLF CRLF, or the last byte of the length, or FIN where the body has neither
+    abort(Cut.FIN)      FIN without the last chunk
+    abort(Cut.RESET)    RST (SO_LINGER 0)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from chaosproxy.events import Cut, Framing, Head, Headers
+from chaosproxy.proxy.edges import AnswerHead, WireOwner
+
+if TYPE_CHECKING:
+    from chaosproxy.proxy.connection import Connection, ConnectionPipe
+
+_LINGER_0 = struct.pack("ii", 1, 0)
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close with an RST. What the kernel has not sent yet is lost, as it is when a real peer crashes."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    transport.abort()
+
+
+def head_bytes(status: int, reason: str, headers: Headers) -> bytes:
+    """Status line and fields, in the bytes in which they came."""
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def reason_phrase(status: int) -> str:
+    """The usual words of a status code."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+class HttpWire:
+    """Writes one answer. ``closed`` is resolved when the client's side of the exchange is over."""
+
+    def __init__(
+        self, connection: Connection, transport: asyncio.Transport, *, http_1_0: bool, keep_alive: bool
+    ) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._http_1_0 = http_1_0
+        self._keep_alive = keep_alive
+        self._framing = Framing.EMPTY
+        self._left: int | None = None  # bytes of the declared length that are still to come
+        self._owner: WireOwner | None = None
+        self._reset_when_drained = False
+        self.full = False
+        self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        connection.wire = self
+
+    def own(self, owner: WireOwner) -> None:
+        self._owner = owner
+        if self._connection.transport is None:
+            self.lost()
+
+    def close_after(self) -> None:
+        """Let this answer be the last one of its connection."""
+        self._keep_alive = False
+
+    def head(self, head: Head) -> None:
+        self._framing = Framing.CLOSE if self._http_1_0 and head.framing is Framing.CHUNKED else head.framing
+        self._left = head.length
+        keep_alive = self._keep_alive and self._framing is not Framing.CLOSE and not self._connection.closing
+        self._keep_alive = keep_alive
+        headers = head.headers
+        if self._framing is Framing.CHUNKED:
+            headers += (("Transfer-Encoding", "chunked"),)
+        if not keep_alive:
+            headers += (("Connection", "close"),)
+        elif self._http_1_0:
+            headers += (("Connection", "keep-alive"),)
+        self._transport.write(head_bytes(head.status, head.reason or reason_phrase(head.status), headers))
+
+    def data(self, data: bytes) -> None:
+        if self._framing is Framing.EMPTY or not data:
+            return
+        if self._framing is Framing.CHUNKED:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        elif self._left is not None:
+            self._left -= len(data)
+        self._transport.write(data)
+
+    def end(self) -> None:
+        if self._framing is Framing.CHUNKED:
+            self._transport.write(_LAST_CHUNK)
+        elif self._left:  # more or less than announced: the connection cannot carry another answer
+            self._keep_alive = False
+        if not self._keep_alive:
+            self._send_fin()
+        self._close(self._keep_alive)
+
+    def abort(self, how: Cut) -> None:
+        if how is Cut.FIN:
+            self._send_fin()
+        elif self._transport.get_write_buffer_size():
+            self._reset_when_drained = True
+            self._transport.set_write_buffer_limits(0)
+            return
+        else:
+            reset(self._transport)
+        self._close(keep_alive=False)
+
+    def upgrade(self, head: AnswerHead) -> ConnectionPipe:
+        """Send the 101; the connection carries bytes until the pipe is closed."""
+        self._transport.write(head_bytes(head.status, head.reason, head.headers))
+        self._owner = None
+        return self._connection.become_pipe(lambda: self._close(keep_alive=False))
+
+    def filled(self) -> None:
+        """From the connection: its buffer is above the limit."""
+        self.full = True
+        if self._owner is not None:
+            self._owner.wire_filled()
+
+    def drained(self) -> None:
+        """From the connection: its buffer is low again."""
+        self.full = False
+        if self._reset_when_drained:
+            reset(self._transport)
+            self._close(keep_alive=False)
+        elif self._owner is not None:
+            self._owner.wire_drained()
+
+    def lost(self) -> None:
+        """From the connection: it is gone."""
+        owner, over = self._owner, self.closed.done()
+        self._close(keep_alive=False)
+        if owner is not None and not over:
+            owner.client_gone()
+
+    def _send_fin(self) -> None:
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def _close(self, keep_alive: bool) -> None:
+        self._connection.wire = None
+        self._owner = None
+        if not self.closed.done():
+            self.closed.set_result(keep_alive)

@@ -1,0 +1,136 @@
+"""The two edges of an exchange, as the pump sees them: callbacks only, so that either side can be replaced.
+
+    client  <-  ClientWire  <-  Pump  <-  Upstream  <-  provider
+
+No method of an edge calls back before it returned, except ``wire_filled`` from inside a write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaosproxy.errors import UpstreamFailed
+from chaosproxy.events import Cut, Framing, Head, Headers
+
+
+class Pipe(Protocol):
+    """One end of a connection that became a raw tunnel."""
+
+    def start(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
+        """Deliver what comes in from now on, and tell once when the connection is gone."""
+
+    def write(self, data: bytes) -> bool:
+        """Send; whether the peer keeps up (False: pause the other side until ``drained``)."""
+
+    async def drained(self) -> None:
+        """Wait until the peer has taken enough."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request as the upstream gets it. ``body`` is an iterator when it was too large to keep."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes | AsyncIterator[bytes] | None
+    chunked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """Status line and end-to-end header fields of an answer, and how its body is framed."""
+
+    status: int
+    reason: str
+    headers: Headers
+    framing: Framing
+
+
+class Receiver(Protocol):
+    """Who asked an upstream. After ``upstream_end``, ``upstream_failed`` or ``upgraded`` nothing more comes."""
+
+    def upstream_head(self, head: AnswerHead) -> None:
+        """The answer begins."""
+
+    def upstream_data(self, data: bytes) -> None:
+        """A piece of the body, one HTTP chunk where the upstream uses them and it came in one piece."""
+
+    def upstream_end(self) -> None:
+        """The body is complete."""
+
+    def upstream_failed(self, error: UpstreamFailed) -> None:
+        """No answer, or only a part of it."""
+
+    def upstream_upgraded(self, head: AnswerHead, pipe: Pipe) -> None:
+        """A 101: from here on the connection carries bytes."""
+
+
+class Asking(Protocol):
+    """A question that was asked."""
+
+    def pause(self) -> None:
+        """Take no more data from the upstream for now."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def cancel(self) -> None:
+        """Hang up; no callback comes any more."""
+
+
+class Upstream(Protocol):
+    """Where a listener sends its requests."""
+
+    def ask(self, question: Question, receiver: Receiver) -> Asking:
+        """Begin to ask."""
+
+
+class WireOwner(Protocol):
+    """Who writes to a client."""
+
+    def wire_filled(self) -> None:
+        """The client does not keep up."""
+
+    def wire_drained(self) -> None:
+        """It does again."""
+
+    def client_gone(self) -> None:
+        """The client left before its answer ended."""
+
+
+class ClientWire(Protocol):
+    """The way back to the client for one exchange, down to the transport."""
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits for the client than Limits.unsent_bytes."""
+
+    def own(self, owner: WireOwner) -> None:
+        """Whom to call back."""
+
+    def head(self, head: Head) -> None:
+        """Send status line and header fields."""
+
+    def data(self, data: bytes) -> None:
+        """Send a piece of the body: one HTTP chunk where the framing is chunked."""
+
+    def end(self) -> None:
+        """Complete the body as its framing defines it."""
+
+    def abort(self, how: Cut) -> None:
+        """End the connection without completing the body."""
+
+    def upgrade(self, head: AnswerHead) -> Pipe:
+        """Send a 101 and hand over the connection."""

@@ -1,0 +1,62 @@
+"""Header fields on their way through: hop-by-hop ones end here (RFC 9110, 7.6.1), the others stay as they came."""
+
+from __future__ import annotations
+
+from chaosproxy.events import Headers, header
+from chaosproxy.plan.identity import CALL_HEADER
+
+OURS = "x-chaosproxy-"
+ERROR_HEADER = "x-chaosproxy-error"
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def listed(headers: Headers, name: str) -> set[str]:
+    """The comma-separated tokens of all fields of that name, in lower case."""
+    values = (value for key, value in headers if key.lower() == name)
+    return {token.strip().lower() for value in values for token in value.split(",")}
+
+
+def media_type(content_type: str | None) -> str:
+    """``text/html; charset=utf-8`` as ``text/html``."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """Without hop-by-hop fields, those that ``Connection`` names included."""
+    dropped = _HOP_BY_HOP | listed(headers, "connection")
+    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
+
+
+def wants_upgrade(headers: Headers) -> bool:
+    """Whether the client asks for a WebSocket (other upgrades are not offered, and optional for the client)."""
+    return "upgrade" in listed(headers, "connection") and (header(headers, "upgrade") or "").lower() == "websocket"
+
+
+def to_upstream(headers: Headers, *, identity: bool) -> Headers:
+    """What the upstream is asked with. ``identity`` narrows Accept-Encoding, so that frames can be read and edited.
+
+    Host follows the upstream and is set by the client library; Expect was answered by us; of our own control headers
+    only the one that names the call goes on.
+    """
+    kept = tuple(pair for pair in end_to_end(headers) if _goes_on(pair[0].lower()))
+    if wants_upgrade(headers):
+        kept += (("Connection", "Upgrade"), ("Upgrade", "websocket"))
+    if not identity:
+        return kept
+    return tuple((name, "identity" if name.lower() == "accept-encoding" else value) for name, value in kept)
+
+
+def _goes_on(name: str) -> bool:
+    return name not in ("host", "expect") and (name == CALL_HEADER or not name.startswith(OURS))

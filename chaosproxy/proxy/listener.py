@@ -1,0 +1,173 @@
+"""A listener: one address of ours in front of one upstream, and the gate before it.
+
+While the gate refuses, the port does not listen, so that the kernel itself answers connections with a refusal, and yet
+nobody else can take the port: the listening socket is shut down, which keeps its address, and listens again afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.faults.base import Gate
+from chaosproxy.proxy.client_wire import reset
+from chaosproxy.proxy.connection import Receive, Server, Slammed, TurnedAway
+from chaosproxy.proxy.limits import Limits
+
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """What an operator says about a listener.
+
+    ``listen`` is ``host:port``; ``:9001`` means 127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's
+    path) or a dialect's name. ``role`` is a second name that experiments may aim at.
+    """
+
+    name: str
+    listen: str
+    upstream: str
+    dialect: str = "auto"
+    role: str | None = None
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:9001``, ``:9001`` or ``[::1]:9001``. Raises UserError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise UserError(f"expected an address such as 127.0.0.1:9001, got {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def bind(text: str) -> socket.socket:
+    """A socket bound to an address, not listening yet. Raises PartFailed when it is taken or not ours."""
+    host, port = parse_address(text)
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise PartFailed(f"cannot listen on {text}: {error.strerror}") from error
+    with closing(_reusable(family, kind, proto)) as chooser:
+        try:
+            if port == 0:  # a port that the kernel chose on its own is given up at a shutdown, an explicit one is not
+                chooser.bind(address)
+                address = chooser.getsockname()
+            bound = _reusable(family, kind, proto)
+            bound.bind(address)
+        except OSError as error:
+            raise PartFailed(f"cannot listen on {text}: {(error.strerror or str(error)).lower()}") from error
+    return bound
+
+
+def _reusable(family: int, kind: int, proto: int) -> socket.socket:
+    sock = socket.socket(family, kind, proto)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return sock
+
+
+class Listener:
+    """Accepts connections and hands their requests to ``receive``. ``on_slam`` is told of each that the gate reset."""
+
+    def __init__(
+        self,
+        spec: ListenerSpec,
+        receive: Receive,
+        limits: Limits,
+        has_room: Callable[[], bool],
+        on_slam: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        self.http = Server(receive, limits)
+        self._limits = limits
+        self._has_room = has_room
+        self._on_slam = on_slam
+        self._socket: socket.socket | None = None
+        self._serving: asyncio.Task[asyncio.Server] | None = None
+        self._address = ""
+        self._gate: Gate | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"http://{self._address}"
+
+    @property
+    def connections(self) -> int:
+        """Open client connections."""
+        return len(self.http.connections)
+
+    async def open(self) -> None:
+        """Bind and listen. Raises PartFailed."""
+        self._socket = bind(self.spec.listen)
+        host, port = self._socket.getsockname()[:2]
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._listen()
+        await asyncio.shield(self._serving)
+
+    def set_gate(self, gate: Gate | None) -> None:
+        """Let connections in (None), reset them, or refuse them. Raises PartFailed when the port cannot listen again."""
+        before, self._gate = self._gate, gate
+        if gate is Gate.REFUSE and before is not Gate.REFUSE:
+            self._refuse()
+        elif gate is not Gate.REFUSE and before is Gate.REFUSE:
+            self._listen()
+        if gate is not None and gate is not before:
+            self._end_idle(gate)
+
+    def close_idle(self) -> None:
+        """Accept no more, and end connections as soon as they are idle."""
+        self._stop_serving()
+        self._end_idle(Gate.REFUSE)
+
+    async def close(self) -> None:
+        """Stop accepting, and end all connections."""
+        self._stop_serving()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        for connection in self.http.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self.http.shutdown(timeout=0.1)
+
+    def _listen(self) -> None:
+        """The kernel accepts at once, the loop a moment later."""
+        assert self._socket is not None
+        loop = asyncio.get_running_loop()
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.listen(BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            raise PartFailed(f"cannot listen on {self._address}: {(error.strerror or str(error)).lower()}") from error
+        self._serving = loop.create_task(loop.create_server(self._protocol, sock=self._socket.dup(), backlog=BACKLOG))
+
+    def _stop_serving(self) -> None:
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.add_done_callback(lambda done: done.result().close())
+
+    def _refuse(self) -> None:
+        assert self._socket is not None
+        self._stop_serving()
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # or anybody could bind it too
+
+    def _end_idle(self, gate: Gate) -> None:
+        for connection in self.http.connections:
+            if gate is Gate.RESET and not connection.busy and connection.transport is not None:
+                reset(connection.transport)
+            else:
+                connection.close_when_idle()
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._gate is not None:
+            return Slammed(self._on_slam)
+        if not self._has_room():
+            return TurnedAway(self._limits.connections)
+        return self.http()

@@ -1,0 +1,238 @@
+"""The proxy: a plan, its timers and any number of listeners, inside one event loop of the caller's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+import aiohttp
+import structlog
+
+from chaosproxy.dice import Dice
+from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.faults.base import Gate
+from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.plan.counters import LocalCounters
+from chaosproxy.plan.identity import Attempts
+from chaosproxy.plan.plan import Active, Change, Plan
+from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.http_upstream import HttpUpstream, open_session
+from chaosproxy.proxy.lag import LagMeter
+from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.listener import Listener, ListenerSpec
+from chaosproxy.proxy.pump import Pump, Surroundings
+from chaosproxy.proxy.reception import Reception
+from chaosproxy.proxy.target import Target
+
+log = structlog.get_logger()
+
+_FILES_KEPT = 128
+"""File descriptors that are not for connections."""
+
+
+class Proxy:
+    """Listeners in front of upstreams, with faults in between.
+
+    ``record`` is called with each journal record, in the loop. ``clock`` is monotonic seconds: ``time.monotonic``, or the
+    loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that cannot be.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[ListenerSpec],
+        *,
+        record: Callable[[AnyRecord], None],
+        limits: Limits | None = None,
+        ca: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,  # noqa: TID251 - injected; for HTTP dates
+    ) -> None:
+        names = [spec.name for spec in listeners]
+        if len(set(names)) < len(names):
+            raise UserError(f"listeners need names of their own, got {', '.join(names)}")
+        self._specs = tuple(listeners)
+        self._targets = {spec.name: Target(spec.upstream) for spec in listeners}
+        self._record = record
+        self._limits = _within_files(limits or Limits())
+        self._ca = ca
+        self._clock = clock
+        self._plan = Plan(LocalCounters())
+        self._plan_timer: asyncio.TimerHandle | None = None
+        self._attempts = Attempts(self._limits.calls)
+        self._around = Surroundings(self._limits, clock, wall, record, self._plan.missed, self._finished)
+        self._lag = LagMeter("proxy", record, clock)
+        self._open: dict[str, Pump] = {}
+        self._listeners: dict[str, Listener] = {}
+        self._receptions: dict[str, Reception] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # life ------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open all listeners. Raises PartFailed (a busy port) or UserError, with nothing left open."""
+        self._session = open_session(self._limits, self._ca)
+        try:
+            for spec in self._specs:
+                await self._open_listener(spec, self._session)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Accept no more, give open exchanges Limits.stop_s to end, then cut them off."""
+        if self._plan_timer is not None:
+            self._plan_timer.cancel()
+        for listener in self._listeners.values():
+            listener.close_idle()
+        try:
+            await asyncio.wait_for(self._idle.wait(), self._limits.stop_s)
+        except TimeoutError:
+            for pump in list(self._open.values()):
+                pump.stop()
+        self._lag.stop()
+        await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
+        if self._session is not None:
+            await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each listener is, once started."""
+        return {name: listener.url for name, listener in self._listeners.items()}
+
+    @property
+    def listeners(self) -> tuple[ListenerSpec, ...]:
+        """As they were given."""
+        return self._specs
+
+    @property
+    def open_exchanges(self) -> int:
+        """How many are under way, upstreams that are still being drained included."""
+        return len(self._open)
+
+    # the plan --------------------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> tuple[Active, ...]:
+        """The faults that are active now."""
+        return self._plan.active
+
+    def apply(self, rules: Iterable[Rule], *, owner: str, lease_s: float, seed: int) -> None:
+        """Make ``rules`` the whole set of ``owner``, at once. They end after ``lease_s`` unless renewed.
+
+        Raises Conflict when an id belongs to somebody else, UserError for a listener that does not exist.
+        """
+        rules = tuple(rules)
+        for rule in rules:
+            if unknown := set(rule.listeners) - set(self._targets):
+                raise UserError(
+                    f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
+                )
+        self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
+
+    def renew(self, owner: str, lease_s: float) -> int:
+        """Prolong the leases of ``owner``; how many faults it still holds."""
+        held = self._plan.renew(owner, lease_s, self._clock())
+        self._wind_up()
+        return held
+
+    def clear(self, owner: str | None = None) -> None:
+        """End all faults of ``owner``, or of everybody."""
+        self._act(self._plan.clear(owner, self._clock()))
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    async def _open_listener(self, spec: ListenerSpec, session: aiohttp.ClientSession) -> None:
+        upstream = HttpUpstream(self._targets[spec.name], session, self._limits)
+        reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._attempts, self._around, self._opened)
+        listener = Listener(spec, reception.receive, self._limits, self._has_room, partial(self._slammed, spec.name))
+        await listener.open()
+        self._listeners[spec.name] = listener
+        self._receptions[spec.name] = reception
+
+    def _has_room(self) -> bool:
+        return sum(listener.connections for listener in self._listeners.values()) < self._limits.connections
+
+    def _opened(self, pump: Pump) -> None:
+        self._open[pump.account.exchange.id] = pump
+        self._idle.clear()
+        self._lag.start()
+
+    def _finished(self, pump: Pump) -> None:
+        exchange = pump.account.exchange
+        del self._open[exchange.id]
+        if not self._open:
+            self._idle.set()
+            self._lag.stop()
+        if pump.account.received.status == 404:
+            self._receptions[exchange.listener].explain_404(exchange)
+        self._record(pump.account.record())
+
+    def _slammed(self, listener: str) -> None:
+        gate = self._plan.gate(listener)
+        if gate is not None:
+            self._record(FaultHit(fault=gate[0], at=self._clock(), listener=listener, detail="connection reset"))
+
+    def _advance(self) -> None:
+        self._act(self._plan.advance(self._clock()))
+
+    def _act(self, changes: list[Change]) -> None:
+        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones."""
+        for change in changes:
+            rule = change.rule
+            self._record(
+                FaultEdge(
+                    fault=rule.id,
+                    edge=change.edge,  # type: ignore[arg-type]
+                    at=change.at,
+                    listeners=list(rule.listeners),
+                    why=change.why,
+                    fault_type=rule.do.type,
+                )
+            )
+            for name in rule.listeners:
+                self._set_gate(name)
+            for pump in [pump for pump in self._open.values() if pump.account.exchange.listener in rule.listeners]:
+                if change.acts:
+                    pump.attach(rule.id, partial(self._plan.decide_open, rule.id, now=self._clock()))
+                else:
+                    pump.heal(rule.id)
+        self._wind_up()
+
+    def _set_gate(self, name: str) -> None:
+        gate: Gate | None = None
+        if (closed := self._plan.gate(name)) is not None:
+            gate = closed[1]
+        try:
+            self._listeners[name].set_gate(gate)
+        except PartFailed as error:
+            log.error("gate_stuck", listener=name, error=str(error))
+            self._record(Trouble(at=self._clock(), part=name, detail=str(error)))
+
+    def _wind_up(self) -> None:
+        if self._plan_timer is not None:
+            self._plan_timer.cancel()
+            self._plan_timer = None
+        due = self._plan.next_at()
+        if due is not None and due != float("inf"):
+            self._plan_timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._advance)
+
+
+def _within_files(limits: Limits) -> Limits:
+    """At most as many connections as there are file descriptors, two for each."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = limits.connections if soft == resource.RLIM_INFINITY else max(1, (soft - _FILES_KEPT) // 2)
+    return replace(limits, connections=min(limits.connections, room))

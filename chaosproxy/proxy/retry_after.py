@@ -1,0 +1,38 @@
+"""How long an answer asks its client to wait."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+
+from chaosproxy.events import Headers, header
+
+
+def retry_after_s(headers: Headers, wall: float) -> float | None:
+    """Seconds of ``retry-after-ms`` or ``retry-after`` (a number or an HTTP date); None when absent or not readable.
+
+    ``wall`` is seconds since the epoch, for a date beside which the answer has no Date of its own.
+    """
+    milliseconds = _number(header(headers, "retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = header(headers, "retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    then, now = _date(text), _date(header(headers, "date") or "")
+    return None if then is None else max(0.0, then - (wall if now is None else now))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None

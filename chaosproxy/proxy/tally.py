@@ -1,0 +1,111 @@
+"""What passed on one edge of an exchange: counts, times and the fingerprint of the text, never the text."""
+
+from __future__ import annotations
+
+from copy import copy, deepcopy
+
+from chaosproxy.events import RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
+from chaosproxy.journal.fingerprint import Fingerprinter
+from chaosproxy.journal.records import Edge
+from chaosproxy.wire import Splitter
+from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.raw import RawSplitter
+
+
+class Tally:
+    """Splits a body into frames and counts them. Times are seconds since the exchange began."""
+
+    def __init__(self, dialect: Dialect, head: Head, *, readable: bool, answer_bytes: int) -> None:
+        self._dialect = dialect
+        self._head = head
+        self._splitter: Splitter = dialect.splitter() if head.streamed else RawSplitter()
+        self._text = Fingerprinter()
+        self._answer: list[bytes] | None = [] if readable and not head.streamed else None
+        self._answer_bytes = answer_bytes
+        self.events = 0
+        self.tokens = 0
+        self.bytes = 0
+        self._first_content_at: float | None = None
+        self._first_byte_at: float | None = None
+        self._terminal = False
+        self._error_event = False
+        self._finish: str | None = None
+        self._prompt_tokens: int | None = None
+        self._output_tokens: int | None = None
+
+    def fork(self) -> Tally:
+        """An equal tally that goes its own way."""
+        other = copy(self)
+        other._splitter = deepcopy(self._splitter)
+        other._text = self._text.copy()
+        other._answer = None if self._answer is None else list(self._answer)
+        return other
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that is not complete."""
+        return self._splitter.pending
+
+    @property
+    def seen(self) -> Seen:
+        """How far the answer has come, in whole frames."""
+        return Seen(self.events, self.tokens, self.bytes - self.pending, self._head)
+
+    def feed(self, data: bytes, at: float) -> list[Frame]:
+        """Count a piece of the body; the frames that it completes."""
+        self.bytes += len(data)
+        if self._first_byte_at is None:
+            self._first_byte_at = at
+        if not self._head.streamed:
+            self._keep(data)
+            return [Frame(at, data, RAW)] if data else []
+        return [self._read(frame, at) for frame in self._splitter.feed(data)]
+
+    def flush(self, at: float) -> list[Frame]:
+        """What is left at the end: half a frame, which no client can read but for its last line."""
+        rest = self._splitter.flush()
+        return [self._read(rest, at)] if rest else []
+
+    def edge(self) -> Edge:
+        """Everything but how and when the edge ended."""
+        if self._answer:
+            self._note(self._dialect.read_answer(b"".join(self._answer)), self._first_byte_at or 0.0)
+            self._answer = None
+        return Edge(
+            first_content_at=self._first_content_at,
+            events=self.events,
+            tokens=self.tokens,
+            bytes=self.bytes,
+            terminal=self._terminal,
+            finish=self._finish,
+            error_event=self._error_event,
+            text=self._text.result(),
+            prompt_tokens=self._prompt_tokens,
+            output_tokens=self._output_tokens,
+        )
+
+    def _keep(self, data: bytes) -> None:
+        if self._answer is not None:
+            self._answer.append(data)
+            if self.bytes > self._answer_bytes:
+                self._answer = None
+
+    def _read(self, data: bytes, at: float) -> Frame:
+        meaning = self._dialect.read_event(data)
+        self.events += 1
+        self.tokens += bool(meaning.kind & TOKEN)
+        self._terminal |= bool(meaning.kind & Kind.TERMINAL)
+        self._error_event |= bool(meaning.kind & Kind.ERROR)
+        self._note(meaning, at)
+        return Frame(at, data, meaning)
+
+    def _note(self, meaning: Meaning, at: float) -> None:
+        if meaning.text:
+            self._text.feed(meaning.text)
+        if self._first_content_at is None and (meaning.text or meaning.kind & TOKEN):
+            self._first_content_at = at
+        self._finish = meaning.finish or self._finish
+        if meaning.prompt_tokens is not None:
+            self._prompt_tokens = meaning.prompt_tokens
+        if meaning.output_tokens is not None:
+            self._output_tokens = meaning.output_tokens

@@ -1,0 +1,55 @@
+"""The upstream of a listener, and where in it a request goes.
+
+The base path of an upstream is put before the request's path unless it is there already:
+
+    upstream https://api.openai.com/v1    request /v1/chat/completions  ->  /v1/chat/completions
+                                          request /chat/completions     ->  /v1/chat/completions
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from yarl import URL
+
+from chaosproxy.errors import UserError
+
+
+class Target:
+    """A parsed upstream URL. Raises UserError when it is not one."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"expected an upstream such as https://api.example.com, got {url!r}")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise UserError(f"an upstream has no user, query or fragment: {parts.scheme}://{parts.hostname}")
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.base_path = parts.path.rstrip("/")
+        self.host = parts.hostname
+
+    def __str__(self) -> str:
+        return self.origin + self.base_path
+
+    def path(self, request_target: str) -> str:
+        """Path and query at the upstream, in the very bytes of the request."""
+        if not request_target.startswith("/"):  # absolute-form: a client that takes us for its forward proxy
+            parts = urlsplit(request_target)
+            request_target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = request_target.partition("?")[0]
+        if path == self.base_path or path.startswith(f"{self.base_path}/"):
+            return request_target
+        return self.base_path + request_target
+
+    def url(self, request_target: str) -> URL:
+        """The URL to ask, never decoded or normalised."""
+        return URL(self.origin + self.path(request_target), encoded=True)
+
+    def words_for_404(self, request_target: str) -> str | None:
+        """What to check when this upstream answers 404; None when its URL has no base path."""
+        if not self.base_path:
+            return None
+        return (
+            f"the upstream has the base path {self.base_path}, so this request went to "
+            f"{self.path(request_target).partition('?')[0]}; if that path is wrong, change the upstream or the client's base URL"
+        )

@@ -1,0 +1,47 @@
+"""A raw tunnel between two pipes, for what follows a 101."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from chaosproxy.proxy.edges import Pipe
+
+
+class Tunnel:
+    """Carries bytes both ways until one end is lost; then closes both and calls ``on_end``.
+
+    Its argument is how many bytes came from the upstream.
+    """
+
+    def __init__(self, client: Pipe, upstream: Pipe, on_end: Callable[[int], None]) -> None:
+        self._pipes = (client, upstream)
+        self._on_end = on_end
+        self._from_upstream_bytes = 0
+        self._draining: set[asyncio.Task[None]] = set()
+        self._over = False
+        client.start(lambda data: self._carry(0, data), self.close)
+        upstream.start(lambda data: self._carry(1, data), self.close)
+
+    def close(self) -> None:
+        """End both sides after what was written."""
+        if self._over:
+            return
+        self._over = True
+        for task in self._draining:
+            task.cancel()
+        for pipe in self._pipes:
+            pipe.close()
+        self._on_end(self._from_upstream_bytes)
+
+    def _carry(self, source: int, data: bytes) -> None:
+        self._from_upstream_bytes += len(data) * source
+        if not self._pipes[1 - source].write(data):
+            self._pipes[source].pause()
+            task = asyncio.get_running_loop().create_task(self._resume_later(source))
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
+
+    async def _resume_later(self, source: int) -> None:
+        await self._pipes[1 - source].drained()
+        self._pipes[source].resume()
