@@ -247,7 +247,10 @@ def prefixes(name: str) -> list[str]:
 def inspect(module: str, source: str, *, is_package: bool = False) -> list[Breach]:
     """Every breach in the source of one module of the package."""
     watch = Watch(module, is_package=is_package)
-    watch.visit(ast.parse(source))
+    try:
+        watch.visit(ast.parse(source))
+    except SyntaxError as error:
+        return [Breach(module, error.lineno or 1, f"cannot be read: {error.msg}")]
     return watch.breaches
 
 
@@ -438,6 +441,12 @@ class TestNoInputOutput:
         assert [
             "chaosproxy.plan:4: random.random cannot be replayed: only random.Random may be used, made by dice"
         ] == [str(breach) for breach in inspect("chaosproxy.plan", source)]
+
+    def test_a_module_that_cannot_be_read_is_a_breach(self) -> None:
+        """A half-written file is named, and the rest of the house is still judged."""
+        assert [str(breach) for breach in inspect("chaosproxy.plan", "x = 1\ndef f:\n")] == [
+            "chaosproxy.plan:2: cannot be read: expected '('"
+        ]
 
 
 class TestUnknownRooms:
