@@ -1,0 +1,104 @@
+"""Checks of ``hypothesis``, ``gate`` and ``abort``: arguments, windows, and where a measure makes sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chaosproxy.experiment.draft import Draft, Found
+from chaosproxy.experiment.references import hint
+from chaosproxy.experiment.timeline import planned_time
+from chaosproxy.steady_state.expression import faults_named
+from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Takes
+from chaosproxy.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from chaosproxy.experiment.entries import ExpectationEntry
+    from chaosproxy.experiment.yaml_text import Path
+    from chaosproxy.steady_state.claims import Expression, Window
+
+_SUSTAINED = {"failover_time": "success", "recovery_time": "share_of_baseline"}
+"""Measures that need ``sustained``, and the key in it that they read."""
+
+
+def claim_problems(draft: Draft) -> Iterator[Found]:
+    """Everything that is wrong with the claims."""
+    yield from _same_ids(draft.hypothesis(), "expectations")
+    yield from _same_ids(draft.gate(), "expectations")
+    yield from _same_ids(draft.aborts(), "conditions")
+    for path, entry in draft.hypothesis():
+        yield from _expression(draft, (*path, "expect"), entry.expect)
+        yield from _windows(draft, path, entry)
+        yield from _sustained(path, entry)
+    for path, entry in draft.gate():
+        yield from _in_gate(path, entry)
+    for path, condition in draft.aborts():
+        yield from _expression(draft, (*path, "when"), condition.when, abort=True)
+
+
+def _same_ids(entries: Iterable[tuple[Path, object]], what: str) -> Iterator[Found]:
+    seen: set[str] = set()
+    for path, entry in entries:
+        name = str(getattr(entry, "id", ""))
+        if name in seen:
+            yield Found((*path, "id"), f"two {what} are called {name!r}")
+        seen.add(name)
+
+
+def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool = False) -> Iterator[Found]:
+    measure = MEASURES[expression.measure]
+    known = {Takes.FAULT: draft.fault_ids, Takes.BACKEND: draft.backends}.get(measure.takes)
+    if known is not None and expression.argument not in known:
+        what = "fault" if measure.takes is Takes.FAULT else "backend"
+        yield Found(path, f"no {what} is called {expression.argument!r}{hint(expression.argument or '', known)}")
+    if measure.abort_only and not abort:
+        yield Found(path, f"{measure.name} is for abort only: how long the run takes says nothing about the system")
+    if abort and measure.name in (*_SUSTAINED, "applied_late"):
+        yield Found(path, f"{measure.name} is known when the run is over; it cannot abort it")
+
+
+def _in_gate(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    if MEASURES[entry.expect.measure].needs in (Needs.FAULT, Needs.RUN):
+        yield Found((*path, "expect"), f"{entry.expect.measure} has no meaning in a gate, before any fault")
+    for key in ("over", "cohort", "sustained"):
+        if key in entry.model_fields_set:
+            yield Found((*path, key), f"{key} has no meaning in a gate; it looks at gate.window")
+
+
+def _sustained(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    name = entry.expect.measure
+    if entry.sustained is None:
+        return
+    if name not in _SUSTAINED:
+        yield Found((*path, "sustained"), f"sustained is for {' and '.join(_SUSTAINED)}, not for {name}")
+        return
+    key = _SUSTAINED[name]
+    other = next(each for each in _SUSTAINED.values() if each != key)
+    if getattr(entry.sustained, other) is not None:
+        yield Found((*path, "sustained", other), f"{name} looks at {key}, not at {other}")
+
+
+def _windows(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    several = isinstance(draft.raw((*path, "over")), list)
+    for index, window in enumerate(entry.over):
+        place = (*path, "over", index) if several else (*path, "over")
+        strangers = [name for name in faults_named(window) if name not in draft.fault_ids]
+        for name in strangers:
+            yield Found(place, f"no fault is called {name!r}{hint(name, draft.fault_ids)}")
+        if not strangers:
+            yield from _empty(draft, place, window)
+
+
+def _empty(draft: Draft, place: Path, window: Window) -> Iterator[Found]:
+    if window.text == "tail" and not draft.experiment.timeline.quiet_tail:
+        yield Found(place, "the window tail is empty; set timeline.quiet_tail")
+        return
+    start, end = (planned_time(draft.experiment, moment) for moment in (window.start, window.end))
+    if start is not None and end is not None and end <= start:
+        planned = f"from {_clock(start)} to {_clock(end)}"
+        yield Found(place, f"the window {window.text!r} is empty: as planned it goes {planned}")
+
+
+def _clock(at_s: float) -> str:
+    return f"-{format_duration(round(-at_s, 3))}" if at_s < 0 else format_duration(round(at_s, 3))

@@ -1,0 +1,101 @@
+"""What types cannot say: names that must exist, times that must fit, limits that the file sets to itself.
+
+Every check works on the valid part of a file, so that one misspelt key does not hide an unknown target elsewhere; names
+are looked up among all names that the file declares, valid or not.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from chaosproxy.experiment.check_claims import claim_problems
+from chaosproxy.experiment.check_faults import fault_problems
+from chaosproxy.experiment.claims_of import answers_come_from_lab
+from chaosproxy.experiment.draft import Draft, Found
+from chaosproxy.experiment.references import hint
+from chaosproxy.experiment.section import host_of, is_url, without_port
+from chaosproxy.experiment.topology import Command, LabGateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chaosproxy.experiment.yaml_text import Path
+
+_LISTENER = re.compile(r"\$\{listener\.([^{}]+)\}(/.*)?")
+
+
+def check(draft: Draft) -> list[Found]:
+    """Everything that is wrong with the valid part of a file."""
+    return [
+        *_topology(draft),
+        *_loads(draft),
+        *fault_problems(draft),
+        *claim_problems(draft),
+        *_heal(draft),
+        *_hosts(draft),
+    ]
+
+
+def _topology(draft: Draft) -> Iterator[Found]:
+    topology, systems = draft.experiment.topology, draft.systems
+    entry = topology.entry
+    if entry not in systems and not is_url(entry) and not _LISTENER.fullmatch(entry):
+        what = "neither a system, nor an http or https URL, nor a listener (${listener.NAME})"
+        yield Found(("topology", "entry"), f"{entry!r} is {what}{hint(entry, systems)}")
+    taken: dict[str, str] = {}
+    for name, backend in topology.backends.items():
+        path: Path = ("topology", "backends", name)
+        if backend.upstream not in systems and not is_url(backend.upstream):
+            what = "neither a system nor an http or https URL"
+            yield Found((*path, "upstream"), f"{backend.upstream!r} is {what}{hint(backend.upstream, systems)}")
+        if backend.listen in taken and not backend.listen.endswith(":0"):
+            yield Found((*path, "listen"), f"{taken[backend.listen]} listens at {backend.listen} already")
+        taken.setdefault(backend.listen, name)
+
+
+def _loads(draft: Draft) -> Iterator[Found]:
+    several = isinstance(draft.raw(("load",)), list)
+    seen: set[str] = set()
+    oracles: set[str] = set()
+    for index, load in enumerate(draft.experiment.load):
+        path: Path = ("load", index) if several else ("load",)
+        if load.id in seen:
+            yield Found((*path, "id"), f"two loads are called {load.id!r}")
+        seen.add(load.id)
+        if load.oracle == "lab" and not answers_come_from_lab(draft.experiment):
+            yield Found((*path, "oracle"), "lab is for answers of lab backends only, and not every upstream is one")
+        oracles.add(str(load.oracle))
+        if len(oracles) == 2:
+            oracles.add("said")
+            yield Found((*path, "oracle"), "all loads of an experiment share one oracle")
+
+
+def _heal(draft: Draft) -> Iterator[Found]:
+    if draft.raw(("heal", "verify")) and draft.experiment.heal.verify and draft.raw(("gate",)) is None:
+        yield Found(("heal", "verify"), "there is no gate in this file that could hold again")
+
+
+def _hosts(draft: Draft) -> Iterator[Found]:
+    allowed = draft.experiment.safety.allow_hosts
+    if allowed is None:
+        return
+    for path, url in _urls(draft):
+        if is_url(url) and not any(fnmatchcase(host_of(url), glob) for glob in allowed):
+            yield Found(path, f"host {host_of(url)!r} is not in safety.allow_hosts ({', '.join(allowed)})")
+
+
+def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
+    """Everything that may be a URL which the run, or a gateway that it starts, will speak to."""
+    topology = draft.experiment.topology
+    yield ("topology", "entry"), topology.entry
+    for name, backend in topology.backends.items():
+        yield ("topology", "backends", name, "upstream"), backend.upstream
+    for name, system in draft.experiment.systems.items():
+        match system:
+            case LabGateway():
+                for upstream, url in system.upstreams.items():
+                    yield ("systems", name, "upstreams", upstream), url
+            case Command(ready=ready) if ready is not None:
+                yield ("systems", name, "ready", "http"), without_port(ready.http)

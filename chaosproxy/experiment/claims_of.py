@@ -1,0 +1,93 @@
+"""What a file claims, as the plain values that the verdict is computed from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from chaosproxy.experiment.timeline import planned
+from chaosproxy.experiment.topology import LabBackend
+from chaosproxy.faults.base import Gate
+from chaosproxy.steady_state.claims import Abort, Claims, Expectation, PlannedFault, Sustained
+from chaosproxy.steady_state.expression import parse_expression
+from chaosproxy.units import format_duration
+
+if TYPE_CHECKING:
+    from chaosproxy.experiment.entries import AbortEntry, ExpectationEntry
+    from chaosproxy.experiment.model import Experiment
+    from chaosproxy.experiment.timeline import Span
+
+MELTDOWN = Abort(parse_expression("error_rate > 50%"), for_s=5.0, min_samples=20)
+"""Ends a run whose file has no ``abort``."""
+OVERRUN = 2
+"""A run may take so many times its planned duration, unless its file says something about ``elapsed``."""
+
+
+def claims_of(experiment: Experiment) -> Claims:
+    """The input of ``judge`` beside the journal."""
+    timeline, gate = experiment.timeline, experiment.gate
+    return Claims(
+        name=experiment.name,
+        question=experiment.question,
+        hypothesis=tuple(_expectation(entry) for entry in experiment.hypothesis),
+        gate=() if gate is None else tuple(_expectation(entry) for entry in gate.expect),
+        gate_window_s=0.0 if gate is None else gate.window,
+        aborts=_aborts(experiment),
+        faults=tuple(_fault(span) for span in planned(experiment)),
+        backends=tuple(experiment.topology.backends),
+        oracle=_oracle(experiment),
+        warmup_s=timeline.warmup,
+        lasts_s=timeline.lasts,
+        quiet_tail_s=timeline.quiet_tail,
+    )
+
+
+def answers_come_from_lab(experiment: Experiment) -> bool:
+    """Whether every backend is one of the lab's."""
+    upstreams = [backend.upstream for backend in experiment.topology.backends.values()]
+    return all(isinstance(experiment.systems.get(upstream), LabBackend) for upstream in upstreams)
+
+
+def _expectation(entry: ExpectationEntry) -> Expectation:
+    held = entry.sustained
+    return Expectation(
+        id=entry.id,
+        expect=entry.expect,
+        over=entry.over,
+        cohort=entry.cohort,
+        of=entry.of,
+        sustained=None if held is None else Sustained(held.for_, held.success, held.share_of_baseline),
+        min_samples=entry.min_samples,
+    )
+
+
+def _aborts(experiment: Experiment) -> tuple[Abort, ...]:
+    aborts = tuple(_abort(entry) for entry in experiment.abort) or (MELTDOWN,)
+    if any(abort.when.measure == "elapsed" for abort in aborts):
+        return aborts
+    limit = format_duration(OVERRUN * experiment.planned_s)
+    return (*aborts, Abort(parse_expression(f"elapsed > {limit}")))
+
+
+def _abort(entry: AbortEntry) -> Abort:
+    return Abort(entry.when, entry.for_, entry.min_samples)
+
+
+def _fault(span: Span) -> PlannedFault:
+    fault = span.fault
+    return PlannedFault(
+        id=fault.id,
+        type=fault.do.type,
+        targets=span.targets,
+        min_hits=fault.min_hits,
+        at_s=span.at_s if fault.after is None else None,
+        lasts_s=span.lasts_s,
+        counts_hits=fault.do.gate() is not Gate.REFUSE,
+    )
+
+
+def _oracle(experiment: Experiment) -> Literal["lab", "upstream", "none"]:
+    """One for all loads (``checks`` sees to it); a text that is the same for every call is known to the client, too."""
+    oracle = experiment.load[0].oracle
+    if oracle == "auto":
+        return "lab" if answers_come_from_lab(experiment) else "upstream"
+    return oracle if isinstance(oracle, str) else "lab"

@@ -1,0 +1,88 @@
+"""From the text of an experiment file to an Experiment, or to all of its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from chaosproxy.errors import InvalidExperiment, Problem
+from chaosproxy.experiment.checks import check
+from chaosproxy.experiment.draft import SECTIONS_OF_ITEMS, Draft
+from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
+from chaosproxy.experiment.problems import data_path, explain
+from chaosproxy.experiment.references import Filled, substitute
+from chaosproxy.experiment.yaml_text import Path, Plain, read_yaml
+
+
+def parse_experiment(
+    text: str,
+    source: str,
+    *,
+    vars: Mapping[str, str] | None = None,  # noqa: A002 - the word of the file, and of -D
+    env: Mapping[str, str] | None = None,
+    seed: int | None = None,
+) -> Experiment:
+    """Read an experiment file.
+
+    ``source`` names the file in messages; ``vars`` are the overrides of -D, ``env`` the environment that
+    ``${env:NAME}`` may see; ``seed`` wins over the file's. Raises InvalidExperiment with every mistake, and UserError
+    for an override of a variable that the file does not have.
+    """
+    document = read_yaml(text, source)
+    filled = substitute(document, vars or {}, env or {})
+    problems = [*document.problems, *filled.problems, *refuse_what_does_not_exist_yet(document, filled)]
+    if "name" not in filled.value:
+        filled.value["name"] = _stem(source)
+    try:
+        experiment = Experiment.model_validate(filled.value)
+        draft = Draft(experiment, filled.value)
+    except ValidationError as error:
+        problems += explain(error, Experiment, document, filled)
+        salvaged = _salvage(error, filled)
+        if salvaged is None:
+            raise InvalidExperiment(in_file_order(problems)) from None
+        draft = salvaged
+    problems += [document.problem(*found) for found in check(draft) if found.path not in filled.failed]
+    if problems:
+        raise InvalidExperiment(in_file_order(problems))
+    return experiment if seed is None else experiment.with_seed(seed)
+
+
+def in_file_order(problems: list[Problem]) -> list[Problem]:
+    """Sorted by place, each sentence once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
+
+
+def _stem(source: str) -> str:
+    """``drill`` of ``some/where/drill.yaml``."""
+    return source.replace("\\", "/").rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml") or "experiment"
+
+
+def _salvage(error: ValidationError, filled: Filled) -> Draft | None:
+    """What is left when the wrong parts are taken out, so that the rest can be checked too; None if too little is."""
+    cut = set()
+    for each in error.errors(include_url=False, include_input=False):
+        path = data_path(each["loc"], filled.value)
+        cut.add(path if each["type"] == "extra_forbidden" else _part(path))
+    try:
+        experiment = Experiment.model_validate(_without(filled.value, cut, ()))
+    except ValidationError:
+        return None
+    return Draft(experiment, filled.value, cut)
+
+
+def _part(path: Path) -> Path:
+    """The smallest part around a wrong value that can be left out: an item of a list of entries, else a section."""
+    section = next((section for section in SECTIONS_OF_ITEMS if path[: len(section)] == section), None)
+    return path[:1] if section is None else path[: len(section) + 1]
+
+
+def _without(value: Plain, cut: set[Path], path: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item, cut, (*path, key)) for key, item in value.items() if (*path, key) not in cut}
+    if isinstance(value, list):
+        return [_without(item, cut, (*path, n)) for n, item in enumerate(value) if (*path, n) not in cut]
+    return value

@@ -1,0 +1,184 @@
+"""The typed experiment: every key that this release honours, with its default. Schema and docs derive from it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from chaosproxy.experiment.claims_of import claims_of
+from chaosproxy.experiment.entries import (
+    AbortEntry,
+    ExpectationEntry,
+    FaultEntry,
+    with_expressions_as,
+    with_ids,
+)
+from chaosproxy.experiment.load_settings import LoadSpec
+from chaosproxy.experiment.rules import rules_of
+from chaosproxy.experiment.section import Name, Section
+from chaosproxy.experiment.timeline import Span, planned
+from chaosproxy.experiment.topology import System, Topology
+from chaosproxy.plan.rule import Rule
+from chaosproxy.steady_state.claims import Claims
+from chaosproxy.units import Duration, Share
+
+
+def _measure_of(entry: dict[str, Any]) -> str:
+    """``ttft.p99`` of ``ttft.p99 <= 800ms``, ``recovery_time`` of ``recovery_time(part) <= 5s``."""
+    text = entry.get("expect", entry.get("when", ""))
+    words = text.replace("(", " ").split() if isinstance(text, str) else []
+    return words[0] if words else "expectation"
+
+
+def _type_of(entry: dict[str, Any]) -> str:
+    """``stream-truncate`` of ``do: {type: stream.truncate}``."""
+    do = entry.get("do")
+    kind = do.get("type") if isinstance(do, dict) else getattr(do, "type", None)
+    return str(kind).replace(".", "-") if isinstance(kind, str) and kind else "fault"
+
+
+def name_faults(value: Any) -> Any:
+    """Entries of ``faults`` as the file has them, those without an id named after their type."""
+    return with_ids(value, _type_of)
+
+
+def _expectations(value: Any) -> Any:
+    return with_ids(with_expressions_as("expect")(value), _measure_of)
+
+
+def _aborts(value: Any) -> Any:
+    return with_ids(with_expressions_as("when")(value), _measure_of)
+
+
+def _loads(value: Any) -> Any:
+    return with_ids([value] if isinstance(value, dict) else value, lambda _: "load")
+
+
+Expectations: TypeAlias = Annotated[
+    tuple[ExpectationEntry, ...],
+    BeforeValidator(_expectations, json_schema_input_type=list[str | ExpectationEntry]),
+    Field(min_length=1),
+]
+
+
+class Timeline(Section):
+    """How long the parts of the run take; t = 0 is the end of the warm-up."""
+
+    warmup: Duration = 2.0
+    """Load without measuring, before t = 0."""
+    lasts: Annotated[Duration, Field(gt=0)] = 20.0
+    """From t = 0 to the end of the load, quiet tail included."""
+    quiet_tail: Duration = 0.0
+    """The last part of ``lasts``, in which no fault acts any more: the window ``tail``."""
+
+    @property
+    def faults_end_s(self) -> float:
+        """When the last fault must have healed."""
+        return self.lasts - self.quiet_tail
+
+
+class Gate(Section):
+    """What must hold before anything is injected; else the run is inconclusive."""
+
+    window: Annotated[Duration, Field(gt=0)] = 5.0
+    """The gate looks at the first so many seconds after the warm-up; no fault may begin earlier."""
+    expect: Expectations
+    """Expectations over that window."""
+
+
+class Safety(Section):
+    """Limits that the file sets to itself; a file that breaks one is refused before the run."""
+
+    allow_hosts: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Globs of the hosts that the file may speak to. Default: any."""
+    max_share: Share = 1.0
+    """No fault may hit a larger part of the requests."""
+    max_lasts: Annotated[Duration, Field(gt=0)] | None = None
+    """No fault may last longer. Default: any."""
+    forbid: tuple[str, ...] = ()
+    """Globs of fault types that the file may not use."""
+    lease: Annotated[Duration, Field(ge=1, le=60)] = 5.0
+    """How long a proxy keeps faults alive when it hears nothing from the run; 1s to 60s."""
+
+
+class Heal(Section):
+    """How the end of all faults is verified."""
+
+    verify: tuple[Literal["gate"], ...] = ("gate",)
+    """What must hold again, beside the proxies' word that no fault is active. Without a gate in the file, nothing."""
+    within: Annotated[Duration, Field(gt=0)] = 10.0
+    """How long that may take."""
+
+
+class Report(Section):
+    """Where the results go. The journal is always written."""
+
+    dir: str = Field(default="out/${run.id}", min_length=1)
+    """A folder; ``${run.id}`` is new for each run."""
+    formats: tuple[Literal["json", "junit"], ...] = ("json", "junit")
+    """report.json and junit.xml."""
+
+
+class Experiment(Section):
+    """One experiment file."""
+
+    experiment: Literal["v1"]
+    """The version of this format."""
+    name: str = ""
+    """Default: the file's name."""
+    question: str = ""
+    """What the run shall answer; the report begins with it."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """Every random choice derives from it. Default: a random one, printed."""
+    vars: dict[Name, str] = Field(default_factory=dict)
+    """Text for ``${name}``; `-D name=value` overrides it."""
+    systems: dict[Name, System] = Field(default_factory=dict)
+    """What the run itself starts and ends."""
+    topology: Topology
+    """Who talks to whom."""
+    load: Annotated[
+        tuple[LoadSpec, ...],
+        BeforeValidator(_loads, json_schema_input_type=LoadSpec | list[LoadSpec]),
+        Field(min_length=1),
+    ] = (LoadSpec(),)
+    """The traffic: one entry or a list."""
+    timeline: Timeline = Timeline()
+    """How long everything takes."""
+    gate: Gate | None = None
+    """What must hold before the first fault."""
+    faults: Annotated[tuple[FaultEntry, ...], BeforeValidator(name_faults)] = ()
+    """What is broken, when, for whom."""
+    hypothesis: Expectations
+    """What shall hold."""
+    abort: Annotated[
+        tuple[AbortEntry, ...], BeforeValidator(_aborts, json_schema_input_type=list[str | AbortEntry])
+    ] = ()
+    """What ends the run early. Default: error_rate > 50% for 5s, and twice the planned duration."""
+    safety: Safety = Safety()
+    """Limits that the file sets to itself."""
+    heal: Heal = Heal()
+    """How the end is verified."""
+    report: Report = Report()
+    """Where the results go."""
+
+    def with_seed(self, seed: int) -> Experiment:
+        """The same experiment with another seed."""
+        return self.model_copy(update={"seed": seed})
+
+    @property
+    def planned_s(self) -> float:
+        """From the begin of the warm-up to the end of the load."""
+        return self.timeline.warmup + self.timeline.lasts
+
+    def spans(self) -> tuple[Span, ...]:
+        """When each fault is planned to act, and on which backends."""
+        return planned(self)
+
+    def claims(self) -> Claims:
+        """What the verdict is about."""
+        return claims_of(self)
+
+    def rules(self) -> dict[str, Rule]:
+        """Each fault as the proxies get it when its time comes, by its id; a listener is called like its backend."""
+        return rules_of(self)

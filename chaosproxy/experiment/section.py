@@ -1,0 +1,71 @@
+"""What all parts of the file's model share: strictness, names and addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from chaosproxy.errors import BadValue
+
+RESERVED_IDS = frozenset({"all", "warmup", "steady", "tail", "start", "origin", "injection", "over", "drained"})
+"""Names of windows and marks: no fault may be called like one."""
+
+_NAME = re.compile(r"[A-Za-z_][\w-]*")
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]*):(?P<port>\d{1,5})")
+
+
+class Section(BaseModel):
+    """Frozen, strict about unknown keys; the docstrings of fields become descriptions in the JSON Schema."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise BadValue(f"a name is letters, digits, _ and -, and begins with a letter, got {text!r}")
+    return text
+
+
+def _fault_id(text: str) -> str:
+    if text in RESERVED_IDS:
+        raise BadValue(f"{text!r} is the name of a window or mark, choose another one")
+    return _name(text)
+
+
+def _listen(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > 65535:
+        raise BadValue(f"expected HOST:PORT, such as 127.0.0.1:9001 (port 0 takes a free one), got {text!r}")
+    return f"{match['host'] or '127.0.0.1'}:{match['port']}"
+
+
+def is_url(text: str) -> bool:
+    """Whether ``text`` is an http or https URL with a host."""
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        return False
+
+
+def without_port(url: str) -> str:
+    """A URL whose port the run will choose (``${port}``), with a port in its place: so it can be checked."""
+    return url.replace("${port}", "1")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL for which :func:`is_url` holds; without brackets or port."""
+    return urlsplit(url).hostname or ""
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_name)]
+"""The name of a system or backend."""
+
+FaultId: TypeAlias = Annotated[str, AfterValidator(_fault_id)]
+"""A name that is no window."""
+
+Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
+"""HOST:PORT; without a host, loopback."""

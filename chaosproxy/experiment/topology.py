@@ -1,0 +1,100 @@
+"""``systems`` and ``topology``: what the run starts, and where our listeners stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
+
+from chaosproxy.errors import BadValue
+from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
+from chaosproxy.experiment.section import Listen, Name, Section, is_url, without_port
+from chaosproxy.units import Duration
+
+
+class LabBackend(BackendSettings):
+    """A mock LLM server of the lab."""
+
+    lab: Literal["backend"]
+    """Which part of the lab."""
+
+
+class LabGateway(GatewaySettings):
+    """A gateway of the lab."""
+
+    lab: Literal["gateway"]
+    """Which part of the lab."""
+
+
+class Ready(Section):
+    """When a started command counts as ready."""
+
+    http: str
+    """A URL that must answer with a status below 400; ``${port}`` is the free port that was chosen."""
+    within: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long that may take."""
+
+    @field_validator("http")
+    @classmethod
+    def _is_a_url(cls, http: str) -> str:
+        if not is_url(without_port(http)):
+            raise BadValue(f"expected an http or https URL, such as http://127.0.0.1:${{port}}/health, got {http!r}")
+        return http
+
+
+class Command(Section):
+    """Any program that the run starts before the warm-up and ends after the heal."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Program and arguments, no shell; ``${port}`` is a free port that is chosen for it."""
+    ready: Ready | None = None
+    """When it is ready; without it, as soon as its port accepts a connection."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variables beside those of the run's own environment."""
+
+
+_LAB: dict[str, type[BaseModel]] = {"backend": LabBackend, "gateway": LabGateway}
+
+_A_SYSTEM = "a system is a part of the lab {lab: backend}, {lab: gateway}, or a program {command: [name, argument]}"
+
+
+def _system(value: Any) -> Any:
+    """Choose the model by hand, so that messages speak of one kind of system only."""
+    if isinstance(value, BaseModel):
+        return value
+    if not isinstance(value, dict):
+        raise BadValue(_A_SYSTEM)
+    if "lab" in value:
+        if not isinstance(value["lab"], str) or value["lab"] not in _LAB:
+            raise BadValue(f"the lab has a backend and a gateway, got {value['lab']!r}")
+        return _LAB[value["lab"]].model_validate(value)
+    if "command" in value:
+        return Command.model_validate(value)
+    raise BadValue(_A_SYSTEM)
+
+
+System: TypeAlias = Annotated[LabBackend | LabGateway | Command, BeforeValidator(_system)]
+"""One entry of ``systems``."""
+
+
+class Backend(Section):
+    """One listener of ours and the upstream behind it."""
+
+    listen: Listen = "127.0.0.1:0"
+    """HOST:PORT; ``:9001`` is loopback, port 0 a free one."""
+    upstream: str
+    """A URL, or the name of a system."""
+    role: Name | None = None
+    """What faults and the linter may call it: ``primary`` gets the traffic, a ``fallback`` only while no other can."""
+    dialect: Literal["auto", "openai.chat", "anthropic.messages", "raw"] = "auto"
+    """What is spoken behind the listener; ``auto`` tells it from each request's path."""
+
+
+class Topology(Section):
+    """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
+
+    entry: str
+    """Where the load goes: a system, a URL, or a listener below (``${listener.NAME}``) when nothing stands in between.
+    What it calls must be the listeners below, not the upstreams behind them."""
+    backends: Annotated[dict[Name, Backend], Field(min_length=1)]
+    """Listener and upstream by name."""

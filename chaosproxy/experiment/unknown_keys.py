@@ -1,0 +1,117 @@
+"""What to say about a key that does not exist: which one was probably meant, or where it belongs."""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from chaosproxy.errors import BadValue
+from chaosproxy.experiment.references import hint
+from chaosproxy.experiment.yaml_text import Path, Plain, value_at
+from chaosproxy.faults import fault_class
+from chaosproxy.faults.base import Fault
+from chaosproxy.plan.rule import Rule
+
+_MISTAKEN = {
+    "on": "target",
+    "for": "lasts",
+    "duration": "lasts",
+    "until": "lasts",
+    "every": "each",
+    "fault": "do",
+    "toxic": "do",
+    "probability": "share",
+    "percent": "share",
+    "start": "at",
+    "url": "upstream",
+    "port": "listen",
+    "tolerance": "expect",
+    "method": "faults",
+    "rollbacks": "heal",
+    "steady-state-hypothesis": "hypothesis",
+}
+"""What people write who know other tools, or YAML's ``on``."""
+
+
+def unknown_key(path: Path, model: type[BaseModel], value: Plain) -> str:
+    """What to say about the key at ``path``, which the model that stands there does not have."""
+    key = str(path[-1])
+    kinds = _models_at(model, path[:-1], value)
+    known = sorted({name for kind in kinds for name in keys_of(kind)})
+    if _MISTAKEN.get(key) in known:
+        return f"unknown key, did you mean {_MISTAKEN[key]!r}?"
+    if near := hint(key, known):
+        return f"unknown key{near}"
+    if any(issubclass(kind, Fault) for kind in kinds) and key in Rule.model_fields:
+        return "unknown key; it stands beside `do`, not inside"
+    do = value_at(value, (*path[:-1], "do"))
+    if isinstance(do, dict) and key in _settings_of(do.get("type")):
+        return f"unknown key; it is a setting of {do['type']}: write it inside `do`"
+    return f"unknown key; known here: {', '.join(known) or 'nothing'}"
+
+
+def keys_of(kind: type[BaseModel]) -> list[str]:
+    """The keys of a model as the file spells them."""
+    keys = [field.alias or name for name, field in kind.model_fields.items()]
+    return ["type", *keys] if issubclass(kind, Fault) else keys
+
+
+def _settings_of(name: Plain | None) -> list[str]:
+    kind = _fault_named(name)
+    return [] if kind is Fault else keys_of(kind)
+
+
+def _fault_named(name: Plain | None) -> type[Fault]:
+    try:
+        return fault_class(name) if isinstance(name, str) else Fault
+    except BadValue:
+        return Fault
+
+
+def _models_at(model: type[BaseModel], path: Path, value: Plain) -> list[type[BaseModel]]:
+    """The models that may stand at ``path``, of several (a union) only those whose literals fit the file."""
+    kinds: list[Any] = [model]
+    here = value_at(value, path)
+    for step in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+    leaves = [
+        leaf for kind in kinds for leaf in _unwrap(kind) if isinstance(leaf, type) and issubclass(leaf, BaseModel)
+    ]
+    leaves = [_fault_named(value_at(here or "", ("type",))) if leaf is Fault else leaf for leaf in leaves]
+    return [leaf for leaf in leaves if _literals_fit(leaf, here)] or leaves
+
+
+def _inside(kind: Any, step: str | int) -> list[Any]:
+    """What a field's type says about the value one step further in."""
+    inner = []
+    for leaf in _unwrap(kind):
+        origin, arguments = get_origin(leaf), get_args(leaf)
+        if origin is dict:
+            inner.append(arguments[1])
+        elif origin in (list, tuple):
+            inner.append(arguments[0] if isinstance(step, int) else leaf)
+        elif isinstance(leaf, type) and issubclass(leaf, BaseModel):
+            inner += [f.annotation for name, f in leaf.model_fields.items() if step in (name, f.alias)]
+    return inner
+
+
+def _unwrap(kind: Any) -> list[Any]:
+    """The types inside Annotated and unions."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _unwrap(arguments[0])
+    if origin in (Union, UnionType):
+        return [leaf for argument in arguments for leaf in _unwrap(argument)]
+    return [kind]
+
+
+def _literals_fit(kind: type[BaseModel], value: Plain | None) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return all(
+        name in value and value[name] in get_args(field.annotation)
+        for name, field in kind.model_fields.items()
+        if get_origin(field.annotation) is Literal and field.is_required()
+    )
