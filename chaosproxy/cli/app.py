@@ -1,0 +1,40 @@
+"""All commands, in the order in which a newcomer meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chaosproxy import __version__
+from chaosproxy.cli import faults, lab, schema
+
+app = typer.Typer(
+    name="chaosproxy",
+    help="Break LLM connections on purpose, and prove whether the system behind them falls back and recovers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - a callback of typer's
+    if wanted:
+        typer.echo(f"chaosproxy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("faults")(faults.faults)
+app.command("schema")(schema.schema)
+app.add_typer(lab.app, name="lab")

@@ -1,0 +1,56 @@
+"""``chaosproxy faults``: what there is, one fault in detail, or those with a symptom."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def faults(
+    name: Annotated[str | None, typer.Argument(help="A fault, such as sse.drop.", show_default=False)] = None,
+    symptom: Annotated[
+        str | None, typer.Option(help='Find faults by what the client sees: "stops in the middle".', show_default=False)
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List all faults, explain one, or find those with a symptom.
+
+    Example: chaosproxy faults sse.drop
+    """
+    from chaosproxy.cli.terminal import width
+    from chaosproxy.errors import BadValue, UserError
+    from chaosproxy.faults import fault_class
+    from chaosproxy.faults.docs import catalogue, document, find_symptom
+    from chaosproxy.report import catalogue as words
+
+    if name is not None and symptom is not None:
+        raise UserError("a fault or a --symptom, not both")
+    if name is not None:
+        try:
+            docs = [document(fault_class(name))]
+        except BadValue as error:
+            raise UserError(str(error)) from None
+    else:
+        docs = find_symptom(symptom) if symptom is not None else list(catalogue())
+    if as_json:
+        _print_json(docs, alone=name is not None)
+    elif name is not None:
+        typer.echo(words.explanation(docs[0], width()))
+    elif symptom is None:
+        typer.echo(words.overview(docs, width()))
+        typer.echo("\n`chaosproxy faults NAME` explains one; `--symptom TEXT` finds them by what the client sees.")
+    elif docs:
+        typer.echo(words.symptoms(docs, width()))
+    else:
+        typer.echo(f"no fault is described with the words of {symptom!r}; all symptoms:", err=True)
+        typer.echo(words.symptoms(catalogue(), width()))
+
+
+def _print_json(docs: list[Any], *, alone: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    values = [asdict(doc) for doc in docs]
+    typer.echo(json.dumps(values[0] if alone else values, indent=2, ensure_ascii=False))

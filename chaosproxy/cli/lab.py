@@ -1,0 +1,59 @@
+"""``chaosproxy lab``: start a backend or a gateway to drill on, by hand."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Start a mock LLM backend or a gateway to drill on.", no_args_is_help=True)
+
+Listen = Annotated[str, typer.Option(help="Address; port 0 picks a free one.")]
+Leash = Annotated[bool, typer.Option("--leash", help="End when standard input closes.", hidden=True)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(help="Settings; docs/reference/lab.md has all.", metavar="[KEY=VALUE]...", show_default=False),
+]
+
+
+@app.command()
+def backend(settings: Settings = None, listen: Listen = "127.0.0.1:8000", *, leash: Leash = False) -> None:
+    """A mock LLM server that speaks OpenAI chat and Anthropic messages.
+
+    Example: chaosproxy lab backend ttft=200ms tokens=40 should_fail.gpt-4=503
+    """
+    from chaosproxy.cli.settings import read_settings
+    from chaosproxy.experiment.lab_settings import BackendSettings
+    from chaosproxy.lab.backend import run_backend
+    from chaosproxy.lab.part import run_process
+
+    read = read_settings(BackendSettings, settings or [], "lab backend")
+    sys.exit(run_process(run_backend(read, listen, leash=leash)))
+
+
+@app.command()
+def gateway(
+    settings: Settings = None,
+    upstream: Annotated[
+        list[str] | None, typer.Option(help="NAME=URL, in order of preference; repeat it.", show_default=False)
+    ] = None,
+    profile: Annotated[str, typer.Option(help="resilient or naive.")] = "resilient",
+    listen: Listen = "127.0.0.1:8080",
+    *,
+    leash: Leash = False,
+) -> None:
+    """A gateway with fallback, resilient or naive.
+
+    Example: chaosproxy lab gateway --upstream primary=http://127.0.0.1:9001 --upstream secondary=http://127.0.0.1:9002
+    """
+    from chaosproxy.cli.settings import pair, read_settings
+    from chaosproxy.experiment.lab_settings import GatewaySettings
+    from chaosproxy.lab.gateway import run_gateway
+    from chaosproxy.lab.part import run_process
+
+    given: dict[str, object] = {"profile": profile}
+    if upstream:
+        given["upstreams"] = dict(pair(text, "--upstream") for text in upstream)
+    read = read_settings(GatewaySettings, settings or [], "lab gateway", given)
+    sys.exit(run_process(run_gateway(read, listen, leash=leash)))
