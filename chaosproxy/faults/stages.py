@@ -60,11 +60,6 @@ def unmeasured(head: Head) -> Head:
     return head.framed(Framing.CHUNKED) if head.framing is Framing.LENGTH else head
 
 
-def delimited(head: Head) -> Head:
-    """The head for a body whose end must be told apart from a closed connection."""
-    return head.framed(Framing.CHUNKED) if head.framing is Framing.CLOSE else head
-
-
 def lacks_stream(exchange: Exchange) -> str | None:
     """Why a fault on the events of a stream can never act here."""
     if exchange.dialect == "raw":
@@ -117,8 +112,10 @@ class AtPlace:
             self._missed = True
             return (found, *passing(event))
         if found is not None and isinstance(event, Frame):
-            self._acted = True
-            return self._act(event, found)
+            emitted = list(self._act(event, found))
+            self._missed = any(isinstance(said, Miss) for said in emitted)
+            self._acted = not self._missed
+            return emitted
         return (self._reframe(event),) if isinstance(event, Head) else passing(event)
 
 

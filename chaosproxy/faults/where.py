@@ -4,7 +4,7 @@
        |  opening   |               |         |                    |   [DONE]       |
     ---+------------+----- hello ---+--- wor -+-- ld --- finish ---+----------------+---
 
-``token:0`` is the gap before the first content; ``byte:N`` lies inside a frame, after N bytes of the body;
+``token:0`` is the gap before the first content; ``byte:N`` lies before the byte that follows the first N of the body;
 ``percent:P`` is ``byte`` once the length of the body is known.
 """
 
@@ -112,15 +112,14 @@ class Place:
             if head.length is None:
                 return Miss(at, "the length of the answer is not known, so a percentage of it is not either")
             self._where = where = Where("byte", int(head.length * where.count / 100))
-        if head.length is not None and where.count > head.length:
+        if head.length is not None and where.count >= head.length:
             return Miss(at, f"the answer has only {head.length} bytes")
         return None
 
     def _too_late(self, at: float) -> Miss | None:
-        counted = not self._where.unit.endswith("terminal")
-        return (
-            Miss(at, f"{self._words} had already passed") if counted and 0 < self._passed >= self._where.count else None
-        )
+        unit, count = self._where.unit, self._where.count
+        over = self._passed > count if unit == "byte" else 0 < self._passed >= count
+        return Miss(at, f"{self._words} had already passed") if over and not unit.endswith("terminal") else None
 
     def _offset(self, frame: Frame) -> int | None:
         unit, count, size = self._where.unit, self._where.count, len(frame.data)
@@ -131,7 +130,7 @@ class Place:
         if unit == "byte":
             before = int(count) - self._passed
             self._passed += size
-            return before if before <= size else None
+            return before if before < size else None
         if unit == "token" and not frame.kind & TOKEN:
             return None
         self._passed += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -89,10 +91,17 @@ class Flap(Model):
     up: Annotated[Duration, Field(gt=0)]
 
 
+def free_id(fault_type: str, taken: Container[str]) -> str:
+    """An id for a rule that was given none: the fault's name, then name-2, name-3 and so on."""
+    ids = chain([fault_type], (f"{fault_type}-{number}" for number in count(2)))
+    return next(candidate for candidate in ids if candidate not in taken)
+
+
 class Rule(Model):
     """A fault with everything that says when and for whom it acts, from the moment at which it is applied."""
 
-    id: str = Field(min_length=1)
+    id: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
+    """Unique over all owners of a proxy; part of every draw, so another id draws other dice."""
     listeners: tuple[str, ...] = Field(min_length=1)
     do: AnyFault
     match: Match = Match()
@@ -110,8 +119,8 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _listener_faults_know_no_request(self) -> Rule:
-        if self.do.gate() is not None and (self.match.reads_request or self.share < 1):
+        if self.do.gate() is not None and (self.match.reads_request or self.share < 1 or self.max_hits):
             raise ValueError(
-                f"{self.do.type} acts on connections, before any request is known: match and share cannot apply"
+                f"{self.do.type} acts on connections, before any request is known: match, share, max_hits cannot apply"
             )
         return self

@@ -13,7 +13,7 @@ from chaosproxy.units import Hold, format_hold
 
 
 class ConnBlackhole(Fault):
-    """Accept and read the request, never answer it; the upstream is not asked (wire.md, N4)."""
+    """Accept and read the request, never answer it; the upstream is not asked."""
 
     type: ClassVar[str] = "conn.blackhole"
     room: ClassVar[Room] = Room.ADMISSION

@@ -25,7 +25,7 @@ def _verbatim(value: Any) -> Any:
 
 
 class HttpRateLimit(Fault):
-    """Answer 429 as the provider does (wire.md, R1 R2 R5); with a rate, only to requests that exceed it."""
+    """Answer 429 as the provider does; with a rate, only to requests that exceed it."""
 
     type: ClassVar[str] = "http.rate_limit"
     room: ClassVar[Room] = Room.ADMISSION

@@ -14,7 +14,7 @@ from chaosproxy.faults.stages import Instead
 
 
 class ConnRefuse(Fault):
-    """Refuse connections, like a server that is down or restarting (wire.md, N1).
+    """Refuse connections, like a server that is down or restarting.
 
     Requests on connections that were open before are reset: a dead server has none.
     """

@@ -26,7 +26,7 @@ _FLAVOURS = {
 
 
 class HttpStatus(Fault):
-    """Answer with an error status and the body that this provider sends with it (wire.md, H1)."""
+    """Answer with an error status and the body that this provider sends with it."""
 
     type: ClassVar[str] = "http.status"
     room: ClassVar[Room] = Room.ADMISSION

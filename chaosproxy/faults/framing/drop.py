@@ -20,7 +20,7 @@ _PROTECTED = {"terminal": Kind.TERMINAL, "usage": Kind.USAGE, "finish": Kind.FIN
 
 
 class SseDrop(Fault):
-    """Lose whole events: a buggy relay, an overfull queue (wire.md, P5). No client notices on a plain chat stream."""
+    """Lose whole events: a buggy relay, an overfull queue. No client notices on a plain chat stream."""
 
     type: ClassVar[str] = "sse.drop"
     room: ClassVar[Room] = Room.FRAMING

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from random import Random
 from typing import ClassVar
 
-from chaosproxy.events import Abort, Cut, Exchange, Frame, Hit, Outgoing
+from chaosproxy.events import Abort, Cut, Exchange, Frame, Framing, Head, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, delimited, lacks_place, split_frame
+from chaosproxy.faults.stages import AtPlace, lacks_place, split_frame
 from chaosproxy.faults.where import Where, WhereSetting
 
 
 class StreamFin(Fault):
-    """Close the connection without the last chunk, like a crashed process behind a load balancer (wire.md, S3).
+    """Close the connection without the last chunk, like a crashed process behind a load balancer.
 
-    A body that ends with its connection gets chunks, because there a FIN would be a clean end.
+    The body gets chunks if it had none, because elsewhere a FIN may be a clean end.
     """
 
     type: ClassVar[str] = "stream.fin"
@@ -42,8 +42,12 @@ class StreamFin(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        return AtPlace(self.where, exchange, self._close, reframe=delimited)
+        return AtPlace(self.where, exchange, self._close, reframe=_chunked)
 
     def _close(self, frame: Frame, before: int) -> Iterable[Outgoing]:
         kept, _ = split_frame(frame, before)
         return [*kept, Hit(frame.at, f"connection closed (FIN) at {self.where.words()}"), Abort(frame.at, Cut.FIN)]
+
+
+def _chunked(head: Head) -> Head:
+    return head if head.framing is Framing.EMPTY else head.framed(Framing.CHUNKED)

@@ -18,7 +18,7 @@ _DATA = re.compile(rb"(?:(?<=[\r\n])|\A)data: ?([^\r\n]*)")
 
 
 class SseMalformed(Fault):
-    """Break the JSON of one event; the stream goes on after it (wire.md, E1)."""
+    """Break the JSON of one event; the stream goes on after it."""
 
     type: ClassVar[str] = "sse.malformed"
     room: ClassVar[Room] = Room.FRAMING

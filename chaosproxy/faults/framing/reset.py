@@ -13,7 +13,7 @@ from chaosproxy.faults.where import Where, WhereSetting
 
 
 class StreamReset(Fault):
-    """Reset the connection in mid-stream, like a killed process or a firewall (wire.md, S4).
+    """Reset the connection in mid-stream, like a killed process or a firewall.
 
     A kernel may throw away what it has received but not yet handed over when an RST comes, so the client may see less
     than what was sent before it.

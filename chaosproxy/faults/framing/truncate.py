@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from random import Random
 from typing import ClassVar, Literal
 
-from chaosproxy.events import End, Exchange, Frame, Framing, Head, Hit, Outgoing
+from pydantic import field_validator
+
+from chaosproxy.events import End, Exchange, Frame, Framing, Head, Hit, Kind, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.framing.held_back import HeldBack
 from chaosproxy.faults.stages import AtPlace, lacks_place, split_frame
@@ -14,7 +16,7 @@ from chaosproxy.faults.where import Where, WhereSetting
 
 
 class StreamTruncate(Fault):
-    """End the body cleanly before it is complete, like a gateway that hides its upstream's cut (wire.md, S1)."""
+    """End the body cleanly before it is complete, like a gateway that hides its upstream's cut."""
 
     type: ClassVar[str] = "stream.truncate"
     room: ClassVar[Room] = Room.FRAMING
@@ -31,6 +33,15 @@ class StreamTruncate(Fault):
     framing: Literal["chunked", "close", "length"] = "chunked"
     """How the client learns of the end: the last chunk, a FIN (body without length), or a Content-Length that fits; for
     the last one the answer is held back until the cut, because its length must be known first."""
+
+    @field_validator("where")
+    @classmethod
+    def _cuts_something(cls, where: Where) -> Where:
+        if where.unit == "after_terminal":
+            raise ValueError(
+                "nothing comes after the terminal event that could be cut off; before_terminal cuts it off"
+            )
+        return where
 
     @property
     def edits_frames(self) -> bool:
@@ -58,5 +69,7 @@ class StreamTruncate(Fault):
                 return head.framed(Framing.LENGTH, 0)
 
     def _cut(self, frame: Frame, before: int) -> Iterable[Outgoing]:
+        if frame.kind & Kind.TERMINAL and before == len(frame.data):
+            return [Miss(frame.at, f"the answer was complete at {self.where.words()}"), frame]
         kept, _ = split_frame(frame, before)
         return [*kept, Hit(frame.at, f"cut after {self.where.words()}"), End(frame.at)]

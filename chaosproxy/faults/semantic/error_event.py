@@ -14,10 +14,10 @@ from chaosproxy.wire.dialects import dialect
 
 
 class LlmErrorEvent(Fault):
-    """Send the dialect's own error event in mid-stream, then end the body cleanly (wire.md, P1).
+    """Send the dialect's own error event in mid-stream, then end the body cleanly.
 
     No terminal event follows: after ``event: error`` Anthropic sends no message_stop, and OpenAI no ``[DONE]``. vLLM
-    does send one (wire.md, 3), which changes nothing for clients that stop reading at the error.
+    does send one, which changes nothing for clients that stop reading at the error.
     """
 
     type: ClassVar[str] = "llm.error_event"

@@ -16,7 +16,7 @@ _FINISH = re.compile(rb'("(?:finish_reason|stop_reason)"\s*:\s*)"(?:[^"\\]|\\.)*
 
 
 class LlmNoTerminal(Fault):
-    """Leave out the terminal event, the finish reason, or both; the body ends cleanly (wire.md, P3)."""
+    """Leave out the terminal event, the finish reason, or both; the body ends cleanly."""
 
     type: ClassVar[str] = "llm.no_terminal"
     room: ClassVar[Room] = Room.SEMANTIC

@@ -15,7 +15,7 @@ from chaosproxy.units import Duration, format_duration
 
 
 class TimeFirstToken(Delay):
-    """Delay the first content or tool delta; role chunks and pings before it may pass (wire.md, T1)."""
+    """Delay the first content or tool delta; role chunks and pings before it may pass."""
 
     type: ClassVar[str] = "time.first_token"
     room: ClassVar[Room] = Room.TIMING

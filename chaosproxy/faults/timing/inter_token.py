@@ -18,7 +18,7 @@ _NOTICEABLE_S = 1e-6
 
 
 class TimeInterToken(Delay):
-    """Keep a gap between one content or tool delta and the next (wire.md, T2).
+    """Keep a gap between one content or tool delta and the next.
 
     A gap that is longer already stays as it is, so the pace is what was asked for, whatever the upstream's own is.
     """

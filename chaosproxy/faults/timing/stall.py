@@ -16,7 +16,7 @@ from chaosproxy.units import Hold, format_hold
 
 
 class TimeStall(Fault):
-    """Fall silent at one place, for a while or for good (wire.md, T3).
+    """Fall silent at one place, for a while or for good.
 
     After a finite stall the rest follows at its own pace, as from an upstream that had paused. An endless one never
     goes on: when its lease ends, the connection is reset, because a client must not wait for ever.
