@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import faults, lab, schema
+from chaosproxy.cli import faults, init, lab, schema
 
 app = typer.Typer(
     name="chaosproxy",
@@ -36,5 +36,6 @@ def _options(
 
 
 app.command("faults")(faults.faults)
+app.command("init")(init.init)
 app.command("schema")(schema.schema)
 app.add_typer(lab.app, name="lab")
