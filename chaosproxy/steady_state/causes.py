@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Completes the sentence "N calls ...". ``{most}`` in it stands for the greatest ``wait_s`` of calls that share it."""
+    """Completes the sentence "N calls ..."; ``{most}`` in it stands for the greatest ``wait_s`` of those calls."""
 
     words: str
     wait_s: float = 0.0
@@ -119,7 +119,8 @@ def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -
     if exchange is not None and hits:
         return f"{named(history, (hit.fault for hit in hits))} {_did(exchange)}"
     if story.hits:
-        return f"not this answer but another request of the same call met {named(history, (hit.fault for hit in story.hits))}"
+        others = named(history, (hit.fault for hit in story.hits))
+        return f"not this answer but another request of the same call met {others}"
     return UNTOUCHED
 
 

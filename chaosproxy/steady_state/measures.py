@@ -1,4 +1,4 @@
-"""Observes what an expectation is about, in each of its windows. The definitions are on one page: docs/definitions.md."""
+"""Observes what an expectation is about, in each of its windows. The definitions: docs/definitions.md."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def failover_time(history: History, expectation: Expectation) -> Observation:
 
 
 def recovery_time(history: History, expectation: Expectation) -> Observation:
-    """From the fault's end to the first answer of the first span in which its targets serve again; raises Unknowable."""
+    """From the fault's end to the first answer of the first span in which its targets serve; raises Unknowable."""
     fault, sustained = expectation.expect.argument or "", expectation.sustained
     healed_at = history.timeline.healed_at(fault)
     _require_hits(history, fault)
@@ -74,9 +74,7 @@ def baseline(history: History, targets: Sequence[str]) -> float:
         raise Unknowable("calls carry no tag, so who answered them is not known")
     served = sum(served_by(story, targets) for story in steady)
     if not served:
-        raise Unknowable(
-            f"{' and '.join(targets)} answered nothing before the first fault, so there is nothing to recover"
-        )
+        raise Unknowable(f"{' and '.join(targets)} answered nothing before the first fault: nothing can recover")
     return served / len(steady)
 
 

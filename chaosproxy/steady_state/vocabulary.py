@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -208,3 +209,17 @@ def read_value(text: str, unit: Unit) -> float:
     if pattern.fullmatch(text) is None:
         raise BadValue(f"expected {wanted} without a unit, such as 0 or 20, got {text!r}")
     return float(text)
+
+
+def display(value: float, unit: Unit) -> str:
+    """A value for people: ``97.5%``, ``812ms``, ``6.23s``, ``23``; a time without end is ``never``."""
+    if math.isinf(value):
+        return "never" if unit is Unit.SECONDS else "unbounded"
+    match unit:
+        case Unit.SHARE:
+            return f"{value * 100:.4g}%"
+        case Unit.SECONDS:
+            return f"{value * 1000:.0f}ms" if abs(value) < 1 else f"{value:.2f}s"
+        case Unit.PER_SECOND:
+            return f"{value:.3g}/s"
+    return f"{value:.10g}" if unit is Unit.COUNT else f"{value:.3g}"

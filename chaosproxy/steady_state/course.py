@@ -1,0 +1,138 @@
+"""How a run itself went: what ended it, what broke, and whether its measuring can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chaosproxy.journal.records import Ended, Gate, Healed, Opened, Run, Trouble
+from chaosproxy.steady_state.findings import FaultAccount, Finding, Health
+from chaosproxy.steady_state.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chaosproxy.journal.reading import Journal
+    from chaosproxy.journal.records import AnyRecord, Lag
+    from chaosproxy.steady_state.history import History
+
+ENDED_BADLY = {
+    "interrupted": "the run was interrupted",
+    "terminated": "the run was terminated",
+    "aborted": "the run was aborted",
+    "error": "the run ended with an error",
+    "unknown": "the journal does not say how the run ended: its last records are missing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the journal says about the run itself."""
+
+    run: Run | None
+    gate: Gate | None
+    healed: Healed | None
+    ended: Ended | None
+    troubles: tuple[Trouble, ...]
+    hosts: frozenset[str]
+
+    @property
+    def gate_held(self) -> bool | None:
+        """None: it was not judged."""
+        if self.ended is not None and self.ended.how == "gate":
+            return False
+        return None if self.gate is None else self.gate.held
+
+    @property
+    def how(self) -> str:
+        """How the run ended."""
+        return "unknown" if self.ended is None else self.ended.how
+
+    @property
+    def stopped(self) -> bool:
+        """Somebody stopped it: what breaks then is no error."""
+        return self.how in ("interrupted", "terminated")
+
+
+def course_of(records: Sequence[AnyRecord]) -> Course:
+    """The last word of a journal on each matter."""
+    last: dict[type, Any] = {type(record): record for record in records}
+    return Course(
+        last.get(Run),
+        last.get(Gate),
+        last.get(Healed),
+        last.get(Ended),
+        tuple(record for record in records if isinstance(record, Trouble)),
+        frozenset(record.host for record in records if isinstance(record, Opened)),
+    )
+
+
+def errors(course: Course) -> Iterator[Finding]:
+    """What broke on our side, or did not heal."""
+    if course.how == "error":
+        yield Finding(kind="error", sentence=f"{ENDED_BADLY['error']}: {course.ended.why if course.ended else ''}")
+    if course.healed is not None and not course.healed.verified:
+        yield Finding(kind="error", sentence=f"the heal could not be verified: {course.healed.detail}")
+    for trouble in course.troubles:
+        if trouble.part != "journal" and not course.stopped:
+            yield Finding(kind="error", sentence=f"{trouble.part}: {trouble.detail}")
+
+
+def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], health: Health) -> Iterator[Finding]:
+    """Why a run proves nothing, or less than it seems to."""
+    if course.gate_held is False:
+        reasons = "; ".join(course.gate.reasons) if course.gate else course.ended.why if course.ended else ""
+        yield _doubt(f"the gate did not hold, so nothing was injected: {reasons}", "gate")
+        return
+    if course.how in ENDED_BADLY and course.how != "error":
+        why = f": {course.ended.why}" if course.ended and course.ended.why else ""
+        yield _doubt(f"{ENDED_BADLY[course.how]}{why}")
+    for account in accounts:
+        if not account.enough:
+            wanted = f"{account.hits} of at least {account.min_hits} hits"
+            yield _doubt(f"fault {account.id!r} ({account.type}) made {wanted}: {account.why}", account.id)
+    if not history.claims.hypothesis:
+        yield _doubt("the hypothesis is empty, so nothing was judged")
+    if not history.stories and (course.run is None or course.run.load == "own"):
+        yield _doubt("no call was made at all")
+    if course.how == "completed" and course.healed is None and history.timeline.spells:
+        yield _doubt("nothing in the journal says that the heal was verified")
+    yield from _measuring_doubts(course, health)
+
+
+def _measuring_doubts(course: Course, health: Health) -> Iterator[Finding]:
+    if health.dropped:
+        yield _doubt(f"{health.dropped} calls were never sent because max_in_flight was reached")
+    if health.torn:
+        yield _doubt("the journal's last line is torn, so records are missing")
+    for lost in health.lost:
+        yield _doubt(f"records were lost: {lost}")
+    if len(course.hosts) > 1:
+        yield _doubt(f"the journal comes from {len(course.hosts)} hosts, whose clocks were not compared")
+
+
+def _doubt(sentence: str, *about: str) -> Finding:
+    return Finding(kind="inconclusive", about=about, sentence=sentence)
+
+
+def health_of(journal: Journal, history: History) -> Health:
+    """How far the measuring can be trusted."""
+    return Health(
+        lag_bound_s=history.claims.lag_bound_s,
+        send_lag_p99_s=_worst(history.lags, "send"),
+        loop_lag_p99_s=_worst(history.lags, "loop"),
+        dropped=len(history.dropped),
+        unfinished=sum(story.outcome is Outcome.UNFINISHED for story in history.stories),
+        torn=journal.torn,
+        lost=tuple(
+            record.detail for record in journal.records if isinstance(record, Trouble) and record.part == "journal"
+        ),
+    )
+
+
+def _worst(lags: Sequence[Lag], what: str) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for lag in lags:
+        if lag.what == what:
+            worst[lag.process] = max(lag.p99_s, worst.get(lag.process, 0.0))
+    return dict(sorted(worst.items()))

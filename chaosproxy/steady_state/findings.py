@@ -1,0 +1,101 @@
+"""What a verdict is made of: the schema of ``report.json``. Times are seconds after t = 0 of the run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chaosproxy.steady_state.observation import State
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Finding(_Model):
+    """One sentence that names a cause. ``about``: ids of expectations or faults; ``calls``: what it is drawn from."""
+
+    kind: Literal["error", "deviated", "inconclusive", "note"]
+    about: tuple[str, ...] = ()
+    sentence: str
+    calls: tuple[str, ...] = ()
+
+
+class Judged(_Model):
+    """One expectation in one window.
+
+    ``value`` is in base units and None when there is no single number; ``observed`` is for people. ``margin`` is
+    positive on the good side. ``against`` counts the calls that speak against it, ``first_against`` is the earliest.
+    """
+
+    id: str
+    text: str
+    window: str
+    cohort: str | None = None
+    state: State
+    observed: str
+    value: float | None = None
+    bound: float
+    margin: float | None = None
+    samples: int = 0
+    from_s: float | None = None
+    to_s: float | None = None
+    why: str = ""
+    against: int = 0
+    first_against: str | None = None
+
+
+class FaultAccount(_Model):
+    """One fault: as planned and as it was. ``misses`` counts the reasons for which requests were not hit."""
+
+    id: str
+    type: str
+    targets: tuple[str, ...]
+    planned_at_s: float | None
+    planned_lasts_s: float | None
+    applied_at_s: float | None
+    healed_at_s: float | None
+    hits: int
+    min_hits: int
+    misses: dict[str, int] = Field(default_factory=dict)
+    enough: bool
+    why: str = ""
+
+
+class Health(_Model):
+    """Whether the measuring itself can be trusted. Lags are the worst p99 of any second, per process, in seconds."""
+
+    lag_bound_s: float
+    send_lag_p99_s: dict[str, float] = Field(default_factory=dict)
+    loop_lag_p99_s: dict[str, float] = Field(default_factory=dict)
+    dropped: int = 0
+    """Calls that were never sent, because ``max_in_flight`` was reached."""
+    unfinished: int = 0
+    torn: bool = False
+    lost: tuple[str, ...] = ()
+    """Where records were lost."""
+
+
+class Verdict(_Model):
+    """The judgement of one run. ``ended`` is how the run itself ended; ``findings``: the most important one first."""
+
+    verdict: State
+    exit_code: int
+    headline: str
+    ended: Literal["completed", "gate", "aborted", "interrupted", "terminated", "error", "unknown"]
+    ended_why: str = ""
+    name: str
+    question: str
+    run_id: str | None = None
+    seed: int | None = None
+    replay: str | None = None
+    gate_held: bool | None = None
+    heal_verified: bool | None = None
+    findings: tuple[Finding, ...] = ()
+    expectations: tuple[Judged, ...] = ()
+    faults: tuple[FaultAccount, ...] = ()
+    calls: int = 0
+    outcomes: dict[str, int] = Field(default_factory=dict)
+    exchanges: int = 0
+    health: Health

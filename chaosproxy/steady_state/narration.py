@@ -1,0 +1,163 @@
+"""Turns what was observed into findings: one sentence each, the same causes told once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from chaosproxy.steady_state.causes import Cause, cause_of, how_it_failed, named, too_early
+from chaosproxy.steady_state.findings import Finding
+from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.spells import served_by
+from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit, display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chaosproxy.steady_state.claims import Expectation
+    from chaosproxy.steady_state.history import History, Story
+    from chaosproxy.steady_state.observation import Observation
+
+CAUSES_PER_EXPECTATION = 3
+CALLS_NAMED = 5
+CALLS_KEPT = 50
+
+_CONTENT = frozenset({"silent_truncated", "silent_empty", "silent_corrupt", "content_intact", "duplicated"})
+
+
+def shown(expectation: Expectation, observation: Observation) -> str:
+    """The observed value for people; ``> 15.00s`` when it was not reached within the data."""
+    measure = MEASURES[expectation.expect.measure]
+    unit = measure.unit_of(expectation.expect.aggregate)
+    if observation.value is not None:
+        return display(observation.value, unit)
+    if measure.unit is Unit.SECONDS and observation.low >= 0:
+        return f"> {display(observation.low, unit)}"
+    return "unknown"
+
+
+def deviations(history: History, expectation: Expectation, observation: Observation) -> list[Finding]:
+    """Why an expectation deviated: its most frequent causes, or at least what was observed."""
+    measure = expectation.expect.measure
+    suspects = set(observation.against)
+    stories = [story for story in history.stories if story.id in suspects]
+    match measure:
+        case "failover_time":
+            return [_failover(history, expectation, observation, stories)]
+        case "recovery_time":
+            return [_recovery(history, expectation, observation)]
+        case "retry_after_ignored":
+            told = _told(stories, lambda story: too_early(history, story))
+        case _ if MEASURES[measure].needs is Needs.CLIENT and measure != "usage_error":
+            told = _told(stories, lambda story: cause_of(history, story))
+        case _:
+            told = []
+    findings = [
+        Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=calls[:CALLS_KEPT])
+        for sentence, calls in told[:CAUSES_PER_EXPECTATION]
+    ]
+    return findings or [_plain(expectation, observation)]
+
+
+def notes(history: History, held: Iterable[Expectation]) -> list[Finding]:
+    """What the system did right under the faults, so that a pass says what it rests on."""
+    about = tuple(expectation.id for expectation in held if expectation.expect.measure in _CONTENT)
+    flagged: defaultdict[str, list[str]] = defaultdict(list)
+    covered: defaultdict[str, list[str]] = defaultdict(list)
+    for story in history.stories:
+        if story.outcome is Outcome.ERROR and story.hits_on(story.source) and story.call.text.chars:
+            words = f"{named(history, (hit.fault for hit in story.hits_on(story.source)))} hit were flagged as failed"
+            flagged[f"{words} ({how_it_failed(story)})"].append(story.id)
+        elif story.outcome is Outcome.OK and story.hits and story.source and not story.hits_on(story.source):
+            words = f"{named(history, (hit.fault for hit in story.hits))} hit were answered whole by"
+            covered[f"{words} {story.source.listener}"].append(story.id)
+    because = f"{' and '.join(about)} held only because " if about else ""
+    return [
+        *(_note(about, f"{because}{_count(calls)} that {words}", calls) for words, calls in flagged.items()),
+        *(_note((), f"{_count(calls)} that {words}", calls) for words, calls in covered.items()),
+    ]
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """The same sentence only once, about everything that it is about."""
+    by_sentence: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.kind, finding.sentence)
+        known = by_sentence.get(key)
+        about = dict.fromkeys((*(known.about if known else ()), *finding.about))
+        by_sentence[key] = finding.model_copy(update={"about": tuple(about)})
+    return list(by_sentence.values())
+
+
+def _note(about: tuple[str, ...], sentence: str, calls: list[str]) -> Finding:
+    return Finding(kind="note", about=about, sentence=sentence, calls=tuple(calls[:CALLS_KEPT]))
+
+
+def _told(stories: Iterable[Story], cause: Callable[[Story], Cause | None]) -> list[tuple[str, tuple[str, ...]]]:
+    """Sentences with their calls, the most frequent first."""
+    groups: defaultdict[str, list[tuple[Story, float]]] = defaultdict(list)
+    for story in stories:
+        told = cause(story)
+        if told is not None:
+            groups[told.words].append((story, told.wait_s))
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    return [_sentence(words, members) for words, members in ordered]
+
+
+def _sentence(words: str, members: list[tuple[Story, float]]) -> tuple[str, tuple[str, ...]]:
+    calls = [story.id for story, _ in members]
+    most = display(max(wait_s for _, wait_s in members), Unit.SECONDS)
+    sentence = f"{_count(calls)} {words.replace('{most}', most)}"
+    if any(story.answered and story.outcome is not Outcome.OK for story, _ in members):
+        more = f" and {len(calls) - CALLS_NAMED} more" if len(calls) > CALLS_NAMED else ""
+        sentence += f" ({', '.join(calls[:CALLS_NAMED])}{more})"
+    return sentence, tuple(calls)
+
+
+def _count(calls: list[str]) -> str:
+    return f"{len(calls)} call{'' if len(calls) == 1 else 's'}"
+
+
+def _plain(expectation: Expectation, observation: Observation) -> Finding:
+    sentence = f"{expectation.expect.text} does not hold in {observation.window}: {shown(expectation, observation)}"
+    return Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=observation.against[:CALLS_KEPT])
+
+
+def _failover(history: History, expectation: Expectation, seen: Observation, stories: list[Story]) -> Finding:
+    fault = expectation.expect.argument or ""
+    if seen.value is None:
+        sentence = f"after {named(history, (fault,))} began, lasting success was not seen ({shown(expectation, seen)})"
+    else:
+        sentence = f"after {named(history, (fault,))} began, it took {shown(expectation, seen)} to lasting success"
+    told = _told(stories, lambda story: cause_of(history, story))
+    because = f": {told[0][0]}" if told else ""
+    return Finding(
+        kind="deviated", about=(expectation.id,), sentence=f"{sentence}{because}", calls=seen.against[:CALLS_KEPT]
+    )
+
+
+def _recovery(history: History, expectation: Expectation, seen: Observation) -> Finding:
+    fault = expectation.expect.argument or ""
+    targets = next(planned.targets for planned in history.claims.faults if planned.id == fault)
+    name, since = " and ".join(targets), history.timeline.healed_at(fault)
+    asked = sum(exchange.listener in targets and exchange.began_at >= since for exchange in history.exchanges)
+    after = [story for story in history.stories if story.call.intended_at >= since]
+    served = sum(served_by(story, targets) for story in after)
+    how = (
+        "was never asked again" if not asked else f"was asked {asked} times and answered {served} of {len(after)} calls"
+    )
+    if seen.value is None:
+        sentence = f"{name} did not get its calls back after {named(history, (fault,))} was healed: it {how}"
+    else:
+        took = shown(expectation, seen)
+        sentence = f"{name} got its calls back only {took} after {named(history, (fault,))} was healed: it {how}"
+    return Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=seen.against[:CALLS_KEPT])
+
+
+def inconclusive(expectation: Expectation, observation: Observation) -> Finding:
+    """Why nothing can be said about an expectation."""
+    seen = shown(expectation, observation)
+    known = "" if seen == "unknown" else f" (observed {seen})"
+    why = observation.why or "the data ends too early"
+    sentence = f"{expectation.expect.text} cannot be judged in {observation.window}{known}: {why}"
+    return Finding(kind="inconclusive", about=(expectation.id,), sentence=sentence)
