@@ -9,6 +9,7 @@ It exits with 0 when all calls have ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -20,34 +21,38 @@ from pydantic import ValidationError
 
 from chaosproxy import __version__
 from chaosproxy.errors import UserError
-from chaosproxy.journal.records import Opened, to_line
+from chaosproxy.journal.records import AnyRecord, Opened, to_line
 from chaosproxy.lab import part
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.sender import run_load
+
+FLUSH_S = 2.0
+"""How long the last records may take on their way out."""
 
 
 async def main() -> None:
     """Serve one job. Raises UserError when it is none."""
     told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with part.signals_end(told):
-        stdin = await part.open_stdin()
-        write = await _open_stdout()
         part.announce()
-        work = asyncio.create_task(_work(stdin, write))
+        stdout = _Stdout()
+        await stdout.open()
+        work = asyncio.create_task(_work(await part.open_stdin(), stdout.write))
         told.add_done_callback(lambda _: work.cancel())
         await asyncio.wait([work])
+        await stdout.close()
         if not work.cancelled():
             work.result()
 
 
-async def _work(stdin: asyncio.StreamReader, write: Callable[[str], None]) -> None:
+async def _work(stdin: asyncio.StreamReader, record: Callable[[AnyRecord], None]) -> None:
     line = await stdin.readline()
     if not line:
         return
     job = _read_job(line)
-    write(to_line(_opened()))
+    record(_opened())
     stopped = asyncio.Event()
-    load = asyncio.create_task(run_load(job, lambda record: write(to_line(record)), stopped=stopped))
+    load = asyncio.create_task(run_load(job, record, stopped=stopped))
     orders = asyncio.create_task(_obey(stdin, stopped))
     try:
         await asyncio.wait([load, orders], return_when=asyncio.FIRST_COMPLETED)
@@ -85,13 +90,33 @@ def _opened() -> Opened:
     )
 
 
-async def _open_stdout() -> Callable[[str], None]:
-    """Writes text to our stdout; into a pipe without ever waiting for its reader, who might stall the senders."""
-    if not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-        return lambda text: print(text, end="", flush=True)  # noqa: T201 - records are the output
-    loop = asyncio.get_running_loop()
-    pipe, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
-    return lambda text: pipe.write(text.encode())
+class _Stdout(asyncio.BaseProtocol):
+    """Our stdout; if it is a pipe, writing never waits for its reader, who might stall the senders."""
+
+    def __init__(self) -> None:
+        self._pipe: asyncio.WriteTransport | None = None
+        self._closed = asyncio.Event()
+
+    async def open(self) -> None:
+        if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+            own = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+            self._pipe, _ = await asyncio.get_running_loop().connect_write_pipe(lambda: self, own)
+
+    def write(self, record: AnyRecord) -> None:
+        if self._pipe is None:
+            print(to_line(record), end="", flush=True)  # noqa: T201 - records are the output
+        else:
+            self._pipe.write(to_line(record).encode())
+
+    async def close(self) -> None:
+        """Let the reader have what was written, unless it takes too long."""
+        if self._pipe is not None:
+            self._pipe.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), FLUSH_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
 
 if __name__ == "__main__":

@@ -29,14 +29,19 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.done = False
         self.flaw: str | None = None
+        self._complete = False
         self._keeps_alive = False
         self._buffer = b""
         self._left = 0
         self._state: Callable[[], bytes | None] = self._head
         self._ends_with_connection = False
         self._decoder: zlib._Decompress | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether all of the body was read."""
+        return self._complete and self.flaw is None
 
     @property
     def reusable(self) -> bool:
@@ -48,7 +53,7 @@ class ResponseReader:
         self._buffer += data
         body: list[bytes] = []
         try:
-            while not (self.done or self.flaw):
+            while not (self._complete or self.flaw):
                 piece = self._state()
                 if piece is None:
                     break
@@ -59,7 +64,7 @@ class ResponseReader:
 
     def end(self) -> bool:
         """The connection was closed; whether the response is complete."""
-        self.done = self.done or (self._ends_with_connection and self.flaw is None)
+        self._complete = self._complete or self._ends_with_connection
         return self.done
 
     # Each state takes what it can from the buffer: a piece of the body (perhaps empty), or None when it needs more.
@@ -90,17 +95,18 @@ class ResponseReader:
             self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
         length = fields.get("content-length")
         if status in (204, 304):
-            self.done = True
+            self._complete = True
         elif "chunked" in fields.get("transfer-encoding", "").lower():
             self._state = self._chunk_size
         elif length is None:
             self._ends_with_connection = True
+            self._keeps_alive = False
             self._state = self._rest
         elif not (length.isascii() and length.isdigit()):
             raise Broken("content-length is no number")
         else:
             self._left = int(length)
-            self.done = self._left == 0
+            self._complete = self._left == 0
             self._state = self._counted
 
     def _rest(self) -> bytes | None:
@@ -108,7 +114,7 @@ class ResponseReader:
 
     def _counted(self) -> bytes | None:
         piece = self._take(self._left)
-        self.done = self._left == 0
+        self._complete = self._left == 0
         return piece
 
     def _chunk_size(self) -> bytes | None:
@@ -137,7 +143,7 @@ class ResponseReader:
 
     def _trailer(self) -> bytes | None:
         line = self._line()
-        self.done = line == b""
+        self._complete = line == b""
         return None if line is None else b""
 
     def _take(self, most: int) -> bytes | None:

@@ -8,6 +8,7 @@ It differs in two places, on purpose: it ends at the terminal event in every dia
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
@@ -85,7 +86,6 @@ class Transcript:
         """The record."""
         question, text = self._question, "".join(self._texts)
         whole = text == question.expected_text
-        gaps = zip(self._content_at, self._content_at[1:], strict=False)
         return Call(
             id=question.id,
             load=load,
@@ -99,7 +99,7 @@ class Transcript:
             first_content_at=self._content_at[0] if self._content_at else None,
             last_content_at=self._content_at[-1] if self._content_at else None,
             chunks=len(self._content_at),
-            gaps_ms=[round((later - earlier) * 1000) for earlier, later in gaps],
+            gaps_ms=[round((later - earlier) * 1000) for earlier, later in pairwise(self._content_at)],
             text=fingerprint(text),
             expected=question.expected,
             expected_tokens=question.expected_tokens,
