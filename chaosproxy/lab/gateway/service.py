@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol, Self
 
 import aiohttp
@@ -76,11 +77,10 @@ class Gateway:
         self._upstreams = _upstreams(self.settings)
         self._session = new_session(self.settings.connect)
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-        app["profile"] = self._profile(self._session)
         app.router.add_get("/health", self._health)
         app.router.add_get("/health/streaming", self._health_streaming)
         app.router.add_get("/stats", self._stats)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.router.add_route("*", "/{path:.*}", partial(self._answer, self._profile(self._session)))
         # A client that leaves cancels its handler, and that closes the connection to the upstream.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
@@ -116,8 +116,7 @@ class Gateway:
         attempts = Attempts(settings, composed(settings), capabilities, session, self._wall)
         return Resilient(attempts, self._upstreams, pauses)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        profile: Profile = request.app["profile"]
+    async def _answer(self, profile: Profile, request: web.Request) -> web.StreamResponse:
         delivery = Delivery(request)
         try:
             await profile.answer(await Call.read(request), delivery)
