@@ -64,7 +64,13 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     named = header(headers, CALL_HEADER)
     tag = call_tag(prompt)
     call = named or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key") or tag
-    thrown_by = named or tag or f"body {blake2b(body, digest_size=8).hexdigest()}"
+    thrown_by = _without_nonce(named or tag) or f"body {blake2b(body, digest_size=8).hexdigest()}"
     throw = attempts.next(f"{listener} dice {thrown_by}")
-    attempt = throw if call in (None, thrown_by) else attempts.next(f"{listener} call {call}")
+    attempt = throw if call in (None, named or tag) else attempts.next(f"{listener} call {call}")
     return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}")
+
+
+def _without_nonce(name: str | None) -> str | None:
+    """A call tag's number: the nonce differs between two runs of one seed, which must throw the same dice."""
+    tag = CALL_TAG.fullmatch(name or "")
+    return f"call {tag[0].rpartition('-')[2]}" if tag else name

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from chaosproxy.errors import ChaosError
 from chaosproxy.journal.records import AnyRecord, FaultEdge
@@ -36,19 +35,26 @@ class Faultline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """When a fault starts: ``delay_s`` after the origin (``edge`` None) or after an edge of another fault."""
+    """When a fault starts: ``delay_s`` after the origin (``after`` empty) or after an edge of another fault."""
 
     rule: Rule
     delay_s: float
-    after: str | None = None
-    edge: str | None = None
+    after: str = ""
+    edge: str = ""
 
 
 class Conductor:
     """Plays the cues. ``trouble`` is told, in words, what went wrong beside."""
 
     def __init__(
-        self, line: Faultline, owner: str, *, seed: int, lease_s: float, clock: Callable[[], float], trouble: Callable[[str], None]
+        self,
+        line: Faultline,
+        owner: str,
+        *,
+        seed: int,
+        lease_s: float,
+        clock: Callable[[], float],
+        trouble: Callable[[str], None],
     ) -> None:
         self._line = line
         self._owner = owner
@@ -69,19 +75,16 @@ class Conductor:
             if not edge.done():
                 edge.set_result(record.at)
 
-    async def play(self, cues: Iterable[Cue], origin: float) -> None:
-        """Apply each fault when its time has come, and renew leases; returns when the last fault is healed."""
-        renewing = asyncio.create_task(self._renew_forever())
+    async def play(self, cues: Iterable[Cue], origin: float) -> NoReturn:
+        """Apply each fault when its time has come and renew leases, until cancelled. Raises PartFailed."""
         try:
             async with asyncio.TaskGroup() as playing:
+                playing.create_task(self._renew_forever())
                 for cue in cues:
                     playing.create_task(self._play_one(cue, origin))
         except* ChaosError as errors:
             raise errors.exceptions[0] from None
-        finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+        raise AssertionError
 
     async def heal(self) -> None:
         """End all our faults now."""
@@ -90,13 +93,12 @@ class Conductor:
 
     async def _play_one(self, cue: Cue, origin: float) -> None:
         start = origin
-        if cue.after is not None and cue.edge is not None:
+        if cue.after:
             start = await asyncio.shield(self._edge(cue.after, cue.edge))
         await asyncio.sleep(max(0.0, start + cue.delay_s - self._clock()))
         async with self._applying:
             self._wanted[cue.rule.id] = cue.rule
             await self._line.apply(self._owner, list(self._wanted.values()), lease_s=self._lease_s, seed=self._seed)
-        await asyncio.shield(self._edge(cue.rule.id, "healed"))
 
     async def _renew_forever(self) -> None:
         while True:

@@ -35,13 +35,13 @@ class Part:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, argv: Sequence[str], directory: Path, env: Mapping[str, str] | None = None) -> Part:
+    async def start(cls, name: str, argv: Sequence[str], directory: Path) -> Part:
         """Start a process whose messages go to ``directory/NAME.log``. Raises PartFailed."""
         log = directory / f"{name}.log"
         with log.open("wb") as messages:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *argv, stdin=PIPE, stdout=PIPE, stderr=messages, env=env, start_new_session=True, limit=LINE_BYTES_MAX
+                    *argv, stdin=PIPE, stdout=PIPE, stderr=messages, start_new_session=True, limit=LINE_BYTES_MAX
                 )
             except OSError as error:
                 raise PartFailed(f"{name}: cannot start {argv[0]}: {error.strerror}") from error
@@ -86,10 +86,10 @@ class Part:
             line = await asyncio.wait_for(self._process.stdout.readline(), READY_WITHIN_S)
             self.ready = json.loads(line)
         except TimeoutError:
-            raise PartFailed(f"{self.name}: not ready after {READY_WITHIN_S:g} s{self._last_words()}") from None
+            raise PartFailed(f"{self.name}: not ready after {READY_WITHIN_S:g} s{self.last_words()}") from None
         except ValueError:
             await self.wait()
-            raise PartFailed(f"{self.name}: ended before it was ready{self._last_words()}") from None
+            raise PartFailed(f"{self.name}: ended before it was ready{self.last_words()}") from None
 
     async def send(self, line: str) -> None:
         """Write a line to its standard input; a part that is gone does not mind."""
@@ -118,6 +118,7 @@ class Part:
             self._process.kill()
             await self._process.wait()
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The end of its log, indented, for error messages."""
         words = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
         return ":\n  " + "\n  ".join(words) if words else f" (see {self.log})"

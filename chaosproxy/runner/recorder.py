@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from chaosproxy.journal.reading import merge
+from chaosproxy.journal.reading import Journal, merge
 from chaosproxy.journal.records import AnyRecord, to_line
 
 
@@ -31,18 +30,14 @@ class Recorder:
         self.records.append(record)
         self._on_record(record)
 
-    def now(self) -> float:
-        """The clock of the runner's own records."""
-        return time.monotonic()
-
-    def write_journal(self) -> Path:
-        """Merge all files into journal.jsonl and remove them; the merged records replace ``records``."""
-        self.records = merge(list(self._by_source.values()))
-        journal = self._directory / "journal.jsonl"
-        with journal.open("w", encoding="utf-8") as out:
-            out.writelines(map(to_line, self.records))
+    def write_journal(self) -> tuple[Journal, Path]:
+        """Merge all files into journal.jsonl and remove them."""
+        journal = merge(Journal(tuple(records)) for records in self._by_source.values())
+        path = self._directory / "journal.jsonl"
+        with path.open("w", encoding="utf-8") as out:
+            out.writelines(map(to_line, journal.records))
         for source, file in self._files.items():
             file.close()
             (self._directory / f"{source}.ndjson").unlink()
         self._files.clear()
-        return journal
+        return journal, path

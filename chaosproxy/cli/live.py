@@ -1,0 +1,134 @@
+"""What a person sees while a run goes on: a view that renews itself on a terminal, a line per event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, Gate, Mark
+from chaosproxy.runner.order import Order
+from chaosproxy.units import format_duration
+
+RECENT_S = 5.0
+"""The span over which the view counts calls."""
+REFRESH_PER_S = 4
+
+
+@contextmanager
+def watching(order: Order, *, quiet: bool) -> Iterator[Callable[[AnyRecord], None]]:
+    """Show the run on standard error; what it yields takes every record."""
+    console = Console(stderr=True, highlight=False)
+    if quiet:
+        yield lambda _: None
+    elif console.is_terminal:
+        view = View(order)
+        with Live(get_renderable=view.render, console=console, refresh_per_second=REFRESH_PER_S, transient=True):
+            yield view.notice
+    else:
+        log = Log(order, lambda line: console.print(line, soft_wrap=True))
+        yield log.notice
+
+
+class Log:
+    """One line per event of the run, for pipes and logs."""
+
+    def __init__(self, order: Order, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._origin: float | None = None
+        self._words = {
+            "warmup": f"warming up for {format_duration(order.experiment.timeline.warmup)}",
+            "origin": f"running for {format_duration(order.experiment.timeline.lasts)}",
+            "over": "over, waiting for the last calls",
+            "drained": "all calls have ended",
+        }
+        say(f"{order.experiment.name}: seed {order.seed}, {order.directory}")
+
+    def notice(self, record: AnyRecord) -> None:
+        """Say what happened, if it is worth a line."""
+        match record:
+            case Mark():
+                if record.name == "origin":
+                    self._origin = record.at
+                self._tell(record.at, self._words.get(record.name, record.name))
+            case Gate():
+                self._tell(record.at, "the gate holds" if record.held else f"gate: {'; '.join(record.reasons)}")
+            case FaultEdge():
+                why = f" ({record.why})" if record.why else ""
+                self._tell(record.at, f"{record.fault} {record.edge} on {', '.join(record.listeners)}{why}")
+
+    def _tell(self, at: float, words: str) -> None:
+        clock = "      " if self._origin is None else f"{at - self._origin:5.1f}s"
+        self._say(f"  {clock}  {words}")
+
+
+class View:
+    """The state of a run, drawn anew several times a second."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._phase = "starting"
+        self._origin: float | None = None
+        self._hits: Counter[str] = Counter()
+        self._edges: dict[str, FaultEdge] = {}
+        self._calls: Counter[bool] = Counter()
+        self._recent: deque[tuple[float, bool]] = deque()
+        self._served: Counter[str] = Counter()
+
+    def notice(self, record: AnyRecord) -> None:
+        """Take a record in."""
+        match record:
+            case Mark():
+                self._phase = {"warmup": "warming up", "origin": "running"}.get(record.name, "finishing")
+                self._origin = record.at if record.name == "origin" else self._origin
+            case FaultEdge():
+                self._edges[record.fault] = record
+            case FaultHit():
+                self._hits[record.fault] += 1
+            case Call():
+                fine = record.error is None and record.status == 200
+                self._calls[fine] += 1
+                self._recent.append((time.monotonic(), fine))
+            case ExchangeRecord() if record.sent.status == 200 and record.sent.ended == "end":
+                self._served[record.listener] += 1
+
+    def render(self) -> RenderableType:
+        """The view as it is now."""
+        timeline = self._order.experiment.timeline
+        passed = 0.0 if self._origin is None else min(time.monotonic() - self._origin, timeline.lasts)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(self._order.experiment.name, "bold"),
+            Text(self._phase),
+            ProgressBar(total=timeline.lasts, completed=passed, width=40),
+            Text(f"{passed:4.1f} of {format_duration(timeline.lasts)}"),
+        )
+        return Group(head, self._fault_lines(), self._call_line())
+
+    def _fault_lines(self) -> Table:
+        lines = Table.grid(padding=(0, 2))
+        for fault in self._order.experiment.faults:
+            edge = self._edges.get(fault.id)
+            state, style = ("planned", "dim") if edge is None else (edge.edge, "red" if edge.edge in _ACTS else "green")
+            lines.add_row("  ", fault.id, Text(state, style), f"{self._hits[fault.id]} hits")
+        return lines
+
+    def _call_line(self) -> Text:
+        while self._recent and self._recent[0][0] < time.monotonic() - RECENT_S:
+            self._recent.popleft()
+        fine = sum(fine for _, fine in self._recent)
+        served = "  ".join(f"{name} {count}" for name, count in sorted(self._served.items()))
+        return Text(
+            f"   calls {self._calls.total()}: {self._calls[True]} answered, {self._calls[False]} failed"
+            f"   last {RECENT_S:g} s: {fine} of {len(self._recent)}   served: {served}"
+        )
+
+
+_ACTS = ("applied", "flap_down")

@@ -1,0 +1,52 @@
+"""The load of a run: a process of its own, so that neither the proxy's loop nor ours distorts its clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from chaosproxy.errors import PartFailed
+from chaosproxy.journal.records import AnyRecord, from_line
+from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.runner.parts import Part
+
+DRAIN_SLACK_S = 5.0
+"""Beyond the longest time that a call may take, how long the load may need to end."""
+
+
+class Loading:
+    """A load process and the task that listens to it. ``calls_over`` is done when it has ended."""
+
+    def __init__(self, part: Part, job: LoadJob, record: Callable[[AnyRecord], None]) -> None:
+        self._part = part
+        self._longest_call_s = 2 * max(load.request.timeout for load in job.loads)
+        self._listening = asyncio.create_task(self._listen(record))
+
+    @classmethod
+    async def start(cls, job: LoadJob, directory: Path, record: Callable[[AnyRecord], None]) -> Loading:
+        """Start sending as the job says. Raises PartFailed."""
+        part = await Part.start_module("load", "chaosproxy.lab.load", [], directory)
+        await part.send(job.model_dump_json())
+        return cls(part, job, record)
+
+    async def died(self) -> None:
+        """Wait for the end of the process; raises PartFailed when it is not a good one."""
+        if status := await self._part.wait():
+            raise PartFailed(f"the load ended with status {status}, see {self._part.log}")
+
+    async def drained(self) -> None:
+        """Wait until every call has ended; raises PartFailed when that takes longer than any call can."""
+        try:
+            await asyncio.wait_for(self.died(), self._longest_call_s + DRAIN_SLACK_S)
+        except TimeoutError:
+            raise PartFailed("the load did not end in time") from None
+
+    async def stop(self) -> None:
+        """End it now, calls that are under way included, and take in all that it still reports."""
+        await self._part.stop()
+        await self._listening
+
+    async def _listen(self, record: Callable[[AnyRecord], None]) -> None:
+        async for line in self._part.lines():
+            record(from_line(line))

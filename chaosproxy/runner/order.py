@@ -1,0 +1,48 @@
+"""What to run, how a run may be stopped from outside, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from chaosproxy.experiment.model import Experiment
+
+
+class End(NamedTuple):
+    """How a run ended, and why."""
+
+    how: Literal["completed", "gate", "aborted", "interrupted", "terminated", "error"]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D."""
+
+    experiment: Experiment
+    seed: int
+    run_id: str
+    nonce: str
+    file: str
+    text: str
+    overrides: dict[str, str]
+    directory: Path
+    prompts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Stop:
+    """Asks a run to end early, from a signal handler or another task of its loop."""
+
+    def __init__(self) -> None:
+        self._asked: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+    def ask(self, how: Literal["interrupted", "terminated"]) -> None:
+        """The first one counts."""
+        if not self._asked.done():
+            self._asked.set_result(End(how))
+
+    async def asked(self) -> End:
+        """Wait for it."""
+        return await asyncio.shield(self._asked)

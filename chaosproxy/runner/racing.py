@@ -1,0 +1,32 @@
+"""Waiting for one of several things."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def first_of(*endings: Coroutine[Any, Any, T]) -> T:
+    """The first to end, or to fail; the others are cancelled, and have ended, when this returns."""
+    tasks = [asyncio.ensure_future(ending) for ending in endings]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(at: float) -> None:
+    """Sleep to a moment of the monotonic clock; one that has passed is now."""
+    await asyncio.sleep(max(0.0, at - time.monotonic()))
+
+
+async def forever() -> Any:
+    """Never returns; for what is only waited for because it may fail."""
+    await asyncio.get_running_loop().create_future()

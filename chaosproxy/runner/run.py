@@ -1,0 +1,38 @@
+"""Run an experiment and judge it.
+
+Signals, terminals and exit codes are the command line's business; this works in any loop and in any thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosproxy.journal.reading import Journal
+from chaosproxy.journal.records import AnyRecord, Ended
+from chaosproxy.runner.order import Order, Stop
+from chaosproxy.runner.story import Story
+from chaosproxy.steady_state.verdict import Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that is over: healed as far as ``verdict`` says, its journal on disk."""
+
+    verdict: Verdict
+    journal: Journal
+    path: Path
+
+
+async def run_experiment(
+    order: Order, *, on_record: Callable[[AnyRecord], None] = lambda _: None, stop: Stop | None = None
+) -> Finished:
+    """Run it and judge it. What goes wrong in the run is part of the verdict, not an exception."""
+    order.directory.mkdir(parents=True, exist_ok=True)
+    story = Story(order, on_record)
+    end = await story.tell(stop or Stop())
+    story.record(Ended(at=time.monotonic(), how=end.how, why=end.why))
+    journal, path = story.recorder.write_journal()
+    return Finished(judge(journal, order.experiment.claims()), journal, path)

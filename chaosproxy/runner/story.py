@@ -1,0 +1,236 @@
+"""The story of one run: start everything, warm up, gate, faults, quiet tail, heal.
+
+However it ends, faults are healed first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from hashlib import sha256
+
+from chaosproxy import __version__
+from chaosproxy.control.client import ControlClient
+from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.topology import LabBackend
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Gate, Healed, Mark, Opened, Run, Trouble
+from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.runner.checks import Checks
+from chaosproxy.runner.conductor import Conductor, Cue
+from chaosproxy.runner.loading import Loading
+from chaosproxy.runner.order import End, Order, Stop
+from chaosproxy.runner.parts import Part
+from chaosproxy.runner.racing import first_of, forever, until
+from chaosproxy.runner.recorder import Recorder
+from chaosproxy.runner.systems import Stage, Systems
+
+START_DELAY_S = 0.3
+"""From the start of the load process to its first intended call."""
+CHECK_EACH_S = 0.25
+"""How often abort conditions look at the records."""
+CLEAR_WITHIN_S = 3.0
+"""How long the proxy may take to confirm that nothing is active; after that its leases have to do it."""
+FIRST_FAULT_SLACK_S = 0.01
+"""A file without a gate is checked so long before its first fault."""
+
+
+class Story:
+    """One run while it lasts."""
+
+    def __init__(self, order: Order, on_record: Callable[[AnyRecord], None]) -> None:
+        self._order = order
+        self._experiment = order.experiment
+        self._checks = Checks(order.experiment.claims())
+        self._conductor: Conductor | None = None
+        self._loading: Loading | None = None
+        self._origin = 0.0
+        self._healed_at: float | None = None
+        self._on_record = on_record
+        self.recorder = Recorder(order.directory, self._noticed)
+
+    def record(self, record: AnyRecord) -> None:
+        """Write down something of the runner's own."""
+        self.recorder.add("runner", record)
+
+    async def tell(self, stop: Stop) -> End:
+        """From the first process to the last."""
+        self._open()
+        async with AsyncExitStack() as exits:
+            try:
+                end = await first_of(self._perform(exits), stop.asked(), self._abort_met())
+            except ChaosError as error:
+                end = End("error", str(error))
+                self._trouble("run", str(error))
+            await self._settle(end)
+        return end
+
+    def _open(self) -> None:
+        order, now = self._order, time.monotonic()
+        host, pid = socket.gethostname(), os.getpid()
+        self.record(Opened(process="runner", host=host, pid=pid, mono=now, wall=time.time(), chaosproxy=__version__))
+        self.record(
+            Run(
+                id=order.run_id,
+                name=order.experiment.name,
+                seed=order.seed,
+                nonce=order.nonce,
+                vars=order.overrides,
+                file=order.file,
+                file_sha256=sha256(order.text.encode()).hexdigest(),
+            )
+        )
+
+    async def _perform(self, exits: AsyncExitStack) -> End:
+        systems = Systems(self._experiment, self._order.seed, self._order.directory, self._order.run_id, exits)
+        stage = await systems.start()
+        client = await exits.enter_async_context(ControlClient(stage.control.url, stage.control.token))
+        self._listen(client, stage.proxy)
+        self._conductor = Conductor(
+            client,
+            self._order.run_id,
+            seed=self._order.seed,
+            lease_s=self._experiment.safety.lease,
+            clock=time.monotonic,
+            trouble=lambda words: self._trouble("lease", words),
+        )
+        await self._start_load(stage)
+        return await first_of(self._play(), *map(must_live, stage.parts), self._load_must_live())
+
+    def _listen(self, client: ControlClient, proxy: Part) -> None:
+        async def listen() -> None:
+            async for record in client.events():
+                self.recorder.add("proxy", record)
+
+        self._proxy = proxy
+        self._listening = asyncio.create_task(listen())
+
+    async def _start_load(self, stage: Stage) -> None:
+        timeline = self._experiment.timeline
+        self._origin = time.monotonic() + START_DELAY_S + timeline.warmup
+        job = LoadJob(
+            loads=self._experiment.load,
+            prompts=self._order.prompts,
+            entry=stage.entry,
+            seed=self._order.seed,
+            nonce=self._order.nonce,
+            warmup_s=timeline.warmup,
+            lasts_s=timeline.lasts,
+            origin_mono=self._origin,
+            answer_tokens=answer_tokens(self._experiment),
+        )
+        self._loading = await Loading.start(job, self._order.directory, partial(self.recorder.add, "load"))
+
+    async def _play(self) -> End:
+        assert self._conductor is not None
+        cues = cues_of(self._experiment)
+        await until(self._origin - self._experiment.timeline.warmup)
+        self._mark("warmup")
+        await until(self._origin)
+        self._mark("origin")
+        if reasons := await self._gate(cues):
+            return End("gate", "; ".join(reasons))
+        return await first_of(self._until_over(), self._conductor.play(cues, self._origin))
+
+    async def _gate(self, cues: list[Cue]) -> list[str]:
+        if self._experiment.gate is not None:
+            window_s = self._experiment.gate.window
+        else:
+            first_s = min((cue.delay_s for cue in cues if not cue.after), default=0.0)
+            window_s = max(0.0, first_s - FIRST_FAULT_SLACK_S)
+        await until(self._origin + window_s)
+        if self._experiment.timeline.warmup + window_s == 0:
+            return []  # the file asks for a fault before anything can be seen
+        reasons = self._checks.gate(self.recorder.records, window_s)
+        self.record(Gate(at=time.monotonic(), held=not reasons, reasons=reasons))
+        return reasons
+
+    async def _until_over(self) -> End:
+        await until(self._origin + self._experiment.timeline.lasts)
+        self._mark("over")
+        return End("completed")
+
+    async def _abort_met(self) -> End:
+        while True:
+            await asyncio.sleep(CHECK_EACH_S)
+            if reason := self._checks.abort(time.monotonic()):
+                return End("aborted", reason)
+
+    async def _load_must_live(self) -> End:
+        assert self._loading is not None
+        await self._loading.died()
+        return await forever()
+
+    async def _settle(self, end: End) -> None:
+        """Heal first, whatever happened; then let calls end, and look whether the system is well again."""
+        quiet = await self._heal()
+        if self._loading is not None:
+            try:
+                await (self._loading.drained() if end.how in ("completed", "gate") else self._loading.stop())
+            except PartFailed as error:
+                self._trouble("load", str(error))
+            self._mark("drained")
+        if self._conductor is not None:
+            self._verify(end, quiet)
+            await self._proxy.stop()
+            await self._listening
+
+    async def _heal(self) -> str:
+        """End all faults; why that could not be confirmed, or nothing."""
+        if self._conductor is None:
+            return ""
+        try:
+            async with asyncio.timeout(CLEAR_WITHIN_S):
+                await self._conductor.heal()
+        except (ChaosError, TimeoutError) as error:
+            return f"the proxy did not confirm that its faults are over: {error or 'no answer'}"
+        return ""
+
+    def _verify(self, end: End, unconfirmed: str) -> None:
+        reasons = [unconfirmed] if unconfirmed else []
+        if end.how == "completed" and self._healed_at is not None:
+            healed_s, within_s = self._healed_at - self._origin, self._experiment.heal.within
+            over_s = self._experiment.timeline.lasts
+            reasons += self._checks.healed(self.recorder.records, healed_s, within_s, over_s)
+        self.record(Healed(at=time.monotonic(), verified=not reasons, detail="; ".join(reasons)))
+
+    def _noticed(self, record: AnyRecord) -> None:
+        self._checks.notice(record)
+        if isinstance(record, FaultEdge) and record.edge == "healed":
+            self._healed_at = record.at
+        if self._conductor is not None:
+            self._conductor.notice(record)
+        self._on_record(record)
+
+    def _mark(self, name: str) -> None:
+        self.record(Mark(name=name, at=time.monotonic()))
+
+    def _trouble(self, part: str, words: str) -> None:
+        self.record(Trouble(at=time.monotonic(), part=part, detail=words))
+
+
+def cues_of(experiment: Experiment) -> list[Cue]:
+    """When which rule begins."""
+    rules = experiment.rules()
+    return [
+        Cue(rules[fault.id], fault.delay if fault.at is None else fault.at, *(fault.after or "").rpartition(".")[::2])
+        for fault in experiment.faults
+    ]
+
+
+def answer_tokens(experiment: Experiment) -> int | None:
+    """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
+    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
+    lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+async def must_live(part: Part) -> End:
+    """Raises PartFailed when the process ends."""
+    status = await part.wait()
+    raise PartFailed(f"{part.name} ended in mid-run with status {status}{part.last_words()}")

@@ -1,0 +1,172 @@
+"""Sets the stage: what the file's ``systems`` and ``topology`` name, started in an order that resolves references.
+
+Backends first, then our proxy in front of them, then what needs to know our listeners, such as a gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from chaosproxy.errors import PartFailed
+from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.references import fill
+from chaosproxy.experiment.topology import Command, LabBackend, System
+from chaosproxy.runner.parts import Part
+
+POLL_S = 0.05
+"""How often a starting command is asked whether it is ready."""
+ANSWER_WITHIN_S = 2.0
+"""How long one such question may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Where and with which token the proxy is driven."""
+
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs. ``parts`` are all processes, the proxy among them."""
+
+    entry: str
+    control: Control
+    proxy: Part
+    parts: tuple[Part, ...]
+
+
+class Systems:
+    """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first."""
+
+    def __init__(self, experiment: Experiment, seed: int, directory: Path, run_id: str, exits: AsyncExitStack) -> None:
+        self._experiment = experiment
+        self._seed = seed
+        self._directory = directory
+        self._exits = exits
+        self._facts: dict[str, str] = {"run.id": run_id}
+        self._urls: dict[str, str] = {}
+        self._parts: list[Part] = []
+
+    async def start(self) -> Stage:
+        """Start all. Raises PartFailed with the last words of what did not start."""
+        systems = self._experiment.systems
+        late = {name for name, system in systems.items() if "${listener." in repr(system) or "${entry}" in repr(system)}
+        await self._start_all({name: system for name, system in systems.items() if name not in late})
+        proxy, control = await self._start_proxy()
+        await self._start_all({name: system for name, system in systems.items() if name in late})
+        entry = self._experiment.topology.entry
+        return Stage(self._urls.get(entry) or fill(entry, self._facts), control, proxy, tuple(self._parts))
+
+    async def _start_all(self, systems: Mapping[str, System]) -> None:
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for name, system in systems.items():
+                    starting.create_task(self._start(name, system))
+        except* PartFailed as errors:
+            raise errors.exceptions[0] from None
+
+    async def _start(self, name: str, system: System) -> None:
+        if isinstance(system, Command):
+            self._urls[name] = await self._start_command(name, system)
+            return
+        module = "chaosproxy.lab.backend" if isinstance(system, LabBackend) else "chaosproxy.lab.gateway"
+        settings = fill(system.model_dump_json(exclude={"lab"}), self._facts)
+        part = await Part.start_module(
+            name, module, ["--settings", settings, "--listen", "127.0.0.1:0", "--leash"], self._directory
+        )
+        self._keep(part)
+        self._urls[name] = str(part.ready["url"])
+
+    async def _start_command(self, name: str, system: Command) -> str:
+        port = _free_port()
+        facts = {**self._facts, "port": str(port)}
+        env = {**os.environ, **{key: fill(value, facts) for key, value in system.env.items()}}
+        command = [fill(word, facts) for word in system.command]
+        part = await Part.start_command(name, command, self._directory, env)
+        self._keep(part)
+        url = f"http://127.0.0.1:{port}"
+        ready = fill(system.ready.http, facts) if system.ready else None
+        within_s = system.ready.within if system.ready else 30.0
+        try:
+            async with asyncio.timeout(within_s):
+                await _until_ready(part, ready, port)
+        except TimeoutError:
+            raise PartFailed(f"{name}: not ready after {within_s:g} s{part.last_words()}") from None
+        return url
+
+    async def _start_proxy(self) -> tuple[Part, Control]:
+        config = self._directory / "proxies.yaml"
+        token_file = self._directory / "token"
+        token = secrets.token_urlsafe(24)
+        _write_private(token_file, token)
+        _write_private(config, json.dumps({"seed": str(self._seed), "listeners": self._listeners()}))
+        self._exits.callback(token_file.unlink, missing_ok=True)
+        argv = ["serve", "--config", str(config), "--control", "127.0.0.1:0", "--token-file", str(token_file)]
+        part = await Part.start_module("proxy", "chaosproxy", [*argv, "--json", "--leash"], self._directory)
+        self._keep(part)
+        for name, listener in part.ready["listeners"].items():
+            self._facts[f"listener.{name}"] = str(listener["url"])
+        return part, Control(str(part.ready["control"]), token)
+
+    def _listeners(self) -> dict[str, dict[str, str]]:
+        return {
+            name: {
+                "listen": backend.listen,
+                "upstream": self._urls.get(backend.upstream, backend.upstream),
+                "dialect": backend.dialect,
+            }
+            for name, backend in self._experiment.topology.backends.items()
+        }
+
+    def _keep(self, part: Part) -> None:
+        self._parts.append(part)
+        self._exits.push_async_callback(part.stop)
+
+
+async def _until_ready(part: Part, url: str | None, port: int) -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as session:
+        while not (await _answers(session, url) if url else await _listens(port)):
+            if not part.running:
+                raise PartFailed(f"{part.name}: ended before it was ready{part.last_words()}")
+            await asyncio.sleep(POLL_S)
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status < 400
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_private(path: Path, text: str) -> None:
+    """For our eyes only: an upstream's URL may carry a password."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
