@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import faults, init, lab, schema
+from chaosproxy.cli import demo, faults, init, lab, schema
 
 app = typer.Typer(
     name="chaosproxy",
@@ -35,6 +35,7 @@ def _options(
     pass
 
 
+app.command("demo")(demo.demo)
 app.command("faults")(faults.faults)
 app.command("init")(init.init)
 app.command("schema")(schema.schema)

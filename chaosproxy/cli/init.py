@@ -42,7 +42,7 @@ def init(
 
 
 def _complete(entry: str | None, given: list[str]) -> tuple[str, dict[str, str]]:
-    """Entry and backends, asked for where they are missing and somebody is there. Raises UserError with all mistakes."""
+    """Entry and backends, asked for where they are missing. Raises UserError with all mistakes."""
     from chaosproxy.experiment.section import is_url
 
     asks = sys.stdin.isatty()
