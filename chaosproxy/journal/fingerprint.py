@@ -31,7 +31,9 @@ class Fingerprint(BaseModel):
         blocks = 0
         step = 2 * _BYTES
         while (
-            self.prefixes[blocks * step : (blocks + 1) * step] == other.prefixes[blocks * step : (blocks + 1) * step] != ""
+            self.prefixes[blocks * step : (blocks + 1) * step]
+            == other.prefixes[blocks * step : (blocks + 1) * step]
+            != ""
         ):
             blocks += 1
         return blocks * BLOCK
@@ -65,6 +67,8 @@ class Fingerprinter:
 
     def result(self) -> Fingerprint:
         """The fingerprint of all text so far."""
+        if not self._chars:
+            return Fingerprint()
         whole = self._hash.copy()
         whole.update(self._rest.encode("utf-8", "surrogatepass"))
         return Fingerprint(chars=self._chars, prefixes="".join(self._prefixes), whole=whole.hexdigest())

@@ -49,7 +49,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``call`` joins exchanges (None when nothing names the call), ``attempt`` counts them, ``dice_key`` is for chance."""
+    """``call`` joins exchanges (None when nothing names it), ``attempt`` counts them, ``dice_key`` is for chance."""
 
     call: str | None
     attempt: int

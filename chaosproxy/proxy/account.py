@@ -1,4 +1,4 @@
-"""The account of one exchange: both edges, the faults at work and those that were not; in the end one journal record."""
+"""The account of one exchange: both edges and the faults at work; in the end one journal record."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ Ended = Literal["end", "fin", "reset", "gone", "timeout", "refused", "unfinished
 
 @dataclass(slots=True)
 class Side:
-    """One edge. Times are seconds since the exchange began; ``tally`` is there from the head on."""
+    """One edge. Times are seconds since the exchange began."""
 
+    tally: Tally = field(default_factory=Tally)
     status: int | None = None
     head_at: float | None = None
     retry_after_s: float | None = None
-    tally: Tally | None = None
     tunnelled_bytes: int = 0
     ended: Ended = "none"
     end_at: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can pass."""
+        return self.end_at is not None
 
     def end(self, how: Ended, at: float) -> None:
         """The edge is over; the first reason counts."""
@@ -31,7 +36,7 @@ class Side:
 
     def edge(self, began_at: float) -> Edge:
         """As a record, in absolute times."""
-        edge = self.tally.edge() if self.tally is not None else Edge()
+        edge = self.tally.edge()
         return edge.model_copy(
             update={
                 "status": self.status,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ class HttpWire:
             self._keep_alive = False
         if not self._keep_alive:
             self._send_fin()
-        self._close(self._keep_alive)
+        self._close(keep_alive=self._keep_alive)
 
     def abort(self, how: Cut) -> None:
         if how is Cut.FIN:
@@ -150,7 +149,7 @@ class HttpWire:
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
 
-    def _close(self, keep_alive: bool) -> None:
+    def _close(self, *, keep_alive: bool) -> None:
         self._connection.wire = None
         self._owner = None
         if not self.closed.done():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -49,10 +49,11 @@ class Handover(web.StreamResponse):
 class Connection(web.RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_pipe", "busy", "closing", "wire")
+    __slots__ = ("_limits", "_pipe", "busy", "closing", "wire")
 
-    def __init__(self, server: Server, **settings: Any) -> None:
+    def __init__(self, server: web.Server, limits: Limits, **settings: Any) -> None:
         super().__init__(server, **settings)
+        self._limits = limits
         self.wire: HttpWire | None = None
         self.busy = False
         self.closing = False
@@ -60,8 +61,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert isinstance(self._manager, Server)
-        transport.set_write_buffer_limits(self._manager.limits.unsent_bytes)  # type: ignore[attr-defined]
+        cast(asyncio.Transport, transport).set_write_buffer_limits(self._limits.unsent_bytes)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -162,18 +162,19 @@ class Server(web.Server):
 
     def __init__(self, receive: Receive, limits: Limits) -> None:
         super().__init__(receive)
-        self.limits = limits
+        self._limits = limits
 
     def __call__(self) -> Connection:
         return Connection(
             self,
+            self._limits,
             loop=self._loop,
             auto_decompress=False,
             access_log=None,
-            keepalive_timeout=self.limits.keepalive_s,
-            max_line_size=self.limits.header_bytes,
-            max_field_size=self.limits.header_bytes,
-            read_bufsize=self.limits.unread_bytes,
+            keepalive_timeout=self._limits.keepalive_s,
+            max_line_size=self._limits.header_bytes,
+            max_field_size=self._limits.header_bytes,
+            read_bufsize=self._limits.unread_bytes,
         )
 
 
@@ -184,8 +185,7 @@ class Slammed(asyncio.Protocol):
         self._on_slam = on_slam
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        reset(transport)
+        reset(cast(asyncio.Transport, transport))
         self._on_slam()
 
 
@@ -197,9 +197,8 @@ class TurnedAway(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        asyncio.get_running_loop().call_later(TURN_AWAY_S, transport.close)
+        self._transport = cast(asyncio.Transport, transport)
+        asyncio.get_running_loop().call_later(TURN_AWAY_S, self._transport.close)
 
     def data_received(self, data: bytes) -> None:
         transport, self._transport = self._transport, None

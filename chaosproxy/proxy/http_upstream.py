@@ -1,7 +1,7 @@
 """The upstream edge over aiohttp's client: pooled keep-alive connections, one task per question.
 
-aiohttp's compiled parser can stop for ever at a malformed chunk-size line (aio-libs/aiohttp#10596), so two watches stand
-beside it: one on the connection, which it closes then, and one on silence.
+aiohttp's compiled parser can stop for ever at a malformed chunk-size line (aio-libs/aiohttp#10596), so two watches
+stand beside it: one on the connection, which it closes then, and one on silence.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Limits:
     held_bytes: int = 8 * MIB
     """When the faults of one exchange hold back this much, the upstream is paused."""
     connections: int = 4096
-    """Open client connections of one proxy; a further one is answered with 503. Lowered to fit the file descriptors."""
+    """Open client connections of one proxy; a further one gets a 503. At most what file descriptors allow."""
     connect_s: float = 10.0
     """Name resolution, TCP and TLS together; beyond it the request is answered with 504."""
     idle_s: float = 600.0
@@ -35,7 +35,7 @@ class Limits:
     pooled_s: float = 4.0
     """How long an idle upstream connection is kept for reuse: shorter than the 5 s after which many servers close it."""
     drain_s: float = 30.0
-    """After a fault ended the client's side: how long the upstream is still read, so that the journal knows what it sent."""
+    """How long an upstream is still read after a fault ended the client's side, to know what it would have sent."""
     drain_bytes: int = 16 * MIB
     """The same, in bytes."""
     stop_s: float = 1.5

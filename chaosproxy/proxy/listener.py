@@ -11,14 +11,17 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import cast
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.client_wire import reset
-from chaosproxy.proxy.connection import Receive, Server, Slammed, TurnedAway
+from chaosproxy.proxy.connection import Connection, Receive, Server, Slammed, TurnedAway
 from chaosproxy.proxy.limits import Limits
 
 BACKLOG = 1024
+SHUTDOWN_S = 0.1
+"""How long connections that were aborted may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +62,33 @@ def bind(text: str) -> socket.socket:
             bound = _reusable(family, kind, proto)
             bound.bind(address)
         except OSError as error:
-            raise PartFailed(f"cannot listen on {text}: {(error.strerror or str(error)).lower()}") from error
+            raise PartFailed(f"cannot listen on {text}: {_words(error)}") from error
     return bound
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _reusable(family: int, kind: int, proto: int) -> socket.socket:
     sock = socket.socket(family, kind, proto)
-    sock.setblocking(False)
+    sock.settimeout(0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return sock
 
 
 class Listener:
-    """Accepts connections and hands their requests to ``receive``. ``on_slam`` is told of each that the gate reset."""
+    """Accepts connections and hands their requests to ``receive``. ``on_slam`` is told of each that the gate reset.
+
+    Needs a running loop. Raises PartFailed when the address is taken.
+    """
 
     def __init__(
         self,
         spec: ListenerSpec,
         receive: Receive,
         limits: Limits,
+        *,
         has_room: Callable[[], bool],
         on_slam: Callable[[], None],
     ) -> None:
@@ -86,10 +97,12 @@ class Listener:
         self._limits = limits
         self._has_room = has_room
         self._on_slam = on_slam
-        self._socket: socket.socket | None = None
-        self._serving: asyncio.Task[asyncio.Server] | None = None
-        self._address = ""
         self._gate: Gate | None = None
+        self._serving: asyncio.Task[asyncio.Server] | None = None
+        self._socket = bind(spec.listen)
+        host, port = self._socket.getsockname()[:2]
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._listen()
 
     @property
     def url(self) -> str:
@@ -101,16 +114,8 @@ class Listener:
         """Open client connections."""
         return len(self.http.connections)
 
-    async def open(self) -> None:
-        """Bind and listen. Raises PartFailed."""
-        self._socket = bind(self.spec.listen)
-        host, port = self._socket.getsockname()[:2]
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._listen()
-        await asyncio.shield(self._serving)
-
     def set_gate(self, gate: Gate | None) -> None:
-        """Let connections in (None), reset them, or refuse them. Raises PartFailed when the port cannot listen again."""
+        """Let connections in (None), reset them, or refuse them. Raises PartFailed when the port is lost."""
         before, self._gate = self._gate, gate
         if gate is Gate.REFUSE and before is not Gate.REFUSE:
             self._refuse()
@@ -127,24 +132,21 @@ class Listener:
     async def close(self) -> None:
         """Stop accepting, and end all connections."""
         self._stop_serving()
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
         for connection in self.http.connections:
             if connection.transport is not None:
                 connection.transport.abort()
-        await self.http.shutdown(timeout=0.1)
+        await self.http.shutdown(timeout=SHUTDOWN_S)
 
     def _listen(self) -> None:
         """The kernel accepts at once, the loop a moment later."""
-        assert self._socket is not None
         loop = asyncio.get_running_loop()
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
-            raise PartFailed(f"cannot listen on {self._address}: {(error.strerror or str(error)).lower()}") from error
+            raise PartFailed(f"cannot listen on {self._address}: {_words(error)}") from error
         self._serving = loop.create_task(loop.create_server(self._protocol, sock=self._socket.dup(), backlog=BACKLOG))
 
     def _stop_serving(self) -> None:
@@ -153,13 +155,13 @@ class Listener:
             serving.add_done_callback(lambda done: done.result().close())
 
     def _refuse(self) -> None:
-        assert self._socket is not None
         self._stop_serving()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # or anybody could bind it too
 
     def _end_idle(self, gate: Gate) -> None:
-        for connection in self.http.connections:
+        for handler in self.http.connections:
+            connection = cast(Connection, handler)
             if gate is Gate.RESET and not connection.busy and connection.transport is not None:
                 reset(connection.transport)
             else:

@@ -25,8 +25,10 @@ from chaosproxy.proxy.http_upstream import HttpUpstream, open_session
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
-from chaosproxy.proxy.pump import Pump, Surroundings
+from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
+from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 
 log = structlog.get_logger()
@@ -38,8 +40,9 @@ _FILES_KEPT = 128
 class Proxy:
     """Listeners in front of upstreams, with faults in between.
 
-    ``record`` is called with each journal record, in the loop. ``clock`` is monotonic seconds: ``time.monotonic``, or the
-    loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that cannot be.
+    ``record`` is called with each journal record, in the loop. ``clock`` is monotonic seconds: ``time.monotonic``, or
+    the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that
+    cannot be.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Proxy:
         self._session = open_session(self._limits, self._ca)
         try:
             for spec in self._specs:
-                await self._open_listener(spec, self._session)
+                self._open_listener(spec, self._session)
         except BaseException:
             await self.stop()
             raise
@@ -155,12 +158,12 @@ class Proxy:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    async def _open_listener(self, spec: ListenerSpec, session: aiohttp.ClientSession) -> None:
+    def _open_listener(self, spec: ListenerSpec, session: aiohttp.ClientSession) -> None:
         upstream = HttpUpstream(self._targets[spec.name], session, self._limits)
         reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._attempts, self._around, self._opened)
-        listener = Listener(spec, reception.receive, self._limits, self._has_room, partial(self._slammed, spec.name))
-        await listener.open()
-        self._listeners[spec.name] = listener
+        self._listeners[spec.name] = Listener(
+            spec, reception.receive, self._limits, has_room=self._has_room, on_slam=partial(self._slammed, spec.name)
+        )
         self._receptions[spec.name] = reception
 
     def _has_room(self) -> bool:
@@ -171,15 +174,15 @@ class Proxy:
         self._idle.clear()
         self._lag.start()
 
-    def _finished(self, pump: Pump) -> None:
-        exchange = pump.account.exchange
+    def _finished(self, account: Account) -> None:
+        exchange = account.exchange
         del self._open[exchange.id]
         if not self._open:
             self._idle.set()
             self._lag.stop()
-        if pump.account.received.status == 404:
+        if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
-        self._record(pump.account.record())
+        self._record(account.record())
 
     def _slammed(self, listener: str) -> None:
         gate = self._plan.gate(listener)
@@ -206,9 +209,9 @@ class Proxy:
             for name in rule.listeners:
                 self._set_gate(name)
             for pump in [pump for pump in self._open.values() if pump.account.exchange.listener in rule.listeners]:
-                if change.acts:
+                if change.acts and rule.reaches_open:
                     pump.attach(rule.id, partial(self._plan.decide_open, rule.id, now=self._clock()))
-                else:
+                elif not change.acts:
                     pump.heal(rule.id)
         self._wind_up()
 
@@ -219,7 +222,6 @@ class Proxy:
         try:
             self._listeners[name].set_gate(gate)
         except PartFailed as error:
-            log.error("gate_stuck", listener=name, error=str(error))
             self._record(Trouble(at=self._clock(), part=name, detail=str(error)))
 
     def _wind_up(self) -> None:

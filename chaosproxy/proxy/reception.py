@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -17,7 +18,8 @@ from chaosproxy.proxy.connection import Connection, Handover, own_error
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import to_upstream
 from chaosproxy.proxy.http_upstream import HttpUpstream
-from chaosproxy.proxy.pump import Pump, Surroundings
+from chaosproxy.proxy.pump import Pump
+from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.wire.dialects import detect, dialect
 from chaosproxy.wire.dialects.base import Dialect, RequestFacts
 
@@ -55,8 +57,7 @@ class Reception:
 
     async def receive(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handle one request; returns when the client's side of it is over."""
-        connection = request.protocol
-        assert isinstance(connection, Connection)
+        connection = cast(Connection, request.protocol)
         connection.busy = True
         try:
             return Handover(keep_alive=await self._receive(request, connection))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from copy import copy, deepcopy
 
-from chaosproxy.events import RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
+from chaosproxy.events import RAW, TOKEN, Frame, Head, Headers, Kind, Meaning, Seen, header
 from chaosproxy.journal.fingerprint import Fingerprinter
 from chaosproxy.journal.records import Edge
 from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.raw import RAW_BODY
 from chaosproxy.wire.raw import RawSplitter
 
 
 class Tally:
-    """Splits a body into frames and counts them. Times are seconds since the exchange began."""
+    """Splits a body into frames and counts them; a plain answer of up to ``answer_bytes`` is read at the end.
 
-    def __init__(self, dialect: Dialect, head: Head, *, readable: bool, answer_bytes: int) -> None:
+    Times are seconds since the exchange began. ``head`` is None before there is one.
+    """
+
+    def __init__(self, dialect: Dialect = RAW_BODY, head: Head | None = None, answer_bytes: int = 0) -> None:
         self._dialect = dialect
         self._head = head
-        self._splitter: Splitter = dialect.splitter() if head.streamed else RawSplitter()
+        self._streamed = head is not None and head.streamed
+        self._splitter: Splitter = dialect.splitter() if self._streamed else RawSplitter()
         self._text = Fingerprinter()
-        self._answer: list[bytes] | None = [] if readable and not head.streamed else None
+        self._answer: list[bytes] | None = None if self._streamed or not _readable(dialect, head) else []
         self._answer_bytes = answer_bytes
         self.events = 0
         self.tokens = 0
@@ -35,7 +40,7 @@ class Tally:
 
     def fork(self) -> Tally:
         """An equal tally that goes its own way."""
-        other = copy(self)
+        other: Tally = copy(self)
         other._splitter = deepcopy(self._splitter)
         other._text = self._text.copy()
         other._answer = None if self._answer is None else list(self._answer)
@@ -56,7 +61,7 @@ class Tally:
         self.bytes += len(data)
         if self._first_byte_at is None:
             self._first_byte_at = at
-        if not self._head.streamed:
+        if not self._streamed:
             self._keep(data)
             return [Frame(at, data, RAW)] if data else []
         return [self._read(frame, at) for frame in self._splitter.feed(data)]
@@ -109,3 +114,12 @@ class Tally:
             self._prompt_tokens = meaning.prompt_tokens
         if meaning.output_tokens is not None:
             self._output_tokens = meaning.output_tokens
+
+
+def _readable(dialect: Dialect, head: Head | None) -> bool:
+    return head is not None and dialect is not RAW_BODY and not compressed(head.headers)
+
+
+def compressed(headers: Headers) -> bool:
+    """Whether the body is in a content coding, so that it cannot be read."""
+    return (header(headers, "content-encoding") or "identity").lower() != "identity"

@@ -51,5 +51,5 @@ class Target:
             return None
         return (
             f"the upstream has the base path {self.base_path}, so this request went to "
-            f"{self.path(request_target).partition('?')[0]}; if that path is wrong, change the upstream or the client's base URL"
+            f"{self.path(request_target).partition('?')[0]}; if that is wrong, change the upstream or the base URL"
         )

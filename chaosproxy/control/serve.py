@@ -1,0 +1,112 @@
+"""A proxy with its control API as one process: what ``chaosproxy serve`` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosproxy import __version__
+from chaosproxy.control.api import Clocks, ControlApi
+from chaosproxy.control.events import EventLog
+from chaosproxy.journal.records import AnyRecord, Opened
+from chaosproxy.lab.part import announce, open_stdin, signals_end
+from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.journal_file import JournalFile
+from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.listener import ListenerSpec
+from chaosproxy.proxy.proxy import Proxy
+
+OWNER = "start"
+"""Who owns the faults that a proxy is started with; they have no lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any."""
+
+    listeners: Sequence[ListenerSpec]
+    rules: Sequence[Rule] = ()
+    seed: int = 0
+    control: str | None = None
+    token: str | None = None
+    journal: Path | None = None
+    ca: str | None = None
+    limits: Limits | None = None
+
+
+async def serve(
+    service: Service,
+    *,
+    leash: bool = False,
+    on_ready: Callable[..., None] = announce,
+    on_record: Callable[[AnyRecord], None] | None = None,
+) -> str:
+    """Run a proxy until SIGTERM, SIGINT or, on a ``leash``, EOF of stdin; which of them is returned.
+
+    ``on_ready`` gets the facts of the ready line (``listeners``, ``seed``, ``control``), ``on_record`` each record.
+    Raises UserError for what cannot be, PartFailed for a busy port.
+    """
+    opened = _opened()
+    events = EventLog(opened)
+    writers: list[Callable[[AnyRecord], None]] = [events.add]
+    if on_record is not None:
+        writers.append(on_record)
+
+    def record(entry: AnyRecord) -> None:
+        for write in writers:
+            write(entry)
+
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(signals_end(told))
+        if leash:
+            holder = asyncio.create_task(_hold(told))
+            stack.callback(holder.cancel)
+        if service.journal is not None:
+            writers.append(stack.enter_context(JournalFile(service.journal, opened)).write)
+        proxy = Proxy(service.listeners, record=record, limits=service.limits, ca=service.ca)
+        facts: dict[str, Any] = {}
+        if service.control is not None:
+            clocks = Clocks(time.monotonic, _wall)
+            api = ControlApi(proxy, events, clocks, listen=service.control, token=service.token)
+            await stack.enter_async_context(api)
+            facts["control"] = api.url
+        await stack.enter_async_context(proxy)
+        proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
+        on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
+        return await told
+
+
+async def _hold(told: asyncio.Future[str]) -> None:
+    reader = await open_stdin()
+    while await reader.read(4096):
+        pass
+    if not told.done():
+        told.set_result("EOF")
+
+
+def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:
+    urls = proxy.urls
+    return {spec.name: {"url": urls[spec.name], "upstream": spec.upstream} for spec in proxy.listeners}
+
+
+def _wall() -> float:
+    return time.time()  # noqa: TID251 - for the opening record and for dates
+
+
+def _opened() -> Opened:
+    return Opened(
+        process="proxy",
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        mono=time.monotonic(),
+        wall=_wall(),
+        chaosproxy=__version__,
+    )

@@ -1,0 +1,53 @@
+"""What all exchanges of one proxy share, and how the faults at work in one of them report to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chaosproxy.events import Hit
+from chaosproxy.faults.chain import Report
+from chaosproxy.journal.records import FaultHit
+from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
+
+    ``record_hit`` writes a hit at its moment, ``missed`` tells the plan that a chosen exchange was not hit, ``finished``
+    gets each account when both of its edges have ended.
+    """
+
+    limits: Limits
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    record_hit: Callable[[FaultHit], None]
+    missed: Callable[[str], None]
+    finished: Callable[[Account], None]
+
+    def note(self, account: Account, report: Report) -> None:
+        """A fault said what it did, or why it did nothing."""
+        if not isinstance(report.said, Hit):
+            self.miss(account, report.fault_id, report.said.reason)
+            return
+        exchange = account.exchange
+        account.hit.add(report.fault_id)
+        account.misses.pop(report.fault_id, None)
+        self.record_hit(
+            FaultHit(
+                fault=report.fault_id,
+                at=account.began_at + report.said.at,
+                listener=exchange.listener,
+                exchange=exchange.id,
+                call=exchange.call,
+                detail=report.said.detail,
+            )
+        )
+
+    def miss(self, account: Account, fault: str, reason: str) -> None:
+        """A fault that was at work did nothing; the first reason after the last hit counts."""
+        if fault not in account.hit and fault not in account.misses:
+            account.misses[fault] = reason
+            self.missed(fault)
