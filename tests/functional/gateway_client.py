@@ -89,7 +89,7 @@ class Scene:
     secondary: ScriptedUpstream
 
 
-QUICK = {"first_token": 0.2, "between_events": 0.2, "backoff": 0.01, "trial_first_token": 0.2}
+QUICK = {"first_token": 0.4, "between_events": 0.4, "backoff": 0.01, "trial_first_token": 0.4}
 """Deadlines for tests: long enough for a noisy machine, short enough to wait for."""
 
 

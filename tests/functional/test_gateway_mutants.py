@@ -27,7 +27,7 @@ from tests.functional.scripted_upstream import (
 
 OPENAI, ANTHROPIC = dialect("openai.chat"), dialect("anthropic.messages")
 BEGUN = "".join(PIECES[:2])
-TOTAL_S = 1.5
+TOTAL_S = 2.0
 
 
 @dataclass(frozen=True)
