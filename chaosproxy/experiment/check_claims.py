@@ -85,7 +85,8 @@ def _windows(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Foun
         place = (*path, "over", index) if several else (*path, "over")
         strangers = [name for name in faults_named(window) if name not in draft.fault_ids]
         for name in strangers:
-            yield Found(place, f"no fault is called {name!r}{hint(name, draft.fault_ids)}")
+            near = hint(name, [*draft.fault_ids, "all", "warmup", "steady", "tail"])
+            yield Found(place, f"no fault is called {name!r}{near}")
         if not strangers:
             yield from _empty(draft, place, window)
 

@@ -27,13 +27,14 @@ _TOLERANCE_S = 1e-9
 def fault_problems(draft: Draft) -> Iterator[Found]:
     """Everything that is wrong with the faults."""
     begins = planned_begins(draft.experiment.faults, draft.experiment.timeline.faults_end_s)
-    seen: dict[str, Path] = {}
+    seen: set[str] = set()
     for path, fault in draft.faults():
-        if fault.id in seen:
-            yield Found((*path, "id"), f"two faults are called {fault.id!r}")
-        seen[fault.id] = path
         yield from _targets(draft, path, fault)
         yield from _rule(path, fault)
+        if fault.id in seen:
+            yield Found((*path, "id"), f"two faults are called {fault.id!r}")
+            continue
+        seen.add(fault.id)
         yield from _order(draft, path, fault, begins[fault.id])
         yield from _safety(draft, path, fault, begins[fault.id])
     yield from _forbidden_names(draft)
@@ -54,9 +55,7 @@ def _rule(path: Path, fault: FaultEntry) -> Iterator[Found]:
         for each in error.errors(include_url=False, include_input=False):
             yield Found(path, str(each.get("ctx", {}).get("error", each["msg"])))
     if fault.do.gate() is Gate.REFUSE and "min_hits" in fault.model_fields_set and fault.min_hits:
-        yield Found(
-            (*path, "min_hits"), "a refused connection leaves no trace: its hits cannot be counted"
-        )
+        yield Found((*path, "min_hits"), "a refused connection leaves no trace: its hits cannot be counted")
 
 
 def _order(draft: Draft, path: Path, fault: FaultEntry, at_s: float | None) -> Iterator[Found]:

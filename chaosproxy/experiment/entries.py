@@ -16,7 +16,9 @@ from chaosproxy.units import Duration, Share
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict) and value != "" else value
+    if value == "":
+        raise BadValue("is empty")
+    return [value] if isinstance(value, str) else value
 
 
 def _read(parse: Any) -> Any:

@@ -63,21 +63,34 @@ def _stem(source: str) -> str:
 
 def _salvage(error: ValidationError, filled: Filled) -> Draft | None:
     """What is left when the wrong parts are taken out, so that the rest can be checked too; None if too little is."""
-    cut = set()
+    cut: set[Path] = set()
+    for _ in range(_ROUNDS):
+        cut |= _wrong_parts(error, filled)
+        value = _without(filled.value, cut, ())
+        value["hypothesis"] = value.get("hypothesis") or [_HARMLESS]
+        try:
+            return Draft(Experiment.model_validate(value), filled.value, cut)
+        except ValidationError as emptied:  # a list that has lost all its items, and must not be empty
+            error = emptied
+    return None
+
+
+_ROUNDS = 2
+_HARMLESS = "success >= 0%"
+
+
+def _wrong_parts(error: ValidationError, filled: Filled) -> set[Path]:
+    parts = set()
     for each in error.errors(include_url=False, include_input=False):
         path = data_path(each["loc"], filled.value)
-        cut.add(path if each["type"] == "extra_forbidden" else _part(path))
-    try:
-        experiment = Experiment.model_validate(_without(filled.value, cut, ()))
-    except ValidationError:
-        return None
-    return Draft(experiment, filled.value, cut)
+        parts.add(path if each["type"] == "extra_forbidden" else _part(path))
+    return parts
 
 
 def _part(path: Path) -> Path:
     """The smallest part around a wrong value that can be left out: an item of a list of entries, else a section."""
     section = next((section for section in SECTIONS_OF_ITEMS if path[: len(section)] == section), None)
-    return path[:1] if section is None else path[: len(section) + 1]
+    return path[:1] if section is None or path == section else path[: len(section) + 1]
 
 
 def _without(value: Plain, cut: set[Path], path: Path) -> Any:

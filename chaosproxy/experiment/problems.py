@@ -55,9 +55,9 @@ def found(path: Path, filled: Filled) -> str:
     value = value_at(filled.value, path)
     match value:
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case None | "":
             return "nothing"
     if any(isinstance(step, str) and _SECRET.search(step) for step in path):

@@ -54,7 +54,9 @@ def planned(experiment: Experiment) -> tuple[Span, ...]:
 
 def planned_begins(faults: Iterable[FaultEntry], faults_end_s: float) -> dict[str, float | None]:
     """When each fault begins; None for one that waits for itself, or for a fault that is not there."""
-    known = {fault.id: fault for fault in faults}
+    known: dict[str, FaultEntry] = {}
+    for fault in faults:
+        known.setdefault(fault.id, fault)
     begins: dict[str, float | None] = {}
     for fault in known.values():
         chain: list[FaultEntry] = []

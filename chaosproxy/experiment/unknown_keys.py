@@ -12,7 +12,6 @@ from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.yaml_text import Path, Plain, value_at
 from chaosproxy.faults import fault_class
 from chaosproxy.faults.base import Fault
-from chaosproxy.plan.rule import Rule
 
 _MISTAKEN = {
     "on": "target",
@@ -42,25 +41,25 @@ def unknown_key(path: Path, model: type[BaseModel], value: Plain) -> str:
     known = sorted({name for kind in kinds for name in keys_of(kind)})
     if _MISTAKEN.get(key) in known:
         return f"unknown key, did you mean {_MISTAKEN[key]!r}?"
-    if near := hint(key, known):
-        return f"unknown key{near}"
-    if any(issubclass(kind, Fault) for kind in kinds) and key in Rule.model_fields:
-        return "unknown key; it stands beside `do`, not inside"
-    do = value_at(value, (*path[:-1], "do"))
-    if isinstance(do, dict) and key in _settings_of(do.get("type")):
-        return f"unknown key; it is a setting of {do['type']}: write it inside `do`"
-    return f"unknown key; known here: {', '.join(known) or 'nothing'}"
+    return f"unknown key{_elsewhere(path, model, value) or hint(key, known) or _all(known)}"
+
+
+def _elsewhere(path: Path, model: type[BaseModel], value: Plain) -> str:
+    """Where the same key does exist: one level further in, or one further out."""
+    key, outer = str(path[-1]), path[:-1]
+    for kind in _models_at(model, outer, value):
+        for name in keys_of(kind):
+            if any(key in keys_of(inner) for inner in _models_at(model, (*outer, name), value)):
+                return f"; write it inside `{name}`"
+    if outer and any(key in keys_of(kind) for kind in _models_at(model, outer[:-1], value)):
+        return f"; it stands beside `{outer[-1]}`, not inside"
+    return ""
 
 
 def keys_of(kind: type[BaseModel]) -> list[str]:
     """The keys of a model as the file spells them."""
     keys = [field.alias or name for name, field in kind.model_fields.items()]
     return ["type", *keys] if issubclass(kind, Fault) else keys
-
-
-def _settings_of(name: Plain | None) -> list[str]:
-    kind = _fault_named(name)
-    return [] if kind is Fault else keys_of(kind)
 
 
 def _fault_named(name: Plain | None) -> type[Fault]:
@@ -115,3 +114,7 @@ def _literals_fit(kind: type[BaseModel], value: Plain | None) -> bool:
         for name, field in kind.model_fields.items()
         if get_origin(field.annotation) is Literal and field.is_required()
     )
+
+
+def _all(known: list[str]) -> str:
+    return f"; known here: {', '.join(known)}"

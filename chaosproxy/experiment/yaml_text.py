@@ -62,8 +62,18 @@ class Document:
     root: Node
     problems: tuple[Problem, ...] = ()
 
+    def plain(self) -> dict[str, Plain]:
+        """What the file says, without places."""
+        plain = self.root.plain()
+        return plain if isinstance(plain, dict) else {}
+
     def problem(self, path: Path, message: str, *, at_key: bool = False) -> Problem:
-        """A problem with the value at ``path``, or with its key; if it is absent, with the nearest parent."""
+        """A problem with the value at ``path``, or with its key; if it is absent, with the nearest parent.
+
+        A short form (``- success >= 95%``) has none of the keys of the long one: they are left out of the path.
+        """
+        while path and isinstance(value_at(self.plain(), path[:-1]), str):
+            path = path[:-1]
         key, value = self._places(path)
         place = key if at_key else value
         return Problem(self.source, place.line, place.column, dotted(path), message)

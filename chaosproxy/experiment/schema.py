@@ -1,0 +1,119 @@
+"""The JSON Schema (2020-12) of experiment files, for editors and other tools; derived from the models.
+
+Editors turn YAML's scalars into numbers and booleans, the loader keeps them as text: so plain text may be a number
+here, and everything may be a reference (``${rps}``). Choices are written as if/then, because a message about ``oneOf``
+says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter
+
+from chaosproxy.experiment.model import Experiment
+from chaosproxy.faults import CATALOGUE
+from chaosproxy.units import Duration, Rate, Share, format_duration, format_rate, format_share
+
+Schema: TypeAlias = dict[str, Any]
+
+_TEMPLATE = "#/$defs/{model}"
+_NAMED_BY_US = ("FaultEntry", "ExpectationEntry", "AbortEntry")
+"""Entries whose id is made up when the file has none."""
+_REFERENCE: Schema = {"type": "string", "pattern": r"\$\{[^{}]*\}"}
+_SCALAR = ["string", "number", "boolean"]
+_FORMATS: Mapping[str, Callable[[float], str]] = MappingProxyType(
+    {
+        TypeAdapter(Duration).json_schema()["pattern"]: format_duration,
+        TypeAdapter(Share).json_schema()["pattern"]: format_share,
+        TypeAdapter(Rate).json_schema()["pattern"]: format_rate,
+    }
+)
+"""How a default is spelled, by the pattern of its field."""
+
+
+def json_schema() -> Schema:
+    """The schema of an experiment file."""
+    schema = Experiment.model_json_schema(ref_template=_TEMPLATE)
+    definitions: Schema = schema.pop("$defs")
+    for name in _NAMED_BY_US:
+        definitions[name]["required"].remove("id")
+    definitions["Fault"] = _fault(definitions)
+    schema["properties"]["systems"]["additionalProperties"] = _system()
+    whole: Schema = _for_files({**schema, "$defs": definitions})
+    whole["$defs"]["reference"] = {**_REFERENCE, "description": "A variable, or the environment: ${name}, ${env:NAME}."}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "chaosproxy experiment", **whole}
+
+
+def _fault(definitions: Schema) -> Schema:
+    """Any fault of the catalogue; the schemas of each are added to ``definitions``."""
+    names, cases = [], []
+    for kind in CATALOGUE:
+        settings = kind.model_json_schema(ref_template=_TEMPLATE)
+        definitions.update(settings.pop("$defs", {}))
+        settings["properties"] = {"type": {"const": kind.type}, **settings.get("properties", {})}
+        definitions[kind.type] = settings
+        names.append(kind.type)
+        cases.append(_case("type", kind.type, kind.type))
+    return {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": names, "description": "Its name in the catalogue."}},
+        "allOf": cases,
+    }
+
+
+def _system() -> Schema:
+    """A part of the lab, or a command."""
+    return {
+        "type": "object",
+        "anyOf": [{"required": ["lab"]}, {"required": ["command"]}],
+        "properties": {"lab": {"enum": ["backend", "gateway"]}},
+        "allOf": [
+            _case("lab", "backend", "LabBackend"),
+            _case("lab", "gateway", "LabGateway"),
+            {"if": {"required": ["command"]}, "then": {"$ref": _TEMPLATE.format(model="Command")}},
+        ],
+    }
+
+
+def _case(key: str, value: str, definition: str) -> Schema:
+    condition = {"required": [key], "properties": {key: {"const": value}}}
+    return {"if": condition, "then": {"$ref": _TEMPLATE.format(model=definition)}}
+
+
+def _for_files(schema: Any) -> Any:
+    """What pydantic made, as files spell it: see the top of this module."""
+    if isinstance(schema, list):
+        return [_for_files(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: _for_files(each) if key != "default" else each for key, each in schema.items()}
+    for key in ("properties", "$defs"):
+        if isinstance(schema.get(key), dict):
+            out[key] = {name: _for_files(each) for name, each in schema[key].items()}
+    if isinstance(out.get("title"), str):  # pydantic's, made of the key: it says nothing
+        del out["title"]
+    if "anyOf" in out:
+        out["anyOf"] = [each for each in out["anyOf"] if each != {"type": "null"}]
+    _spell_default(out)
+    if out.get("type") == "string" and not {"pattern", "minLength", "enum", "const"} & out.keys():
+        out["type"] = _SCALAR
+    elif out.get("type") in ("string", "integer", "number", "boolean") and "const" not in out:
+        return _or_reference(out)
+    return out
+
+
+def _spell_default(schema: Schema) -> None:
+    default = schema.get("default")
+    if isinstance(default, float) and schema.get("pattern") in _FORMATS:
+        schema["default"] = _FORMATS[schema["pattern"]](default)
+    elif default is None or isinstance(default, dict | list):
+        schema.pop("default", None)
+
+
+def _or_reference(schema: Schema) -> Schema:
+    about: Schema = {key: schema.pop(key) for key in ("title", "description", "default") if key in schema}
+    return {**about, "anyOf": [schema, {"$ref": _TEMPLATE.format(model="reference")}]}
