@@ -66,7 +66,6 @@ class Story:
                 end = await first_of(self._perform(exits), stop.asked(), self._abort_met())
             except ChaosError as error:
                 end = End("error", str(error))
-                self._trouble("run", str(error))
             await self._settle(end)
         return end
 
