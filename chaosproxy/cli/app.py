@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import demo, faults, init, lab, schema
+from chaosproxy.cli import demo, faults, init, lab, plan, schema
 
 app = typer.Typer(
     name="chaosproxy",
@@ -36,6 +36,7 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+app.command("plan")(plan.plan)
 app.command("faults")(faults.faults)
 app.command("init")(init.init)
 app.command("schema")(schema.schema)

@@ -12,7 +12,6 @@ def schema() -> None:
     """
     import json
 
-    from chaosproxy.experiment.model import Experiment
+    from chaosproxy.experiment.schema import json_schema
 
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}
-    typer.echo(json.dumps(described, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

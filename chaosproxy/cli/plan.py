@@ -1,0 +1,35 @@
+"""``chaosproxy plan``: what an experiment would do; nothing is started and nothing injected."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chaosproxy.cli.run import Define
+
+
+def plan(
+    file: Annotated[str, typer.Argument(help="An experiment file, or the name of a shipped one (first-drill).")],
+    define: Define = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of the run.", min=0, show_default=False)] = None,
+) -> None:
+    """Check an experiment and print its timeline, expected hits and samples; starts and injects nothing.
+
+    Exit codes: 0 the file is valid (findings are warnings), 2 it is not.
+
+    Example: chaosproxy plan first-drill -D rps=50
+    """
+    import os
+
+    from chaosproxy.cli.run import parse_defines, read_text
+    from chaosproxy.experiment.linter import lint
+    from chaosproxy.experiment.load_file import parse_experiment
+    from chaosproxy.experiment.yaml_text import read_yaml
+    from chaosproxy.report.plan import plan_text
+    from chaosproxy.shipped import find
+
+    path = find(file)
+    text, source = read_text(path), str(path)
+    experiment = parse_experiment(text, source, vars=parse_defines(define), env=os.environ, seed=seed)
+    typer.echo(plan_text(experiment, lint(experiment, read_yaml(text, source))))

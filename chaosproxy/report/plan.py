@@ -1,0 +1,80 @@
+"""What an experiment would do, as text: nothing has run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chaosproxy.errors import Problem
+from chaosproxy.experiment.entries import ExpectationEntry
+from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.timeline import Span, gantt, planned_time
+from chaosproxy.experiment.traffic import calls_between, meeting
+from chaosproxy.faults.base import Gate
+from chaosproxy.steady_state.claims import Window
+from chaosproxy.steady_state.observation import needed_samples
+from chaosproxy.steady_state.vocabulary import MEASURES, Needs
+from chaosproxy.units import format_duration, format_share
+
+
+def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
+    """Timeline, expected hits and samples, and what the linter found."""
+    blocks = [_title(experiment), _block("timeline (t = 0 is the end of the warm-up)", gantt(experiment))]
+    if spans := experiment.spans():
+        blocks.append(_block("faults", _columns([_fault(experiment, span) for span in spans])))
+    if gate := experiment.gate:
+        gated = [(entry.expect.text, _calls(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
+        blocks.append(_block("gate", _columns(gated)))
+    rows = [row for entry in experiment.hypothesis for row in _expectation(experiment, entry)]
+    blocks.append(_block("hypothesis", _columns(rows)))
+    blocks.append(_block("findings", [str(finding) for finding in findings] or ["none"]))
+    return "\n\n".join(blocks)
+
+
+def _title(experiment: Experiment) -> str:
+    warmup_s, lasts_s = experiment.timeline.warmup, experiment.timeline.lasts
+    calls = sum(load.expected_calls(warmup_s, lasts_s) for load in experiment.load)
+    seed = "a random seed" if experiment.seed is None else f"seed {experiment.seed}"
+    takes = f"{format_duration(warmup_s)} of warm-up and {format_duration(lasts_s)}"
+    lines = [experiment.name, experiment.question, f"{takes}, about {calls:.0f} calls, {seed}"]
+    return "\n".join(line for line in lines if line)
+
+
+def _fault(experiment: Experiment, span: Span) -> tuple[str, ...]:
+    fault, expected = span.fault, meeting(experiment, span)
+    share = "" if fault.share == 1 else f"{format_share(fault.share)} of "
+    if fault.do.gate() is Gate.REFUSE:
+        hits = "hits leave no trace"
+    else:
+        hits = f"about {expected.hits:.0f} hits, min_hits {fault.min_hits}"
+    return (fault.id, fault.do.type, f"{share}about {expected.matching:.0f} requests", hits)
+
+
+def _expectation(experiment: Experiment, entry: ExpectationEntry) -> Iterator[tuple[str, ...]]:
+    cohort = f" ({entry.cohort})" if entry.cohort else ""
+    for window in entry.over:
+        yield (entry.expect.text, f"over {window.text}{cohort}", _samples(experiment, entry, window))
+
+
+def _samples(experiment: Experiment, entry: ExpectationEntry, window: Window) -> str:
+    if MEASURES[entry.expect.measure].needs in (Needs.FAULT, Needs.RUN):
+        return "one value per run"
+    if entry.cohort == "in_flight":
+        return "the calls that are open then"
+    start_s, end_s = planned_time(experiment, window.start), planned_time(experiment, window.end)
+    if start_s is None or end_s is None:
+        return "samples not known before the run"
+    return _calls(experiment, entry, start_s, end_s)
+
+
+def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
+    calls = sum(calls_between(experiment, load, start_s, end_s) for load in experiment.load)
+    return f"about {calls:.0f} calls, needs {entry.min_samples or needed_samples(entry.expect.aggregate)}"
+
+
+def _block(heading: str, lines: Sequence[str]) -> str:
+    return "\n".join([heading, *(f"  {line}".rstrip() for line in lines)])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
