@@ -26,7 +26,7 @@ class Cause:
     wait_s: float = 0.0
 
 
-UNTOUCHED = "no fault of ours touched these calls"
+UNTOUCHED = "no fault of ours was involved"
 _HOW = {
     "event": "an error event",
     "connect": "a refused connection",
@@ -188,14 +188,14 @@ def _waited_in_vain(history: History, story: Story) -> Cause:
     """A timeout: where the call waited, and which deadline would have saved it."""
     how = "timed out" if story.outcome is Outcome.TIMEOUT else "hung"
     if not story.exchanges:
-        return Cause(f"{how} although no request of theirs reached a backend")
+        return Cause(f"{how} although no request reached a backend")
     last = story.exchanges[-1]
     wait_s = story.end_at - last.began_at
     blame = _blame_on(history, story, last)
     if last.sent.first_content_at is None:
-        place = f"waited up to {{most}} at {last.listener}, which was silent, until they {how}"
+        place = f"waited up to {{most}} at {last.listener}, which was silent, and {how}"
         return Cause(f"{place}: {blame}, and the gateway set no deadline for the first token", wait_s)
-    place = f"waited up to {{most}} for the rest of {last.listener}'s answer until they {how}"
+    place = f"waited up to {{most}} for the rest of {last.listener}'s answer and {how}"
     return Cause(f"{place}: {blame}, and the gateway set no deadline between events", story.end_at - _last_word(story))
 
 
@@ -207,9 +207,9 @@ def _last_word(story: Story) -> float:
 def _failed(history: History, story: Story) -> str:
     how, blame = how_it_failed(story), _blame_all(history, story)
     if not story.exchanges:
-        return f"failed with {how} although no request of theirs reached a backend"
+        return f"failed with {how} although no request reached a backend"
     if story.call.text.chars:
-        return f"were told of a failure after their first content ({how}): {blame}"
+        return f"learned of a failure after the first content ({how}): {blame}"
     unasked = _healthy_and_unasked(history, story)
     if unasked:
         others = " and ".join(unasked)
@@ -236,7 +236,7 @@ def _reachable(history: History, backend: str, story: Story) -> bool:
 def _slow(history: History, story: Story) -> Cause:
     """A whole answer: where its time went."""
     if len(story.exchanges) < 2:
-        return Cause(f"were answered late or slowly: {_blame(history, story)}")
+        return Cause(f"got late or slow answers: {_blame(history, story)}")
     first = story.exchanges[0]
     following = story.exchanges[1]
     blame = _blame_on(history, story, first)

@@ -66,10 +66,10 @@ def notes(history: History, held: Iterable[Expectation]) -> list[Finding]:
     covered: defaultdict[str, list[str]] = defaultdict(list)
     for story in history.stories:
         if story.outcome is Outcome.ERROR and story.hits_on(story.source) and story.call.text.chars:
-            words = f"{named(history, (hit.fault for hit in story.hits_on(story.source)))} hit were flagged as failed"
+            words = f"{named(history, (hit.fault for hit in story.hits_on(story.source)))} hit got flagged as failed"
             flagged[f"{words} ({how_it_failed(story)})"].append(story.id)
         elif story.outcome is Outcome.OK and story.hits and story.source and not story.hits_on(story.source):
-            words = f"{named(history, (hit.fault for hit in story.hits))} hit were answered whole by"
+            words = f"{named(history, (hit.fault for hit in story.hits))} hit got a whole answer from"
             covered[f"{words} {story.source.listener}"].append(story.id)
     because = f"{' and '.join(about)} held only because " if about else ""
     return [
@@ -143,9 +143,7 @@ def _recovery(history: History, expectation: Expectation, seen: Observation) -> 
     asked = sum(exchange.listener in targets and exchange.began_at >= since for exchange in history.exchanges)
     after = [story for story in history.stories if story.call.intended_at >= since]
     served = sum(served_by(story, targets) for story in after)
-    how = (
-        "was never asked again" if not asked else f"was asked {asked} times and answered {served} of {len(after)} calls"
-    )
+    how = "was never asked again" if not asked else f"answered {served} of {len(after)} calls ({asked} requests)"
     if seen.value is None:
         sentence = f"{name} did not get its calls back after {named(history, (fault,))} was healed: it {how}"
     else:

@@ -124,16 +124,17 @@ def _observed(
     if over - for_s <= since or not stories:
         raise Unknowable(f"the data ends {max(over - since, 0):.1f} s after it, a span of {for_s:g} s does not fit")
     span = Span(window, since, over)
-    until = begin.call.intended_at if begin else over
-    bound = expectation.expect.value
-    against = tuple(
-        story.id
-        for story in stories
-        if story.call.intended_at <= until and (not good(story) or (story.answer_at or over) - since > bound)
-    )
+    answer_at = over if begin is None else begin.answer_at or begin.end_at
+    in_time = since + expectation.expect.value
+    against = tuple(story.id for story in stories if story.call.intended_at < answer_at and _late(story, good, in_time))
     if begin is None:
         return Observation(window, span, None, over - for_s - since, math.inf, len(stories), "", against)
-    value = max((begin.answer_at or begin.end_at) - since, 0.0)
+    value = max(answer_at - since, 0.0)
     lag = history.lag_s(since, since + value)
     why = "our own processes were late while it was measured" if lag else ""
     return Observation(window, span, value, max(value - lag, 0.0), value + lag, len(stories), why, against)
+
+
+def _late(story: Story, good: Callable[[Story], bool], in_time: float) -> bool:
+    """Whether a call was still without its answer when all should have been well."""
+    return not good(story) or story.call.intended_at < in_time < (story.answer_at or in_time)

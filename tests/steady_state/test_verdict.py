@@ -49,7 +49,7 @@ def test_run_that_meets_its_claims_is_held(drill: Drill) -> None:
     assert (verdict.verdict, verdict.exit_code) == (State.HELD, 0)
     assert [row.state for row in verdict.expectations] == [State.HELD, State.HELD]
     assert verdict.headline.startswith("all 2 expectations held")
-    assert "1 call that stream.truncate (fault 'cut') hit were answered whole by secondary" in verdict.headline
+    assert "1 call that stream.truncate (fault 'cut') hit got a whole answer from secondary" in verdict.headline
     assert verdict.outcomes == {"ok": 61}
     assert verdict.replay == "chaosproxy run drill.yaml --seed 7"
 

@@ -1,0 +1,42 @@
+"""Fingerprints tell cut, changed and whole texts apart without keeping them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosproxy.journal.fingerprint import BLOCK, Fingerprinter, fingerprint
+
+
+@given(st.lists(st.text()))
+def test_pieces_do_not_matter(pieces: list[str]) -> None:
+    """However a text arrives, its fingerprint is the same."""
+    maker = Fingerprinter()
+    for piece in pieces:
+        maker.feed(piece)
+
+    assert maker.result() == fingerprint("".join(pieces))
+
+
+@given(st.text(), st.text())
+def test_beginning_begins(begin: str, rest: str) -> None:
+    """A text begins every text that continues it."""
+    assert fingerprint(begin).begins(fingerprint(begin + rest))
+
+
+@given(st.text(min_size=2 * BLOCK), st.integers(min_value=0, max_value=BLOCK - 1))
+def test_change_before_the_last_block_is_seen(text: str, place: int) -> None:
+    """A character lost in a complete block makes it another text, not a beginning."""
+    changed = text[:place] + chr(ord(text[place]) ^ 1 if ord(text[place]) < 0xD000 else 65) + text[place + 1 :]
+
+    assert not fingerprint(changed).begins(fingerprint(text))
+    assert fingerprint(changed).common_chars(fingerprint(text)) == 0
+
+
+def test_common_beginning_is_known_by_blocks() -> None:
+    """The common part is told in whole blocks, exactly when the texts are equal."""
+    text = "x" * (3 * BLOCK + 5)
+
+    assert fingerprint(text).common_chars(fingerprint(text)) == len(text)
+    assert fingerprint(text).common_chars(fingerprint(text[: 2 * BLOCK] + "y" * 40)) == 2 * BLOCK
+    assert fingerprint(text).common_chars(fingerprint("")) == 0

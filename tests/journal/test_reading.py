@@ -1,0 +1,77 @@
+"""Reading journals back: what a killed writer leaves is tolerated, other damage is told by its line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosproxy.errors import JournalBroken
+from chaosproxy.journal.reading import Journal, merge, read_journal
+from chaosproxy.journal.records import Ended, Mark, Opened, to_line
+
+OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0.1")
+ORIGIN = Mark(name="origin", at=7.0)
+ENDED = Ended(at=9.0, how="completed")
+LINES = [to_line(record) for record in (OPENED, ORIGIN, ENDED)]
+
+
+def test_records_come_back_as_they_were_written() -> None:
+    """What was written is what is read, blank lines aside."""
+    assert read_journal([LINES[0], "\n", *LINES[1:]]) == Journal((OPENED, ORIGIN, ENDED))
+
+
+@given(st.integers(min_value=1, max_value=len(LINES[-1]) - 3))
+def test_torn_last_line_is_tolerated_and_noted(length: int) -> None:
+    """Wherever a writer was killed in its last line, the rest can be read."""
+    assert read_journal([*LINES[:-1], LINES[-1][:length]]) == Journal((OPENED, ORIGIN), torn=True)
+
+
+def test_last_line_without_its_newline_is_whole() -> None:
+    """An editor that strips the last newline has not torn anything."""
+    assert read_journal([*LINES[:-1], LINES[-1].rstrip()]) == Journal((OPENED, ORIGIN, ENDED))
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "empty"),
+        (["\n", "  \n"], "empty"),
+        (["experiment: v1\n", "name: x\n"], "line 1: not a journal"),
+        (['{"type": "mark", "name": "origin", "at": 1}\n'], "line 1: not a journal"),
+        (["[]\n"], "line 1: not a journal"),
+        ([LINES[0], LINES[1][:9], LINES[2]], "line 2: not a record"),
+        ([LINES[0], '{"type":"mark","name":"origin"}\n', LINES[2]], "line 2: not a record: mark.at: Field required"),
+        ([LINES[0], '{"type":"mark","name":"origin"}\n'], "line 2: not a record"),
+        ([LINES[0], '{"type":"merk"}\n', LINES[2]], "line 2: not a record"),
+        (
+            [LINES[0].replace('"type"', '"version":2,"extra":1,"type"')],
+            "line 1: journal version 2, this chaosproxy reads",
+        ),
+    ],
+)
+def test_other_damage_is_an_error_with_its_line(lines: list[str], words: str) -> None:
+    """What is no journal, is newer, or is broken before its end is refused, in words and with the line."""
+    with pytest.raises(JournalBroken, match=words):
+        read_journal(lines)
+
+
+def test_merged_journals_are_in_the_order_of_time() -> None:
+    """Openings first, then by time; equal times keep the order of the files; one torn part tears the whole."""
+    first = Journal((OPENED, ORIGIN, ENDED))
+    second = Journal(
+        (OPENED.model_copy(update={"mono": 1.0}), Mark(name="b", at=7.0), Mark(name="c", at=6.0)), torn=True
+    )
+
+    merged = merge([first, second])
+
+    assert [getattr(record, "name", record.type) for record in merged.records] == [
+        "opened",
+        "opened",
+        "c",
+        "origin",
+        "b",
+        "ended",
+    ]
+    assert merged.torn
+    assert merged.records[0] == second.records[0]

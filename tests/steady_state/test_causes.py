@@ -1,0 +1,483 @@
+"""The sentences: six gateways with one defect each, and what the verdict says about them; then the rarer causes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chaosproxy.steady_state.verdict import judge
+from tests.steady_state.drills import (
+    CUT,
+    LOSSY,
+    ORIGIN,
+    WHOLE,
+    Drill,
+    cut_edge,
+    edge,
+    refusing_edge,
+    silent_edge,
+    text_of,
+)
+
+
+def told(drill: Drill, kind: str = "deviated") -> list[str]:
+    """The sentences of a verdict."""
+    return [finding.sentence for finding in judge(drill.journal(), drill.claims).findings if finding.kind == kind]
+
+
+def partitioned() -> Drill:
+    """A run whose primary is cut off from 10 s to 20 s."""
+    drill = Drill()
+    drill.fault("part", "partition", "primary", at=10, lasts=10)
+    drill.traffic(0, 10)
+    return drill
+
+
+def truncated() -> Drill:
+    """A run in which some of the secondary's streams end early from 10 s to 20 s."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "secondary", at=10, lasts=10)
+    drill.traffic(0, 10, "secondary")
+    return drill
+
+
+def lossy() -> Drill:
+    """A run in which some of the primary's streams lose events from 10 s to 20 s."""
+    drill = Drill()
+    drill.fault("lossy", "sse.drop", "primary", at=10, lasts=10)
+    drill.traffic(0, 10)
+    return drill
+
+
+# --------------------------------------------------------------------------------------------------- gateway mutants
+
+
+def test_mutant_that_invents_a_stop() -> None:
+    """A cut answer with a made-up regular end is named as such, with the fault and the listener."""
+    drill = truncated()
+    for name in ("a", "b"):
+        drill.exchange(name, "secondary", 12, hit="cut", received=cut_edge(12), sent=cut_edge(12))
+        drill.call(name, 12, CUT, finish="stop")
+    drill.expect("silent_truncated == 0")
+
+    assert told(drill) == [
+        (
+            "2 calls got a cut answer that was passed off as whole: stream.truncate (fault 'cut') ended "
+            "secondary's stream early, and the gateway sent its client a regular end (finish_reason 'stop') (a, "
+            "b)"
+        )
+    ]
+
+
+def test_mutant_that_invents_a_terminal_event() -> None:
+    """A made-up [DONE] is an invented end as well."""
+    drill = truncated()
+    drill.exchange("a", "secondary", 12, hit="cut", sent=cut_edge(12))
+    drill.call("a", 12, CUT, finish=None)
+    drill.expect("silent_truncated == 0")
+
+    assert "the gateway sent its client a regular end (a terminal event)" in told(drill)[0]
+
+
+def test_mutant_without_a_usage_check() -> None:
+    """Lost events that a comparison with the usage count would have shown are told with the calls."""
+    drill = lossy()
+    for number in range(7):
+        drill.exchange(f"c{number}", "primary", 12, hit="lossy", sent=edge(12, LOSSY, tokens=40))
+        drill.call(f"c{number}", 12, LOSSY, output_tokens=50, expected_tokens=50)
+    drill.expect("silent_corrupt == 0")
+
+    assert told(drill) == [
+        (
+            "7 calls got a text with parts missing or changed: sse.drop (fault 'lossy') changed the text of "
+            "primary's answer, and nobody compared the text with its usage count (c0, c1, c2, c3, c4 and 2 more)"
+        )
+    ]
+
+
+def test_mutant_that_retries_after_content() -> None:
+    """Text that began anew is a retry after content, and both backends are named."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=cut_edge(ORIGIN + 12, ended="reset"))
+    drill.exchange("a", "secondary", 13)
+    drill.call("a", 12, CUT + WHOLE, restarted_at=100)
+    drill.expect("duplicated == 0")
+
+    assert told(drill) == [
+        (
+            "1 call got text twice: sse.drop (fault 'lossy') broke primary's answer off, and the gateway asked "
+            "secondary after content of primary had reached the client (a retry after content) (a)"
+        )
+    ]
+
+
+def test_mutant_without_fallback() -> None:
+    """Calls that failed although another backend was healthy are told as a missing fallback."""
+    drill = partitioned()
+    for number in range(3):
+        name = f"c{number}"
+        drill.exchange(name, "primary", 11 + number, hit="part", sent=silent_edge(0, ORIGIN + 12 + number))
+        drill.call(name, 11 + number, "", error="http", status=504)
+    drill.expect("success >= 95%")
+
+    assert told(drill) == [
+        (
+            "3 calls failed with HTTP 504 although secondary was healthy and was never asked (no fallback): "
+            "partition (fault 'part') kept primary silent"
+        )
+    ]
+
+
+def test_mutant_that_ignores_retry_after() -> None:
+    """Requests that came back too early are told with what they had been asked."""
+    drill = Drill()
+    drill.fault("limit", "http.rate_limit", "primary", at=10, lasts=10)
+    drill.traffic(0, 10)
+    busy = refusing_edge(ORIGIN + 11, 429, retry_after_s=2.0)
+    drill.exchange("a", "primary", 11, hit="limit", sent=busy)
+    drill.exchange("a", "primary", 11.4, hit="limit", sent=busy)
+    drill.exchange("a", "primary", 14)
+    drill.call("a", 11, took=4)
+    drill.expect("retry_after_ignored == 0")
+
+    assert told(drill) == [
+        (
+            "1 call came back to primary before the Retry-After that it had been told: http.rate_limit (fault "
+            "'limit') made primary answer 429, with Retry-After 2 s, and the gateway did not wait for it"
+        )
+    ]
+
+
+def test_mutant_without_a_first_token_deadline() -> None:
+    """Calls that waited at a silent backend until they timed out are told as a missing deadline."""
+    drill = partitioned()
+    for number in range(3):
+        name = f"c{number}"
+        drill.exchange(name, "primary", 11 + number, hit="part", sent=silent_edge(0, ORIGIN + 31 + number))
+        drill.call(name, 11 + number, "", took=20, error="timeout", status=None)
+    drill.expect("timeout_rate <= 1%")
+
+    assert told(drill) == [
+        (
+            "3 calls waited up to 20.00s at primary, which was silent, and timed out: partition (fault 'part') "
+            "kept primary silent, and the gateway set no deadline for the first token"
+        )
+    ]
+
+
+def test_late_failover_names_where_the_time_went() -> None:
+    """A failover that came too late says how late, and at whom the calls had waited."""
+    drill = partitioned()
+    for number in range(20):
+        name, at = f"c{number}", 10 + number / 2
+        drill.exchange(name, "primary", at, hit="part", sent=silent_edge(0, ORIGIN + at + 5))
+        drill.exchange(name, "secondary", at + 5)
+        drill.call(name, at, took=6, first_content_at=ORIGIN + at + 5.2)
+    drill.expect("failover_time(part) <= 2s")
+
+    assert told(drill) == [
+        (
+            "after partition (fault 'part') began, it took 5.20s to lasting success: 4 calls waited up to 5.00s "
+            "at primary before secondary was asked: partition (fault 'part') kept primary silent"
+        )
+    ]
+
+
+def test_failover_that_never_came_is_told_with_its_bound() -> None:
+    """A span of success that was never seen is told as longer than the data."""
+    drill = partitioned()
+    for number in range(50):
+        drill.exchange(f"c{number}", "primary", 10 + number, hit="part", sent=silent_edge(0, ORIGIN + 11 + number))
+        drill.call(f"c{number}", 10 + number, "", error="http", status=504)
+    drill.expect("failover_time(part) <= 2s")
+
+    assert told(drill)[0].startswith(
+        "after partition (fault 'part') began, lasting success was not seen (> 47.00s): 50 calls failed with HTTP 504"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (False, "it was never asked again"),
+        (True, "it answered 1 of 41 calls (1 requests)"),
+    ],
+)
+def test_recovery_that_was_never_seen(asked: bool, words: str) -> None:
+    """A primary that does not get its calls back is told, and whether anybody tried."""
+    drill = partitioned()
+    drill.exchange("hit", "primary", 11, hit="part", sent=silent_edge(0, 12))
+    drill.traffic(20, 60, "secondary")
+    if asked:
+        drill.good("probe", 30.5)
+    else:
+        drill.good("other", 30.5, "secondary")
+    drill.expect("recovery_time(part) <= 5s")
+
+    assert told(drill) == [f"primary did not get its calls back after partition (fault 'part') was healed: {words}"]
+
+
+def test_late_recovery_is_told_with_its_time() -> None:
+    """A primary that got its calls back too late is told with the time that it took."""
+    drill = partitioned()
+    drill.exchange("hit", "primary", 11, hit="part", sent=silent_edge(0, 12))
+    drill.traffic(20, 40, "secondary")
+    drill.traffic(40, 60)
+    drill.expect("recovery_time(part) <= 5s")
+
+    assert told(drill) == [
+        (
+            "primary got its calls back only 20.20s after partition (fault 'part') was healed: it answered 20 of "
+            "40 calls (20 requests)"
+        )
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ other causes
+
+
+def test_cut_without_any_end_marker() -> None:
+    """A cut that was simply passed on is told apart from an invented end."""
+    drill = truncated()
+    drill.exchange("a", "secondary", 12, hit="cut", sent=cut_edge(12))
+    drill.call("a", 12, CUT, finish=None, terminal=False)
+    drill.expect("silent_truncated == 0")
+
+    assert "the gateway passed it on without any end marker or error (a)" in told(drill)[0]
+
+
+def test_cut_with_the_end_that_the_backend_sent() -> None:
+    """An end that really came from the backend was not invented by the gateway."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=edge(12, CUT))
+    drill.call("a", 12, CUT)
+    drill.expect("silent_truncated == 0")
+
+    assert "it was passed on with a regular end (finish_reason 'stop')" in told(drill)[0]
+
+
+def test_cut_plain_answer() -> None:
+    """A plain answer has no end marker; the response around the cut text was complete."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=edge(12, CUT), stream=False)
+    drill.call("a", 12, CUT, stream=False)
+    drill.expect("silent_truncated == 0")
+
+    assert "the client got a complete response around it" in told(drill)[0]
+
+
+def test_empty_answer() -> None:
+    """An empty answer is told as empty, and who emptied it."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=edge(12, "", terminal=False, finish=None))
+    drill.call("a", 12, "")
+    drill.expect("silent_empty == 0")
+
+    assert told(drill)[0].startswith(
+        "1 call got an empty answer that was passed off as whole: sse.drop (fault 'lossy') "
+        "answered for primary with nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (edge(12, WHOLE), "primary sent more than the client got, and no fault of ours was involved"),
+        (cut_edge(12), "primary itself sent no more, and no fault of ours was involved"),
+    ],
+)
+def test_cut_that_is_not_ours(sent: object, words: str) -> None:
+    """A cut without a fault is never blamed on one."""
+    drill = Drill()
+    drill.exchange("a", "primary", 12, sent=sent)
+    drill.call("a", 12, CUT)
+    drill.expect("silent_truncated == 0")
+
+    assert words in told(drill)[0]
+
+
+def test_fault_on_another_request_of_the_call_is_not_blamed_for_the_answer() -> None:
+    """A fault that hit an earlier attempt is named as that."""
+    drill = partitioned()
+    drill.exchange("a", "primary", 11, hit="part", sent=silent_edge(0, ORIGIN + 12))
+    drill.exchange("a", "secondary", 12, sent=cut_edge(12))
+    drill.call("a", 11, CUT)
+    drill.expect("silent_truncated == 0")
+
+    assert "not this answer but another request of the same call met partition (fault 'part')" in told(drill)[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "did"),
+    [
+        (refusing_edge(12, 503), "made primary answer 503"),
+        (edge(12, CUT, error_event=True), "put an error event into primary's stream"),
+        (cut_edge(12, ended="reset"), "broke primary's answer off"),
+        (silent_edge(12, 13, "reset"), "broke the connection to primary"),
+        (silent_edge(12, 13), "kept primary silent"),
+        (cut_edge(12, ended="gone"), "held primary's stream up"),
+        (edge(12), "acted on primary's answer"),
+    ],
+)
+def test_what_a_fault_did_is_read_from_the_two_edges(sent: object, did: str) -> None:
+    """Each way of hitting an exchange has its words, whatever the fault is called."""
+    drill = Drill()
+    drill.fault("f", "some.fault", "primary", at=10, lasts=10)
+    drill.exchange("a", "primary", 12, hit="f", sent=sent, received=edge(12))
+    drill.exchange("a", "secondary", 13, sent=refusing_edge(13, 500))
+    drill.call("a", 12, "", error="reset", status=None)
+    drill.expect("success >= 95%")
+
+    assert told(drill) == [f"1 call failed with a reset connection: some.fault (fault 'f') {did}"]
+
+
+def test_failure_after_the_first_content_is_no_missing_fallback() -> None:
+    """Once content has reached the client an honest error is all that a gateway can give."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=cut_edge(12, ended="reset"))
+    drill.call("a", 12, CUT, error="event")
+    drill.expect("success >= 95%")
+
+    assert told(drill) == [
+        (
+            "1 call learned of a failure after the first content (an error event): sse.drop (fault 'lossy') broke "
+            "primary's answer off"
+        )
+    ]
+
+
+def test_fallback_that_was_cut_off_itself_is_not_missed() -> None:
+    """A backend under a fault that may make it unreachable was not healthy."""
+    drill = partitioned()
+    drill.fault("down", "conn.refuse", "secondary", at=10, lasts=10, counts_hits=False)
+    drill.exchange("a", "primary", 11, hit="part", sent=silent_edge(0, 12))
+    drill.call("a", 11, "", error="http", status=504)
+    drill.expect("success >= 95%")
+
+    assert told(drill) == ["1 call failed with HTTP 504: partition (fault 'part') kept primary silent"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"error": "http", "status": 500}, "failed with HTTP 500 although no request reached a backend"),
+        ({"error": "http", "status": None}, "failed with no answer although no request"),
+        ({"error": "odd", "status": None}, "failed with odd error although no request"),
+        ({"error": "timeout"}, "timed out although no request reached a backend"),
+        ({"error": "hung"}, "hung although no request reached a backend"),
+    ],
+)
+def test_failure_that_never_reached_a_backend(changes: dict[str, Any], words: str) -> None:
+    """A gateway that fails by itself is told as that."""
+    drill = Drill()
+    drill.call("a", 12, "", **changes)
+    drill.expect("success >= 95%")
+
+    assert words in told(drill)[0]
+
+
+def test_stream_that_stalled_until_the_timeout() -> None:
+    """A silence after the first content needs another deadline than one before it."""
+    drill = Drill()
+    drill.fault("s", "time.stall", "primary", at=10, lasts=10)
+    drill.exchange("a", "primary", 12, hit="s", sent=cut_edge(12, ended="gone"))
+    drill.call("a", 12, CUT, took=20, error="timeout", last_content_at=ORIGIN + 13)
+    drill.expect("timeout_rate <= 1%")
+
+    assert told(drill) == [
+        (
+            "1 call waited up to 19.00s for the rest of primary's answer and timed out: time.stall (fault 's') "
+            "held primary's stream up, and the gateway set no deadline between events"
+        )
+    ]
+
+
+def test_slow_answer_of_one_backend() -> None:
+    """A late first token without a second request is told with the fault that touched it."""
+    drill = Drill()
+    drill.fault("slow", "time.first_token", "primary", at=10, lasts=10)
+    drill.exchange("a", "primary", 12, hit="slow")
+    drill.call("a", 12, first_content_at=ORIGIN + 20)
+    drill.expect("ttft.max <= 2s")
+
+    assert told(drill) == ["1 call got late or slow answers: time.first_token (fault 'slow') acted on primary's answer"]
+
+
+def test_leaked_text() -> None:
+    """Another call's tag in an answer is told."""
+    drill = Drill()
+    drill.call("a", 12, LOSSY, foreign="b")
+    drill.expect("leaked == 0")
+
+    assert told(drill) == ["1 call got text of another call: no fault of ours was involved (a)"]
+
+
+def test_duplicated_text_of_a_single_request() -> None:
+    """A repetition within one request is not a retry."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=edge(12, CUT + WHOLE))
+    drill.call("a", 12, CUT + WHOLE, restarted_at=100)
+    drill.expect("duplicated == 0")
+
+    assert told(drill) == ["1 call got text twice: sse.drop (fault 'lossy') changed the text of primary's answer (a)"]
+
+
+def test_measure_without_a_known_cause_is_told_with_its_value() -> None:
+    """Whatever deviates is told at least with what was observed."""
+    drill = Drill()
+    drill.traffic(0, 4)
+    drill.call("a", 12, output_tokens=10, expected_tokens=20)
+    drill.expect("upstream_requests <= 3")
+    drill.expect("usage_error <= 1%")
+
+    assert told(drill) == [
+        "upstream_requests <= 3 does not hold in all: 4",
+        "usage_error <= 1% does not hold in all: 50%",
+    ]
+
+
+def test_only_the_most_frequent_causes_are_told() -> None:
+    """An expectation with many causes tells three, the most frequent first."""
+    drill = Drill()
+    for number, kind in enumerate(["reset"] * 3 + ["event"] * 4 + ["protocol"] * 2 + ["usage"]):
+        drill.call(f"c{number}", 12, "", error=kind)
+    drill.expect("success >= 95%")
+
+    assert [sentence.split(" although")[0] for sentence in told(drill)] == [
+        "4 calls failed with an error event",
+        "3 calls failed with a reset connection",
+        "2 calls failed with a broken protocol",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def test_pass_that_rests_on_flagged_calls_says_so() -> None:
+    """A check that held only because a gateway noticed the damage names the calls that it flagged."""
+    drill = lossy()
+    for number in range(7):
+        drill.exchange(f"c{number}", "primary", 12, hit="lossy", sent=edge(12, LOSSY))
+        drill.call(f"c{number}", 12, LOSSY, error="event")
+    drill.expect("silent_corrupt == 0")
+
+    verdict = judge(drill.journal(), drill.claims)
+
+    assert verdict.exit_code == 0
+    assert verdict.headline == (
+        "all 1 expectations held; silent_corrupt held only because 7 calls that sse.drop (fault 'lossy') hit "
+        "got flagged as failed (an error event)"
+    )
+
+
+def test_flagged_calls_without_a_check_on_content_are_a_plain_note() -> None:
+    """Without a check that rests on them, flagged calls are still told."""
+    drill = lossy()
+    drill.exchange("a", "primary", 12, hit="lossy", sent=edge(12, LOSSY))
+    drill.call("a", 12, LOSSY, error="usage", expected=text_of(WHOLE))
+    drill.expect("success >= 50%")
+
+    assert told(drill, "note") == [
+        "1 call that sse.drop (fault 'lossy') hit got flagged as failed (a token count that did not fit the text)"
+    ]

@@ -1,0 +1,247 @@
+"""Outcomes: detected is never hidden, a correct fallback is never punished, and a cut text is never whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+
+from chaosproxy.journal.fingerprint import Fingerprint
+from chaosproxy.journal.records import Call, Edge
+from chaosproxy.steady_state.outcome import ADMITTED, ANSWERED, Outcome
+from tests.steady_state.drills import (
+    CUT,
+    LOSSY,
+    ORIGIN,
+    WHOLE,
+    Drill,
+    cut_edge,
+    edge,
+    refusing_edge,
+    silent_edge,
+    text_of,
+)
+
+
+def outcome(drill: Drill, name: str = "c") -> Outcome:
+    """What became of one call."""
+    return next(story.outcome for story in drill.history().stories if story.id == name)
+
+
+def with_oracle(drill: Drill, oracle: Literal["upstream", "none"]) -> Drill:
+    """The same run under another oracle."""
+    drill.claims = replace(drill.claims, oracle=oracle)
+    return drill
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "expected"),
+    [
+        (WHOLE, {}, Outcome.OK),
+        (WHOLE, {"terminal": False, "finish": None}, Outcome.OK),
+        (CUT, {}, Outcome.SILENT_TRUNCATED),
+        (CUT, {"terminal": False, "finish": None}, Outcome.SILENT_TRUNCATED),
+        ("", {}, Outcome.SILENT_EMPTY),
+        (LOSSY, {}, Outcome.SILENT_CORRUPT),
+        (CUT + WHOLE, {"restarted_at": 100}, Outcome.DUPLICATED),
+        (WHOLE + "more", {}, Outcome.SILENT_CORRUPT),
+        (LOSSY, {"foreign": "other-7"}, Outcome.LEAKED),
+        (CUT, {"error": "event"}, Outcome.ERROR),
+        (CUT, {"error": "incomplete"}, Outcome.ERROR),
+        (WHOLE, {"error": "usage"}, Outcome.ERROR),
+        (CUT + WHOLE, {"error": "event", "restarted_at": 100}, Outcome.ERROR),
+        ("", {"error": "timeout", "status": None}, Outcome.TIMEOUT),
+        (CUT, {"error": "hung"}, Outcome.HUNG),
+        ("", {"status": 503}, Outcome.ERROR),
+        ("", {"status": None}, Outcome.ERROR),
+        (CUT, {"end_at": None}, Outcome.UNFINISHED),
+    ],
+)
+def test_outcome_under_the_lab_oracle(text: str, changes: dict[str, Any], expected: Outcome) -> None:
+    """With the expected text known, the text decides, unless the client was told of a failure."""
+    drill = Drill()
+    drill.call("c", 1, text, **changes)
+
+    assert outcome(drill) is expected
+
+
+def test_outcomes_are_answered_admitted_or_unfinished() -> None:
+    """Every outcome is exactly one of the three."""
+    assert {Outcome.UNFINISHED} | ADMITTED | ANSWERED == set(Outcome)
+    assert not ADMITTED & ANSWERED
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "expected"),
+    [
+        (CUT, {}, Outcome.OK),
+        (CUT, {"terminal": False}, Outcome.OK),
+        (CUT, {"terminal": False, "finish": None}, Outcome.SILENT_TRUNCATED),
+        ("", {}, Outcome.SILENT_EMPTY),
+        (CUT, {"restarted_at": 3}, Outcome.DUPLICATED),
+        (CUT, {"stream": False, "terminal": False, "finish": None}, Outcome.OK),
+    ],
+)
+def test_outcome_without_an_oracle(text: str, changes: dict[str, Any], expected: Outcome) -> None:
+    """Without any oracle only the ending can be judged."""
+    drill = with_oracle(Drill(), "none")
+    drill.call("c", 1, text, expected=None, **changes)
+
+    assert outcome(drill) is expected
+
+
+def test_lab_oracle_without_an_expected_text_judges_the_ending() -> None:
+    """A call whose expected text is unknown is judged by its ending."""
+    drill = Drill()
+    drill.call("c", 1, CUT, expected=None)
+
+    assert outcome(drill) is Outcome.OK
+
+
+REAL = "A model's own words, which nobody could have known before. " * 3
+
+
+@pytest.mark.parametrize(
+    ("client", "received", "sent", "changes", "expected"),
+    [
+        (REAL, edge(1, REAL), edge(1, REAL), {}, Outcome.OK),
+        (REAL[:80], edge(1, REAL), cut_edge(1, REAL[:80]), {}, Outcome.SILENT_TRUNCATED),
+        # our cut ends the upstream request too, so all that is known is a beginning
+        (REAL[:80], cut_edge(1, REAL[:80], ended="unfinished"), cut_edge(1, REAL[:80]), {}, Outcome.SILENT_TRUNCATED),
+        (REAL[:80], cut_edge(1, REAL[:80]), cut_edge(1, REAL[:80]), {"finish": "stop"}, Outcome.SILENT_TRUNCATED),
+        (REAL[40:], edge(1, REAL), edge(1, REAL[40:]), {}, Outcome.SILENT_CORRUPT),
+        (REAL, edge(1, REAL, terminal=False), edge(1, REAL), {}, Outcome.OK),
+        (REAL, edge(1, REAL).model_copy(update={"text": Fingerprint()}), edge(1, REAL), {}, Outcome.OK),
+        (REAL, edge(1, REAL), edge(1, REAL), {"error": "event"}, Outcome.ERROR),
+    ],
+)
+def test_outcome_under_the_upstream_oracle(
+    client: str, received: Edge, sent: Edge, changes: dict[str, Any], expected: Outcome
+) -> None:
+    """With real backends the oracle is what the answering upstream sent before our faults."""
+    drill = with_oracle(Drill(), "upstream")
+    drill.exchange("c", "primary", 1, received=received, sent=sent)
+    drill.call("c", 1, client, expected=None, **changes)
+
+    assert outcome(drill) is expected
+
+
+def test_plain_body_is_whole_when_it_ended() -> None:
+    """A body without events has no terminal event; its end is the end."""
+    drill = with_oracle(Drill(), "upstream")
+    plain = edge(1, REAL, terminal=False, finish=None)
+    drill.exchange("c", "primary", 1, stream=False, received=plain, sent=plain)
+    drill.call("c", 1, REAL, stream=False, expected=None, terminal=False)
+
+    assert outcome(drill) is Outcome.OK
+
+
+def test_untagged_call_under_the_upstream_oracle_is_judged_by_its_ending() -> None:
+    """Without a tag nobody knows which upstream answered, even if an exchange has the same name."""
+    drill = with_oracle(Drill(), "upstream")
+    drill.exchange("c", "primary", 1, received=edge(1, REAL))
+    drill.call("c", 1, CUT, tagged=False, expected=None)
+
+    assert outcome(drill) is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("edges", "text", "source"),
+    [
+        ([cut_edge(1), edge(2)], WHOLE, 1),
+        ([edge(1), cut_edge(2)], WHOLE, 0),
+        ([cut_edge(1), edge(2)], CUT, 0),
+        ([edge(1), edge(2)], WHOLE, 1),
+        ([refusing_edge(1, 429), edge(2)], WHOLE, 1),
+        ([edge(1), silent_edge(2, 4)], WHOLE, 0),
+        ([cut_edge(1, ended="reset")], CUT, 0),
+        ([edge(1, LOSSY), cut_edge(2, ended="reset")], CUT + WHOLE, 0),
+        ([edge(1, "")], "", 0),
+        ([refusing_edge(1, 503)], "", None),
+        ([], "", None),
+    ],
+)
+def test_source_is_the_exchange_that_answered(edges: list[Edge], text: str, source: int | None) -> None:
+    """The last exchange that delivered answers; of several the one whose text arrived."""
+    drill = Drill()
+    names = [drill.exchange("c", "primary", float(number), sent=sent) for number, sent in enumerate(edges)]
+    drill.call("c", 1, text)
+
+    found = drill.history().stories[0].source
+
+    assert (found.id if found else None) == (None if source is None else names[source])
+
+
+# ----------------------------------- false verdicts of another tool (llmock 0.2.2), and why they are not ours
+
+
+def test_correct_fallback_to_another_provider_is_ok() -> None:
+    """A 503 at one backend and success at another is a success, not a client that gave up."""
+    drill = Drill()
+    drill.exchange("c", "primary", 1, sent=refusing_edge(1, 503))
+    drill.exchange("c", "secondary", 1.2, path="/v1/messages", dialect="anthropic.messages", model="other")
+    drill.call("c", 1)
+
+    assert outcome(drill) is Outcome.OK
+
+
+def test_cut_that_was_noticed_and_replaced_is_ok() -> None:
+    """A cut stream that the gateway noticed before content reached the client, and replaced, is a success."""
+    drill = Drill()
+    drill.exchange("c", "primary", 1, sent=cut_edge(ORIGIN + 1))
+    drill.exchange("c", "secondary", 2)
+    drill.call("c", 1)
+
+    assert outcome(drill) is Outcome.OK
+
+
+def test_cut_that_was_noticed_and_told_is_no_silent_cut() -> None:
+    """A client that was told of the cut has an error; nothing was hidden from it."""
+    drill = Drill()
+    drill.exchange("c", "primary", 1, sent=cut_edge(ORIGIN + 1))
+    drill.call("c", 1, CUT, error="incomplete")
+
+    assert outcome(drill) is Outcome.ERROR
+
+
+def test_later_call_with_the_same_prompt_does_not_excuse_a_cut() -> None:
+    """A user who asks again after a cut answer made another call: the first one stays cut."""
+    drill = Drill()
+    drill.exchange("first", "primary", 1, sent=cut_edge(ORIGIN + 1))
+    drill.call("first", 1, CUT)
+    drill.good("again", 5)
+
+    assert outcome(drill, "first") is Outcome.SILENT_TRUNCATED
+    assert outcome(drill, "again") is Outcome.OK
+
+
+def test_retries_with_a_varying_body_are_one_call() -> None:
+    """Thirty requests of one tagged call are thirty requests of one call, whatever their bodies were."""
+    drill = Drill()
+    for number in range(30):
+        drill.exchange("c", "primary", 1 + number / 10, attempt=number + 1, sent=refusing_edge(1, 503))
+    drill.call("c", 1, "", status=503, error="http", took=4)
+
+    assert len(drill.history().stories[0].exchanges) == 30
+
+
+def test_broken_tool_arguments_are_corrupt() -> None:
+    """Tool arguments count as content: a broken one that nobody noticed is a silently corrupt answer."""
+    arguments = '{"city": "Paris", "unit": "celsius", "days": 3, "lang": "fr"}'
+    drill = Drill()
+    drill.call("c", 1, arguments.replace('"Paris"', "Paris"), expected=text_of(arguments), finish="tool_calls")
+
+    assert outcome(drill) is Outcome.SILENT_CORRUPT
+
+
+def test_calls_that_were_never_sent_are_no_calls() -> None:
+    """Dropped arrivals have no outcome."""
+    drill = Drill()
+    drill.call("c", 1, dropped=True)
+
+    history = drill.history()
+
+    assert history.stories == ()
+    assert [call.id for call in history.dropped] == ["c"]
+    assert all(isinstance(call, Call) for call in history.dropped)
