@@ -1,0 +1,136 @@
+"""The laws that hold for every fault, as functions from a trial to the sentence that says how it was broken.
+
+``check_laws(fault)`` tries them all. They know the rooms, and for each fault of the catalogue what it declares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from chaosproxy.events import Abort, Ask, End, Frame, Framing, Head, Travelling
+from chaosproxy.faults.base import Fault, Room
+from tests.laws.cases import Case, cases
+from tests.laws.promises import ROOM_LAWS, Law
+from tests.laws.trial import Trial, trial
+
+
+class LawBroken(AssertionError):
+    """A fault breaks a law; the text says which, and in what case."""
+
+
+def check_laws(fault: Fault, examples: int | None = None) -> None:
+    """Try the laws on random cases. Raises LawBroken.
+
+    ``examples`` is their number; None: a part of the active hypothesis profile's, so ``deep`` goes deeper.
+    """
+    count = examples or max(1, settings().max_examples // 8)
+    quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much)
+
+    @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=quiet)
+    @given(cases(fault))
+    def hold(case: Case) -> None:
+        broken = broken_law(fault, case)
+        if broken is not None:
+            raise LawBroken(f"{fault!r}\n{broken}\nin {case}")
+
+    hold()
+
+
+def broken_law(fault: Fault, case: Case) -> str | None:
+    """The first law that the fault breaks in this case, as a sentence; later laws build on the earlier ones."""
+    done = trial(fault, case)
+    found = ((law, law(fault, done)) for law in (*LAWS, *ROOM_LAWS[fault.room]))
+    return next((f"{law.__name__}: {sentence}" for law, sentence in found if sentence is not None), None)
+
+
+def time_never_runs_backwards(fault: Fault, done: Trial) -> str | None:
+    """Nothing is emitted before the event that was fed, nor before what was emitted already."""
+    last_at = 0.0
+    for fed, emitted in done.log:
+        for event in emitted:
+            if event.at < fed.at:
+                return f"{event} is earlier than {fed}, which was fed"
+        for event in emitted:
+            if isinstance(event, Travelling):
+                if event.at < last_at:
+                    return f"{event} is earlier than what came before it ({last_at})"
+                last_at = event.at
+    return next(
+        (f"{later} left after {earlier}" for earlier, later in pairwise(done.out) if later.at < earlier.at), None
+    )
+
+
+def one_end_and_nothing_after_it(fault: Fault, done: Trial) -> str | None:
+    """Once the upstream or the lease has ended, there is exactly one End or Abort, and silence after it."""
+    if len(done.ends) != 1 or not isinstance(done.out[-1], End | Abort):
+        return f"{len(done.ends)} ends, the last event is {done.out[-1:]}"
+    emitted = [event for _, events in done.log for event in events if isinstance(event, Travelling)]
+    ends = [index for index, event in enumerate(emitted) if isinstance(event, End | Abort)]
+    return f"{emitted[ends[0] + 1]} follows {emitted[ends[0]]}" if ends and ends[0] + 1 < len(emitted) else None
+
+
+def an_answer_is_well_formed(fault: Fault, done: Trial) -> str | None:
+    """One head, before the body, and a length that fits when the body ends as its framing defines it."""
+    heads = [index for index, event in enumerate(done.out) if isinstance(event, Head)]
+    earlier = done.case.exchange.seen.head is not None
+    body = [index for index, event in enumerate(done.out) if isinstance(event, Frame | End)]
+    if len(heads) + earlier > 1 or (body and not earlier and (not heads or heads[0] > body[0])):
+        return f"heads at {heads} of {done.out}"
+    if not isinstance(done.ends[0], End) or done.head is None or done.head.framing is not Framing.LENGTH:
+        return None
+    size = done.case.exchange.seen.bytes + sum(len(frame.data) for frame in done.frames)
+    return None if size == done.head.length else f"content-length {done.head.length}, but {size} bytes"
+
+
+def same_seed_same_output(fault: Fault, done: Trial) -> str | None:
+    """All chance comes from the dice of the exchange."""
+    again = trial(fault, done.case)
+    return None if (again.out, again.said) == (done.out, done.said) else f"first {done.out}, then {again.out}"
+
+
+def neutral_settings_are_the_identity(fault: Fault, done: Trial) -> str | None:
+    """A fault that declares itself neutral changes nothing and says so."""
+    if fault != fault.neutral():
+        return None
+    return "a neutral fault changed the answer" if done.hit or done.out != done.case.events else None
+
+
+def it_says_what_it_did(fault: Fault, done: Trial) -> str | None:
+    """At most one Hit or Miss; a Hit exactly when the client got something else than without the fault.
+
+    A lease that ends early may undo a Hit, and an upstream that breaks off may have done what the fault would do.
+    """
+    if len(done.said) > 1:
+        return f"said {done.said}"
+    timed = fault.room in (Room.ADMISSION, Room.TIMING)
+    differs = _body(done.out, timed=timed) != _body(done.case.events, timed=timed)
+    if differs and not done.hit:
+        return f"changed the answer and said {done.said}"
+    undone = done.case.heal_at is not None or isinstance(done.case.events[-1], Abort)
+    return None if differs or undone or not done.hit else f"said {done.said} and changed nothing"
+
+
+def it_holds_nothing_back(fault: Fault, done: Trial) -> str | None:
+    """When all is over, no bytes wait."""
+    return f"{done.held_bytes} bytes held" if done.held_bytes else None
+
+
+def _body(events: tuple[Travelling, ...], *, timed: bool) -> list[object]:
+    """What a client can tell apart: without the framing of a whole body, and with times only where declared."""
+    told = [event for event in events if not isinstance(event, Ask)]
+    moved = told if timed else [replace(event, at=0.0) for event in told]
+    return [(event.at, event.status) if isinstance(event, Head) else event for event in moved]
+
+
+LAWS: tuple[Law, ...] = (
+    time_never_runs_backwards,
+    one_end_and_nothing_after_it,
+    an_answer_is_well_formed,
+    same_seed_same_output,
+    neutral_settings_are_the_identity,
+    it_says_what_it_did,
+    it_holds_nothing_back,
+)

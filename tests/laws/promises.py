@@ -1,0 +1,238 @@
+"""What each room allows, and what each fault of the catalogue declares to do with the bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from chaosproxy.events import Abort, Ask, Cut, End, Frame, Head, Kind
+from chaosproxy.faults.admission.partition import Partition
+from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.framing.drop import SseDrop
+from chaosproxy.faults.framing.truncate import StreamTruncate
+from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
+from chaosproxy.wire.sse import read_event
+from tests.laws.trial import Trial
+
+Law = Callable[[Fault, Trial], str | None]
+"""None, or the sentence that says how the law was broken."""
+
+
+# admission ----------------------------------------------------------------------------------------------------------
+
+
+def it_never_asks_the_upstream(fault: Fault, done: Trial) -> str | None:
+    """Lost responses are the named exception: the upstream is asked, and nothing of its answer arrives."""
+    if not done.hit or done.case.exchange.seen.open:
+        return None
+    asked = any(isinstance(event, Ask) for event in done.out)
+    loses = getattr(fault, "mode", "") == "lost_response" or fault.type == "conn.lost_response"
+    if loses:
+        leaked = [event for event in done.out if isinstance(event, Head | Frame | End)]
+        return None if asked and not leaked else f"the lost answer arrived in part: {leaked}, asked: {asked}"
+    return "the upstream was asked" if asked else None
+
+
+def its_answer_is_native(fault: Fault, done: Trial) -> str | None:
+    """What it answers is an error in the provider's own shape."""
+    if not done.hit or not isinstance(done.ends[0], End) or done.case.exchange.seen.open:
+        return None
+    head, body = done.head, b"".join(frame.data for frame in done.frames)
+    if head is None or head.status < 400:
+        return f"no error status: {head}"
+    payload = json.loads(body)
+    if done.case.exchange.dialect == "raw":
+        return None if "error" in payload else f"no error in {body!r}"
+    shape = {"openai.chat": _openai_error, "anthropic.messages": _anthropic_error}[done.case.exchange.dialect]
+    native = shape(payload) and bool(done.case.dialect.read_answer(body).kind & Kind.ERROR)
+    return None if native else f"not the error shape of {done.case.exchange.dialect}: {body!r}"
+
+
+def _openai_error(payload: dict[str, Any]) -> bool:
+    return set(payload) == {"error"} and set(payload["error"]) == {"message", "type", "param", "code"}
+
+
+def _anthropic_error(payload: dict[str, Any]) -> bool:
+    return payload["type"] == "error" and set(payload["error"]) == {"type", "message"}
+
+
+def open_streams_are_cut_or_late(fault: Fault, done: Trial) -> str | None:
+    """A fault that reaches open exchanges leaves a beginning of the answer, or all of it later."""
+    return (
+        _later_never_different(fault, done) if isinstance(fault, Partition) and done.case.exchange.seen.open else None
+    )
+
+
+# timing -------------------------------------------------------------------------------------------------------------
+
+
+def later_never_different(fault: Fault, done: Trial) -> str | None:
+    """The same bytes in the same order, none earlier; an endless stall breaks off when its lease ends."""
+    return _later_never_different(fault, done)
+
+
+def _later_never_different(fault: Fault, done: Trial) -> str | None:
+    given, got = _times(done.case.events), _times(done.out)
+    endless = done.hit and isinstance(done.ends[0], Abort) and done.ends[0].how is Cut.RESET
+    if got != given and (not endless or len(got[0]) > len(given[0])) and got[0] != given[0]:
+        return "bytes differ"
+    if not given[0].startswith(got[0]):
+        return "other bytes, or in another order"
+    if any(out_at < in_at for in_at, out_at in zip(given[1], got[1], strict=False)):
+        return "something came earlier than from the upstream"
+    whole = len(got[0]) == len(given[0]) and done.ends[0] == _moved(done.case.events[-1], done.ends[0].at)
+    return None if whole or endless else f"something was lost: {done.out}"
+
+
+def _times(events: tuple[object, ...]) -> tuple[bytes, list[float]]:
+    """All bytes, and when each came."""
+    frames = [event for event in events if isinstance(event, Frame)]
+    return b"".join(frame.data for frame in frames), [frame.at for frame in frames for _ in frame.data]
+
+
+def _moved(end: object, at: float) -> End | Abort | None:
+    return Abort(at, end.how) if isinstance(end, Abort) else End(at) if isinstance(end, End) else None
+
+
+# framing ------------------------------------------------------------------------------------------------------------
+
+
+def only_what_was_declared(fault: Fault, done: Trial) -> str | None:
+    """Each frame comes at its time and is one that came in, but for what the fault declares."""
+    return _PROMISES.get(fault.type, _nothing_declared)(fault, done)
+
+
+def _nothing_declared(fault: Fault, done: Trial) -> str | None:
+    known = {frame.data for frame in done.case.frames}
+    return next((f"{frame} was never sent" for frame in done.frames if frame.data not in known), None)
+
+
+def _a_beginning(fault: Fault, done: Trial) -> str | None:
+    """truncate, fin, reset: a beginning of the body, each byte at its time, then the declared end."""
+    given, got = _times(done.case.events), _times(done.out)
+    if not given[0].startswith(got[0]):
+        return "not a beginning of the body"
+    held = isinstance(fault, StreamTruncate) and fault.framing == "length"
+    if not held and given[1][: len(got[1])] != got[1]:
+        return "bytes came at other times"
+    if not done.hit:
+        return None if len(got[0]) == len(given[0]) else "bytes are missing"
+    expected = {"stream.truncate": End, "stream.fin": Abort, "stream.reset": Abort}[fault.type]
+    how = {"stream.fin": Cut.FIN, "stream.reset": Cut.RESET}.get(fault.type)
+    right = isinstance(done.ends[0], expected) and getattr(done.ends[0], "how", None) is how
+    return None if right else f"it ended with {done.ends[0]}"
+
+
+def _frames_are_missing(fault: Fault, done: Trial) -> str | None:
+    """sse.drop: whole frames only, never a protected one."""
+    rest = list(done.frames)
+    dropped = []
+    for frame in done.case.frames:
+        if rest and rest[0] == frame:
+            rest.pop(0)
+        else:
+            dropped.append(frame)
+    if rest:
+        return f"{rest[0]} was never sent, or came at another time"
+    assert isinstance(fault, SseDrop)
+    protected = [frame for frame in dropped if any(frame.kind & Kind[name.upper()] for name in fault.never)]
+    if protected:
+        return f"a protected event was dropped: {protected[0]}"
+    if fault.each is None and len(dropped) > 1:
+        return f"{len(dropped)} events were dropped"
+    positions = [done.case.exchange.seen.events + done.case.frames.index(frame) + 1 for frame in dropped]
+    wrong = [number for number in positions if fault.each and (number - fault.offset) % fault.each]
+    return f"events {wrong} were dropped" if wrong and len(set(done.case.frames)) == len(done.case.frames) else None
+
+
+def _one_payload_is_broken(fault: Fault, done: Trial) -> str | None:
+    """sse.malformed: one frame differs, in its payload only."""
+    pairs = list(zip(done.case.frames, done.frames, strict=False))
+    changed = [(given, got) for given, got in pairs if given.data != got.data]
+    if len(pairs) != len(done.case.frames) or any(given.at != got.at for given, got in pairs):
+        return "frames were lost, added or moved"
+    if len(changed) != done.hit:
+        return f"{len(changed)} frames changed, hit: {done.hit}"
+    for given, got in changed:
+        given_event, got_event = read_event(given.data), read_event(got.data)
+        if got_event._replace(data=given_event.data) != given_event or not got.data.endswith(b"\n\n"):
+            return f"more than the payload changed: {got.data!r}"
+        if _is_event(got_event.data):
+            return f"the payload is not broken: {got.data!r}"
+    return None
+
+
+def _is_event(payload: str | None) -> bool:
+    try:
+        return isinstance(json.loads(payload or ""), dict)
+    except ValueError:
+        return False
+
+
+# semantic -----------------------------------------------------------------------------------------------------------
+
+
+def it_still_parses(fault: Fault, done: Trial) -> str | None:
+    """Every frame is what the dialect reads in it, none is broken, and all come at their time."""
+    if done.head is None or not done.head.streamed:
+        return None
+    for frame in done.frames:
+        payload = read_event(frame.data).data
+        if payload is not None and payload != "[DONE]" and not _is_event(payload):
+            return f"not an event: {frame.data!r}"
+        if payload is not None and frame.meaning != done.case.dialect.read_event(frame.data):
+            return f"its meaning is not what the dialect reads: {frame}"
+    return None
+
+
+def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
+    """llm.error_event: a beginning of the stream, the error, a clean end."""
+    if not done.hit:
+        return None if list(done.frames) == done.case.frames else "the answer was changed"
+    if not done.frames:
+        return "there is no error event"
+    *kept, error = done.frames
+    if kept != done.case.frames[: len(kept)]:
+        return "what came before the error was changed"
+    if not error.kind & Kind.ERROR or not isinstance(done.ends[0], End):
+        return f"it ended with {error.data!r} and {done.ends[0]}"
+    named = getattr(fault, "error_type", None)
+    return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"
+
+
+_FINISH = re.compile(rb'"(finish_reason|stop_reason)":\s*("\w+"|null)')
+
+
+def _marks_are_missing(fault: Fault, done: Trial) -> str | None:
+    """llm.no_terminal: while it lasts, the terminal event is missing or the finish reason is null; nothing else."""
+    assert isinstance(fault, LlmNoTerminal)
+    marks = {"done": {"done"}, "stop_event": {"done"}, "finish": {"finish"}, "both": {"done", "finish"}}[fault.which]
+    expected = []
+    for frame in done.case.frames:
+        lasts = done.hit and (done.case.heal_at is None or frame.at < done.case.heal_at)
+        if not (lasts and "done" in marks and frame.kind & Kind.TERMINAL):
+            expected.append(
+                (frame.at, _FINISH.sub(b"", frame.data), None if lasts and "finish" in marks else frame.meaning.finish)
+            )
+    got = [(frame.at, _FINISH.sub(b"", frame.data), frame.meaning.finish) for frame in done.frames]
+    return None if got == expected else "more or less than the declared marks was changed"
+
+
+_PROMISES: dict[str, Law] = {
+    "stream.truncate": _a_beginning,
+    "stream.fin": _a_beginning,
+    "stream.reset": _a_beginning,
+    "sse.drop": _frames_are_missing,
+    "sse.malformed": _one_payload_is_broken,
+    "llm.error_event": _an_error_ends_it,
+    "llm.no_terminal": _marks_are_missing,
+}
+
+ROOM_LAWS: dict[Room, tuple[Law, ...]] = {
+    Room.ADMISSION: (it_never_asks_the_upstream, its_answer_is_native, open_streams_are_cut_or_late),
+    Room.TIMING: (later_never_different,),
+    Room.FRAMING: (only_what_was_declared,),
+    Room.SEMANTIC: (it_still_parses, only_what_was_declared),
+}

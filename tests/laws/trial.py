@@ -1,0 +1,91 @@
+"""One fault on one case under virtual time, with everything that its stage was fed and emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+
+from chaosproxy.events import Abort, Ask, End, Frame, Head, Hit, Incoming, Miss, Outgoing, Travelling
+from chaosproxy.faults.base import Fault, Stage
+from chaosproxy.faults.chain import Chain
+from tests.laws.cases import Case
+
+LEASE_S = 100_000.0
+"""When the lease ends at last: after every delay that a fault may make."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """A stage that remembers."""
+
+    stage: Stage
+    log: list[tuple[Incoming, list[Outgoing]]] = field(default_factory=list)
+
+    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+        """Feed the stage and note both sides."""
+        emitted = list(self.stage.feed(event))
+        self.log.append((event, emitted))
+        return emitted
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came out. ``out`` with the time at which it left; ``after_upstream`` the bytes still held at the end."""
+
+    case: Case
+    out: tuple[Travelling, ...]
+    said: tuple[Hit | Miss, ...]
+    log: tuple[tuple[Incoming, list[Outgoing]], ...]
+    held_bytes: int
+
+    @property
+    def hit(self) -> bool:
+        """Whether the fault says that it took effect."""
+        return any(isinstance(said, Hit) for said in self.said)
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames that the client got."""
+        return [event for event in self.out if isinstance(event, Frame)]
+
+    @property
+    def head(self) -> Head | None:
+        """The head that the client got, or had got before."""
+        return next((event for event in self.out if isinstance(event, Head)), self.case.exchange.seen.head)
+
+    @property
+    def ends(self) -> list[End | Abort]:
+        """Terminal events; one, if the laws hold."""
+        return [event for event in self.out if isinstance(event, End | Abort)]
+
+
+def trial(fault: Fault, case: Case) -> Trial:
+    """Run the case. The upstream answers only if it was asked; the lease ends at ``heal_at``, or when all is over."""
+    watched = Watched(fault.stage(Random(case.seed), case.exchange))
+    chain = Chain()
+    chain.attach("fault", watched, case.attach_at)
+    out = chain.advance(case.attach_at)
+    heal_at = LEASE_S if case.heal_at is None else case.heal_at
+    for event in case.events:
+        if heal_at <= event.at and not chain.empty:
+            out += _heal(chain, heal_at)
+        if not isinstance(event, Ask) and not case.exchange.seen.open and not _asked(out):
+            break
+        chain.push(event)
+        out += chain.advance(event.at)
+    while (at := chain.next_at()) is not None and at < heal_at:
+        out += chain.advance(at)
+    if not chain.empty:
+        out += _heal(chain, heal_at)
+    said = tuple(report.said for report in chain.take_reports())
+    return Trial(case, tuple(out), said, tuple(watched.log), chain.held_bytes)
+
+
+def _heal(chain: Chain, at: float) -> list[Travelling]:
+    chain.heal("fault", at)
+    return chain.advance(at)
+
+
+def _asked(out: list[Travelling]) -> bool:
+    return any(isinstance(event, Ask) for event in out)
