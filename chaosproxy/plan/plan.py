@@ -81,6 +81,7 @@ class Plan:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._active: dict[str, Active] = {}
+        self._spent: dict[str, Active] = {}  # ended after their lasts; their owner may not know
 
     @property
     def active(self) -> tuple[Active, ...]:
@@ -97,12 +98,17 @@ class Plan:
         for rule_id in wanted:
             if rule_id in self._active and self._active[rule_id].owner != owner:
                 raise Conflict(f"fault {rule_id!r} belongs to {self._active[rule_id].owner!r}")
+        self._spent = {
+            rule_id: spent
+            for rule_id, spent in self._spent.items()
+            if spent.lease_until > now and (spent.owner != owner or wanted.get(rule_id) == spent.rule)
+        }
         changes = [
             self._end(active, now, "cleared" if rule_id not in wanted else "replaced")
             for rule_id, active in list(self._active.items())
             if active.owner == owner and wanted.get(rule_id) != active.rule
         ]
-        new = [rule for rule in wanted.values() if rule.id not in self._active]
+        new = [rule for rule in wanted.values() if rule.id not in self._active and not self._is_spent(rule, owner)]
         changes += [self._begin(rule, owner, dice, now + lease_s, now) for rule in new]
         self.renew(owner, lease_s, now)
         return changes
@@ -116,6 +122,7 @@ class Plan:
 
     def clear(self, owner: str | None, now: float) -> list[Change]:
         """End all rules of ``owner``, or of everybody."""
+        self._spent = {rule_id: spent for rule_id, spent in self._spent.items() if owner not in (None, spent.owner)}
         mine = [active for active in self._active.values() if owner in (None, active.owner)]
         return [self._end(active, now, "cleared") for active in mine]
 
@@ -160,6 +167,9 @@ class Plan:
         """A chosen exchange was not hit: its place under ``max_hits`` is free again."""
         self._counters.release(rule_id)
 
+    def _is_spent(self, rule: Rule, owner: str) -> bool:
+        return rule.id in self._spent and self._spent[rule.id].owner == owner
+
     def _acting(self, listener: str) -> list[Active]:
         return [active for active in self._active.values() if active.down and listener in active.rule.listeners]
 
@@ -171,6 +181,8 @@ class Plan:
 
     def _end(self, active: Active, at: float, why: str) -> Change:
         del self._active[active.rule.id]
+        if why == "lasts":
+            self._spent[active.rule.id] = active
         return Change(active.rule, "healed", at, why)
 
     def _flap(self, active: Active, at: float) -> Change:
