@@ -1,0 +1,80 @@
+"""The runs that Chaos Toolkit 1.19 passes wrongly, as far as judging can prevent them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chaosproxy.journal.records import Gate, Trouble
+from chaosproxy.steady_state.observation import State
+from chaosproxy.steady_state.verdict import judge
+from tests.steady_state.drills import ORIGIN, Drill, refusing_edge
+
+
+def code(drill: Drill) -> int:
+    """The exit code of a run."""
+    return judge(drill.journal(), drill.claims).exit_code
+
+
+def test_gate_out_of_tolerance_is_no_pass() -> None:
+    """Nothing was injected because the system was not well: 3, not 0."""
+    drill = Drill(ended="gate", healed=None)
+    drill.records.append(Gate(at=ORIGIN + 5, held=False, reasons=["success >= 99%: 80%"]))
+    drill.traffic(0, 5)
+    drill.expect("success >= 50%")
+
+    assert code(drill) == 3
+
+
+def test_fault_that_could_not_be_applied_is_no_pass() -> None:
+    """The fault never existed, and the part of ours that failed says so: 5, not 0."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=10)
+    drill.records.clear()
+    drill.records.append(Trouble(at=ORIGIN + 10, part="proxy", detail="it refused the plan"))
+    drill.traffic(0, 60)
+    drill.expect("success >= 50%")
+
+    assert code(drill) == 5
+
+
+def test_fault_that_was_quietly_never_applied_is_no_pass() -> None:
+    """Even without any trouble in the journal: a planned fault that never began makes the run inconclusive."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=10)
+    drill.records.clear()
+    drill.traffic(0, 60)
+    drill.expect("success >= 50%")
+
+    assert code(drill) == 3
+
+
+def test_hypothesis_that_broke_in_the_middle_is_no_pass() -> None:
+    """Two bad seconds of six count, although all was well again at the end."""
+    drill = Drill(lasts_s=6)
+    drill.fault("down", "http.status", "primary", at=2, lasts=2)
+    drill.traffic(0, 2, each=0.1)
+    for number in range(20):
+        at = 2 + number / 10
+        drill.exchange(f"f{number}", "primary", at, hit="down", sent=refusing_edge(ORIGIN + at, 503))
+        drill.call(f"f{number}", at, "", took=0.1, status=503, error="http")
+    drill.traffic(4, 6, each=0.1)
+    drill.expect("success >= 95%")
+    drill.expect("success >= 95%", "tail", id="after")
+    drill.expect("success >= 95%", "down", id="under")
+    drill.claims = replace(drill.claims, quiet_tail_s=2.0)
+
+    verdict = judge(drill.journal(), drill.claims)
+
+    assert [row.state for row in verdict.expectations] == [State.DEVIATED, State.HELD, State.DEVIATED]
+    assert verdict.exit_code == 1
+
+
+def test_fault_that_was_left_on_is_no_pass() -> None:
+    """A heal that could not be verified is an error, whatever the hypothesis says."""
+    drill = Drill(healed=False)
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=10)
+    drill.exchange("a", "primary", 11, hit="cut")
+    drill.traffic(0, 60)
+    drill.expect("success >= 50%")
+
+    assert code(drill) == 5
