@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.findings import FaultAccount, Finding, Judged, Verdict
 from chaosproxy.steady_state.observation import State
+from chaosproxy.steady_state.vocabulary import MEASURES, Unit
 from chaosproxy.units import format_duration
 
+WIDTH_WITHOUT_TERMINAL = 120
+"""Columns of the text in a pipe or a log."""
 _STYLES = {State.HELD: "bold green", State.DEVIATED: "bold red", State.INCONCLUSIVE: "bold yellow"}
 _SIGNS = {"error": ("!", "red"), "deviated": ("x", "red"), "inconclusive": ("?", "yellow"), "note": ("-", "dim")}
 
 
 def print_verdict(verdict: Verdict, directory: Path, console: Console | None = None) -> None:
     """Print it; plain text where the output is no terminal."""
-    console = console or Console(highlight=False, soft_wrap=False)
-    console.print(rendered(verdict, directory))
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    console.print(rendered(verdict))
+    for line in _last_lines(verdict, directory):
+        console.print(Text(line), soft_wrap=True)
 
 
-def rendered(verdict: Verdict, directory: Path) -> RenderableType:
-    """The whole report as one thing to print."""
+def rendered(verdict: Verdict) -> RenderableType:
+    """Word, reasons and tables."""
     parts: list[RenderableType] = [_first_line(verdict), *map(_finding, verdict.findings)]
     if verdict.expectations:
         parts += [Text(), _expectations(verdict.expectations)]
     if verdict.faults:
         parts += [Text(), _faults(verdict.faults)]
-    return Group(*parts, Text(), *_last_lines(verdict, directory))
+    return Group(*parts, Text())
 
 
 def word(verdict: Verdict) -> str:
@@ -42,7 +50,10 @@ def word(verdict: Verdict) -> str:
 def _first_line(verdict: Verdict) -> Text:
     line = Text()
     line.append(word(verdict), _STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
-    return line.append(f"  {verdict.name}: {verdict.headline}")
+    line.append(f"  {verdict.name}", "bold")
+    if verdict.headline not in {finding.sentence for finding in verdict.findings}:
+        line.append(f": {verdict.headline}")
+    return line
 
 
 def _finding(finding: Finding) -> RenderableType:
@@ -55,14 +66,15 @@ def _finding(finding: Finding) -> RenderableType:
 def _expectations(rows: tuple[Judged, ...]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
     for heading in ("", "expected", "observed", "margin", "samples", "window"):
-        table.add_column(heading, justify="right" if heading in ("margin", "samples") else "left")
+        justify: JustifyMethod = "right" if heading in ("observed", "margin", "samples") else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading != "window")
     for row in rows:
         cohort = f" ({row.cohort})" if row.cohort else ""
         table.add_row(
             Text(row.state.value, _STYLES[row.state]),
             row.text,
             row.observed,
-            "" if row.margin is None else f"{row.margin:+.3g}",
+            _margin(row),
             str(row.samples) if row.samples else "",
             f"{row.window}{_span(row.from_s, row.to_s)}{cohort}",
         )
@@ -72,7 +84,7 @@ def _expectations(rows: tuple[Judged, ...]) -> Table:
 def _faults(accounts: tuple[FaultAccount, ...]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
     for heading in ("fault", "type", "target", "planned", "real", "hits"):
-        table.add_column(heading, justify="right" if heading == "hits" else "left")
+        table.add_column(heading, justify="right" if heading == "hits" else "left", no_wrap=True)
     for account in accounts:
         planned_end = None
         if account.planned_at_s is not None and account.planned_lasts_s is not None:
@@ -88,13 +100,27 @@ def _faults(accounts: tuple[FaultAccount, ...]) -> Table:
     return table
 
 
-def _last_lines(verdict: Verdict, directory: Path) -> list[Text]:
+def _last_lines(verdict: Verdict, directory: Path) -> list[str]:
     outcomes = ", ".join(f"{count} {name}" for name, count in verdict.outcomes.items())
     lines = [f"{verdict.calls} calls ({outcomes or 'none'}), {verdict.exchanges} upstream requests"]
     if verdict.replay:
         lines.append(f"seed {verdict.seed}, again with: {verdict.replay}")
     lines.append(f"report.json, junit.xml and journal.jsonl in {directory}")
-    return [Text(line, no_wrap=True, overflow="ignore") for line in lines]
+    return lines
+
+
+def _margin(row: Judged) -> str:
+    """How far on the good (+) or bad (-) side of the bound, in the unit of the measure."""
+    if row.margin is None:
+        return ""
+    sign = "-" if row.margin < 0 else "+"
+    expression = parse_expression(row.text)
+    match MEASURES[expression.measure].unit_of(expression.aggregate):
+        case Unit.SHARE:
+            return f"{sign}{abs(row.margin) * 100:.3g}%"
+        case Unit.SECONDS:
+            return f"{sign}{format_duration(float(f'{abs(row.margin):.3g}'))}"
+    return f"{sign}{abs(row.margin):.3g}" if row.margin else "0"
 
 
 def _between(start_s: float | None, end_s: float | None) -> str:
