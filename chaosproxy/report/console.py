@@ -33,7 +33,8 @@ def print_verdict(verdict: Verdict, directory: Path, console: Console | None = N
 
 def rendered(verdict: Verdict) -> RenderableType:
     """Word, reasons and tables."""
-    parts: list[RenderableType] = [_first_line(verdict), *map(_finding, verdict.findings)]
+    others = (finding for finding in verdict.findings if finding.sentence not in verdict.headline)
+    parts: list[RenderableType] = [_first_line(verdict), *map(_finding, others)]
     if verdict.expectations:
         parts += [Text(), _expectations(verdict.expectations)]
     if verdict.faults:
@@ -51,9 +52,7 @@ def _first_line(verdict: Verdict) -> Text:
     line = Text()
     line.append(word(verdict), _STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
     line.append(f"  {verdict.name}", "bold")
-    if verdict.headline not in {finding.sentence for finding in verdict.findings}:
-        line.append(f": {verdict.headline}")
-    return line
+    return line.append(f": {verdict.headline}")
 
 
 def _finding(finding: Finding) -> RenderableType:
