@@ -1,7 +1,7 @@
 """The records of a journal. Times are seconds of the writing host's monotonic clock unless a name says otherwise.
 
-``Opened`` opens each file and gives that clock's wall time. The run's t = 0 (end of the warm-up) is the mark ``origin``.
-Content is kept as fingerprints; header values, bodies and prompts never enter a journal.
+``Opened`` opens each file and gives that clock's wall time. The run's t = 0 (end of the warm-up) is the mark
+``origin``. Content is kept as fingerprints; header values, bodies and prompts never enter a journal.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class FaultMiss(Record):
 
 
 class Edge(Record):
-    """What passed on one side of the proxy. ``ended``: end, fin, reset, gone (the client left), timeout, never, none."""
+    """What passed on one side of the proxy. ``ended`` gone: the client left; unfinished: we stopped; none: nothing came."""
 
     status: int | None = None
     head_at: float | None = None
@@ -124,8 +124,8 @@ class Edge(Record):
 class ExchangeRecord(Record):
     """One request and its response at one listener, written when both edges ended.
 
-    ``sent`` is what the client got (after our faults), ``received`` what the upstream sent; ``asked_at`` is None when the
-    upstream was never asked. ``attached`` names the faults that were at work, ``misses`` says why the others were not.
+    ``sent`` is what the client got (after our faults), ``received`` what the upstream sent; ``asked_at`` is None when
+    the upstream was never asked. ``attached`` names the faults that were at work, ``misses`` says why others were not.
     """
 
     type: Literal["exchange"] = "exchange"
@@ -150,7 +150,10 @@ class ExchangeRecord(Record):
 
 
 class CallError(Record):
-    """How a call said that it failed. ``kind``: http, event, connect, reset, incomplete, protocol, timeout, hung, usage."""
+    """How a call said that it failed.
+
+    ``kind``: http, event, connect, reset, incomplete, protocol, timeout, hung, usage.
+    """
 
     kind: str
     message: str = ""
@@ -217,7 +220,10 @@ class Healed(Record):
 
 
 class Trouble(Record):
-    """Something of ours went wrong: a part died, records were lost, a lease could not be renewed."""
+    """Something of ours went wrong: a part died, a lease could not be renewed.
+
+    ``part`` journal or events: records were lost, which makes a run inconclusive; any other part makes it an error.
+    """
 
     type: Literal["trouble"] = "trouble"
     at: float
@@ -243,14 +249,16 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRecord)
 
 
 def to_line(record: AnyRecord) -> str:
-    """One NDJSON line, newline included; fields with their default value are left out."""
+    """One NDJSON line, newline included; fields with their default value are left out.
+
+    Only ASCII, so that no reader finds a line end inside a record and no torn line ends inside a character.
+    """
     values = record.model_dump(mode="json", exclude_defaults=True)
     kind = record.type
-    return json.dumps({"type": kind, **values}, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps({"type": kind, **values}, separators=(",", ":")) + "\n"
 
 
 def from_line(line: str) -> AnyRecord:
     """The record of a line. Raises pydantic.ValidationError."""
     record: AnyRecord = _ADAPTER.validate_json(line)
     return record
-

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chaosproxy.journal.records import AnyRecord, Lag
     from chaosproxy.steady_state.history import History
 
+LOSING_PARTS = ("journal", "events")
+"""Trouble of these parts means that records were lost."""
 ENDED_BADLY = {
     "interrupted": "the run was interrupted",
     "terminated": "the run was terminated",
@@ -74,7 +76,7 @@ def errors(course: Course) -> Iterator[Finding]:
     if course.healed is not None and not course.healed.verified:
         yield Finding(kind="error", sentence=f"the heal could not be verified: {course.healed.detail}")
     for trouble in course.troubles:
-        if trouble.part != "journal" and not course.stopped:
+        if trouble.part not in LOSING_PARTS and not course.stopped:
             yield Finding(kind="error", sentence=f"{trouble.part}: {trouble.detail}")
 
 
@@ -125,7 +127,7 @@ def health_of(journal: Journal, history: History) -> Health:
         unfinished=sum(story.outcome is Outcome.UNFINISHED for story in history.stories),
         torn=journal.torn,
         lost=tuple(
-            record.detail for record in journal.records if isinstance(record, Trouble) and record.part == "journal"
+            record.detail for record in journal.records if isinstance(record, Trouble) and record.part in LOSING_PARTS
         ),
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.errors import JournalBroken
 from chaosproxy.journal.reading import Journal, merge, read_journal
-from chaosproxy.journal.records import Ended, Mark, Opened, to_line
+from chaosproxy.journal.records import Ended, Mark, Opened, Trouble, to_line
 
 OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0.1")
 ORIGIN = Mark(name="origin", at=7.0)
@@ -75,3 +75,13 @@ def test_merged_journals_are_in_the_order_of_time() -> None:
     ]
     assert merged.torn
     assert merged.records[0] == second.records[0]
+
+
+def test_line_ends_inside_a_record_are_not_line_ends() -> None:
+    """A message with a line separator of any kind stays in one line, and so does half a character of a torn one."""
+    trouble = Trouble(at=8.0, part="proxy", detail="one\u2028two\x85three\n\u65e5\U0001f389")
+
+    line = to_line(trouble)
+
+    assert line.isascii()
+    assert read_journal((LINES[0] + line).splitlines()) == Journal((OPENED, trouble))

@@ -481,3 +481,47 @@ def test_flagged_calls_without_a_check_on_content_are_a_plain_note() -> None:
     assert told(drill, "note") == [
         "1 call that sse.drop (fault 'lossy') hit got flagged as failed (a token count that did not fit the text)"
     ]
+
+
+def test_calls_that_had_not_ended_are_told_as_such() -> None:
+    """Where the journal ends too early for a call, that is its cause."""
+    drill = Drill(ended="interrupted")
+    for number in range(9):
+        drill.call(f"c{number}", 12, "", error="connect", status=None)
+    drill.call("open", 13, "", end_at=None, status=None)
+    drill.expect("success >= 95%")
+
+    assert told(drill)[1] == "1 call had not ended when the journal does"
+
+
+def test_requests_in_time_are_not_blamed_for_ignoring_retry_after() -> None:
+    """Only calls that came back too early are told as such; otherwise the value speaks."""
+    drill = Drill()
+    drill.good("a", 12)
+    drill.expect("retry_after_ignored >= 1")
+
+    assert told(drill) == ["retry_after_ignored >= 1 does not hold in all: 0"]
+
+
+def test_calls_in_time_without_a_known_oracle_are_told_by_their_backend() -> None:
+    """A text that stops where its backend's did, under a call that nobody hit, is the backend's own."""
+    drill = Drill()
+    drill.call("a", 12, CUT)
+    drill.expect("silent_truncated == 0")
+
+    assert "no fault of ours was involved" in told(drill)[0]
+
+
+def test_goodput_and_served_by_are_told() -> None:
+    """Calls that missed an objective are explained; a share of a backend is told as its value."""
+    drill = partitioned()
+    drill.exchange("slow", "primary", 12, hit="part", sent=silent_edge(0, ORIGIN + 17))
+    drill.exchange("slow", "secondary", 17)
+    drill.call("slow", 12, first_content_at=ORIGIN + 17.2, took=6)
+    drill.expect("goodput(ttft <= 1s) >= 1/s")
+    drill.expect("served_by(primary) >= 99%")
+
+    assert told(drill) == [
+        "1 call waited up to 5.00s at primary before secondary was asked: partition (fault 'part') kept primary silent",
+        "served_by(primary) >= 99% does not hold in all: 90.91%",
+    ]

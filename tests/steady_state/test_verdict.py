@@ -203,9 +203,10 @@ def test_trouble_of_a_stopped_run_is_no_error(drill: Drill) -> None:
     assert judged(drill).exit_code == 130
 
 
-def test_lost_records_make_the_run_inconclusive(drill: Drill) -> None:
+@pytest.mark.parametrize("part", ["journal", "events"])
+def test_lost_records_make_the_run_inconclusive(drill: Drill, part: str) -> None:
     """A journal with holes cannot prove that nothing happened."""
-    drill.records.append(Trouble(at=ORIGIN + 30, part="journal", detail="12 records of the proxy"))
+    drill.records.append(Trouble(at=ORIGIN + 30, part=part, detail="12 records of the proxy"))
 
     verdict = judged(drill)
 
