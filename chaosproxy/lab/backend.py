@@ -34,6 +34,9 @@ from chaosproxy.wire.dialects.raw import RAW_BODY
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """The largest request body; a larger one is answered with 413."""
 
+CUT_OFF_S = 0.01
+"""How long an open answer may go on when the backend stops; aiohttp takes zero for "for ever"."""
+
 
 class Backend:
     """A server while it is entered (or between ``start`` and ``stop``); it needs neither thread nor process."""
@@ -76,7 +79,7 @@ class Backend:
         self._stopping = True
         if self._listener is not None and self._http is not None:
             self._listener.close()
-            await self._http.shutdown(timeout=0)
+            await self._http.shutdown(timeout=CUT_OFF_S)
 
     async def __aenter__(self) -> Self:
         await self.start()
