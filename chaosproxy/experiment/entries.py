@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.section import FaultId, Name, Section
@@ -19,6 +19,13 @@ def _as_list(value: Any) -> Any:
     if value == "":
         raise BadValue("is empty")
     return [value] if isinstance(value, str) else value
+
+
+def _edge(text: str) -> str:
+    fault_id, _, edge = text.rpartition(".")
+    if not fault_id or edge not in ("applied", "healed"):
+        raise BadValue(f"expected the id of a fault with .applied or .healed, such as part.healed, got {text!r}")
+    return text
 
 
 def _read(parse: Any) -> Any:
@@ -68,7 +75,7 @@ class FaultEntry(Section):
     """The fault: ``{type: NAME, setting: value}``; `chaosproxy faults` lists them."""
     at: Duration | None = None
     """When it begins; t = 0 is the end of the warm-up."""
-    after: Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*\.(applied|healed)$")] | None = None
+    after: Annotated[str, AfterValidator(_edge)] | None = None
     """Instead of ``at``: another fault's ``ID.applied`` or ``ID.healed``."""
     delay: Duration = 0.0
     """How long after ``after``."""
@@ -169,7 +176,7 @@ def with_ids(value: Any, name_of: Any) -> Any:
     named: list[Any] = []
     for item in value:
         if isinstance(item, dict) and "id" not in item:
-            name = _free(name_of(item), taken)
+            name = free_name(name_of(item), taken)
             taken.add(name)
             named.append({"id": name, **item})
         else:
@@ -177,6 +184,7 @@ def with_ids(value: Any, name_of: Any) -> Any:
     return named
 
 
-def _free(base: str, taken: set[str]) -> str:
+def free_name(base: str, taken: set[str]) -> str:
+    """``base``, or the first of base-2, base-3 ... that is not taken."""
     numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
     return next(name for name in (base, *numbered) if name not in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from chaosproxy.experiment.checks import check
 from chaosproxy.experiment.draft import SECTIONS_OF_ITEMS, Draft
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
-from chaosproxy.experiment.problems import data_path, explain
+from chaosproxy.experiment.problems import conceal, data_path, explain
 from chaosproxy.experiment.references import Filled, substitute
 from chaosproxy.experiment.yaml_text import Path, Plain, read_yaml
 
@@ -45,7 +46,11 @@ def parse_experiment(
         if salvaged is None:
             raise InvalidExperiment(in_file_order(problems)) from None
         draft = salvaged
-    problems += [document.problem(*found) for found in check(draft) if found.path not in filled.failed]
+    problems += [
+        document.problem(path, conceal(message, path, filled))
+        for path, message in check(draft)
+        if path not in filled.failed
+    ]
     if problems:
         raise InvalidExperiment(in_file_order(problems))
     return experiment if seed is None else experiment.with_seed(seed)
@@ -57,8 +62,9 @@ def in_file_order(problems: list[Problem]) -> list[Problem]:
 
 
 def _stem(source: str) -> str:
-    """``drill`` of ``some/where/drill.yaml``."""
-    return source.replace("\\", "/").rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml") or "experiment"
+    """``drill`` of ``some/where/drill.yaml``, as far as a name may have its characters."""
+    stem = re.sub(r"\.ya?ml$", "", re.split(r"[/\\]", source)[-1])
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-. ")[:100] or "experiment"
 
 
 def _salvage(error: ValidationError, filled: Filled) -> Draft | None:
@@ -67,6 +73,7 @@ def _salvage(error: ValidationError, filled: Filled) -> Draft | None:
     for _ in range(_ROUNDS):
         cut |= _wrong_parts(error, filled)
         value = _without(filled.value, cut, ())
+        value["experiment"] = "v1"
         value["hypothesis"] = value.get("hypothesis") or [_HARMLESS]
         try:
             return Draft(Experiment.model_validate(value), filled.value, cut)

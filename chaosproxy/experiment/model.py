@@ -16,7 +16,7 @@ from chaosproxy.experiment.entries import (
 )
 from chaosproxy.experiment.load_settings import LoadSpec
 from chaosproxy.experiment.rules import rules_of
-from chaosproxy.experiment.section import Name, Section
+from chaosproxy.experiment.section import Name, Section, Title
 from chaosproxy.experiment.timeline import Span, planned
 from chaosproxy.experiment.topology import System, Topology
 from chaosproxy.plan.rule import Rule
@@ -125,8 +125,8 @@ class Experiment(Section):
 
     experiment: Literal["v1"]
     """The version of this format."""
-    name: str = ""
-    """Default: the file's name."""
+    name: Title = "experiment"
+    """It names folders too. Default: the file's name."""
     question: str = ""
     """What the run shall answer; the report begins with it."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None

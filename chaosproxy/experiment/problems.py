@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from chaosproxy.errors import BadValue
 from chaosproxy.experiment.references import Filled, hint
 from chaosproxy.experiment.unknown_keys import unknown_key
 from chaosproxy.experiment.yaml_text import Document, Path, Plain, value_at
+from chaosproxy.units import format_duration, format_rate, format_share, parse_duration, parse_rate, parse_share
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 _SECRET = re.compile(r"authorization|token$|api[-_]?key|secret|password|cookie", re.IGNORECASE)
 _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
+_TELLING = 6
+"""A shorter value is looked for in its quotes only: it may stand in any sentence by chance."""
 
 Error = Mapping[str, Any]
 
@@ -29,8 +33,9 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document, 
         path = data_path(each["loc"], filled.value, missing=each["type"] == "missing")
         if any(path[: len(failed)] == failed for failed in filled.failed):
             continue
-        message = _sentence(each, path, model, filled)
-        problems.append(document.problem(path, message, at_key=each["type"] == "extra_forbidden"))
+        at_key = each["type"] == "extra_forbidden"
+        sentences = _sentence(each, path, model, filled).splitlines()
+        problems += [document.problem(path, sentence, at_key=at_key) for sentence in sentences]
     return problems
 
 
@@ -66,6 +71,16 @@ def found(path: Path, filled: Filled) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
+def conceal(message: str, path: Path, filled: Filled) -> str:
+    """A sentence about the value at ``path``, without what may be secret."""
+    value = value_at(filled.value, path)
+    if not isinstance(value, str) or not value:
+        return message
+    shown = found(path, filled)
+    message = message.replace(repr(value), shown)
+    return message.replace(value, shown) if shown != repr(value) and len(value) >= _TELLING else message
+
+
 # ----------------------------------------------------------------------------------------------------------- sentences
 
 
@@ -79,11 +94,27 @@ def _sentence(error: Error, path: Path, model: type[BaseModel], filled: Filled) 
         allowed = _choices(context["expected"])
         return f"expected {_either(allowed)}, got {found(path, filled)}{_near(path, allowed, filled)}"
     if "error" in context:
-        return _without_secret(str(context["error"]), path, filled)
+        return conceal(str(context["error"]), path, filled)
     wanted = _WANTED.get(kind)
     if wanted is None:
         return f"this value does not fit: {found(path, filled)}"
-    return f"expected {wanted(context)}, got {found(path, filled)}"
+    return f"expected {wanted(_spelled(context, value_at(filled.value, path)))}, got {found(path, filled)}"
+
+
+def _spelled(context: Error, value: Plain | None) -> Error:
+    """The bounds of a field, with the unit of its value if it has one."""
+    spell = _speller(value if isinstance(value, str) else "")
+    return {key: spell(bound) if isinstance(bound, int | float) else bound for key, bound in context.items()}
+
+
+def _speller(text: str) -> Callable[[float], str]:
+    for read, spell in ((parse_duration, format_duration), (parse_share, format_share), (parse_rate, format_rate)):
+        try:
+            read(text)
+        except BadValue:
+            continue
+        return spell
+    return "{:g}".format
 
 
 def _form(text: str) -> Callable[[Error], str]:
@@ -103,18 +134,18 @@ _WANTED: Mapping[str, Callable[[Error], str]] = {
     "float_parsing": _NUMBER,
     "float_type": _NUMBER,
     "finite_number": _NUMBER,
-    "greater_than": lambda c: f"more than {c['gt']:g}",
-    "greater_than_equal": lambda c: f"at least {c['ge']:g}",
+    "greater_than": lambda c: f"more than {c['gt']}",
+    "greater_than_equal": lambda c: f"at least {c['ge']}",
     "int_from_float": _WHOLE,
     "int_parsing": _WHOLE,
     "int_parsing_size": _WHOLE,
     "int_type": _WHOLE,
-    "less_than": lambda c: f"less than {c['lt']:g}",
-    "less_than_equal": lambda c: f"at most {c['le']:g}",
+    "less_than": lambda c: f"less than {c['lt']}",
+    "less_than_equal": lambda c: f"at most {c['le']}",
     "list_type": _LIST,
     "model_attributes_type": _MAPPING,
     "model_type": _MAPPING,
-    "string_pattern_mismatch": lambda c: f"text like {c['pattern']}",
+    "string_pattern_mismatch": lambda c: f"text of the form {c['pattern']}",
     "string_too_short": _form("some text"),
     "string_type": _form("text"),
     "too_long": lambda c: f"at most {c['max_length']} entries",
@@ -122,17 +153,6 @@ _WANTED: Mapping[str, Callable[[Error], str]] = {
     "tuple_type": _LIST,
 }
 """What a field wants, by pydantic's type of error."""
-
-
-def _without_secret(message: str, path: Path, filled: Filled) -> str:
-    """A validator's own sentence; a value in it that may be secret is replaced by what may be shown."""
-    value = value_at(filled.value, path)
-    if isinstance(value, str) and value:
-        shown = found(path, filled)
-        message = message.replace(repr(value), shown)
-        if shown != repr(value) and len(value) <= _SHOWN:
-            message = message.replace(value, shown)
-    return message
 
 
 def _choices(expected: str) -> list[str]:

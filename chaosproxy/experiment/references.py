@@ -22,7 +22,7 @@ _ENVIRONMENT = re.compile(r"env:([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _LATER = {
     "port": ("systems",),
-    "entry": ("systems",),
+    "entry": ("systems", "probes"),
     "run.id": ("systems", "report"),
 }
 """References that stay for the run, and the sections in which they mean something; beside these, ``listener.NAME``."""

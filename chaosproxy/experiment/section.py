@@ -14,6 +14,7 @@ RESERVED_IDS = frozenset({"all", "warmup", "steady", "tail", "start", "origin", 
 """Names of windows and marks: no fault may be called like one."""
 
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
+_TITLE = re.compile(r"\w[\w .-]{0,99}")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]*):(?P<port>\d{1,5})")
 
 
@@ -26,6 +27,12 @@ class Section(BaseModel):
 def _name(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise BadValue(f"a name is letters, digits, _ and -, and begins with a letter, got {text!r}")
+    return text
+
+
+def _title(text: str) -> str:
+    if _TITLE.fullmatch(text) is None:
+        raise BadValue(f"it names folders, too: letters, digits, spaces, _ . and -, at most 100, got {text!r}")
     return text
 
 
@@ -63,6 +70,9 @@ def host_of(url: str) -> str:
 
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 """The name of a system or backend."""
+
+Title: TypeAlias = Annotated[str, AfterValidator(_title)]
+"""The name of an experiment: words that may also name a folder."""
 
 FaultId: TypeAlias = Annotated[str, AfterValidator(_fault_id)]
 """A name that is no window."""

@@ -1,0 +1,153 @@
+"""The file of `chaosproxy serve --config`: listeners with faults that act from the start, and no experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from chaosproxy.errors import BadValue, InvalidExperiment
+from chaosproxy.experiment.draft import Found
+from chaosproxy.experiment.entries import free_name
+from chaosproxy.experiment.load_file import in_file_order
+from chaosproxy.experiment.problems import explain
+from chaosproxy.experiment.references import substitute
+from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_url
+from chaosproxy.experiment.yaml_text import read_yaml
+from chaosproxy.faults import AnyFault
+from chaosproxy.plan.flat import parse_flat
+from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule
+from chaosproxy.units import Duration, Share
+
+
+def _url(text: str) -> str:
+    if not is_url(text):
+        raise BadValue(f"expected an http or https URL, got {text!r}")
+    return text
+
+
+def _from_flat(value: Any) -> Any:
+    """One line, as on the command line, or a mapping."""
+    if not isinstance(value, str):
+        return value
+    values = parse_flat(value)
+    if "listeners" in values:
+        raise BadValue("target: the fault stands under its listener already")
+    return values
+
+
+class ListenerFault(Section):
+    """A fault that acts from the start."""
+
+    id: FaultId | None = None
+    """Its name in journals and on pages. Default: its listener and type."""
+    do: AnyFault
+    """The fault: ``{type: NAME, setting: value}``."""
+    match: Match = Match()
+    """Which requests it is for; without it, all."""
+    share: Share = 1.0
+    """What part of the matching requests is hit."""
+    flap: Flap | None = None
+    """Down for a while (the fault acts), up for a while, again and again."""
+    streams: Literal["new", "all"] = "new"
+    """``all``: also streams that are open when it begins, as after each ``up`` of a flap."""
+    max_hits: PositiveInt | None = None
+    """After so many hits it does nothing more."""
+    lasts: Annotated[Duration, Field(gt=0)] | None = None
+    """It ends so long after the start; without it, never."""
+
+    def rule(self, rule_id: str, listener: str) -> Rule:
+        """The fault as the proxy gets it. Raises pydantic.ValidationError when its parts contradict each other."""
+        return Rule(
+            id=rule_id,
+            listeners=(listener,),
+            do=self.do,
+            match=self.match,
+            share=self.share,
+            flap=self.flap,
+            streams=self.streams,
+            max_hits=self.max_hits,
+            lasts=self.lasts,
+        )
+
+
+FaultLine: TypeAlias = Annotated[ListenerFault, BeforeValidator(_from_flat, json_schema_input_type=str | ListenerFault)]
+"""A mapping, or one line: ``stream.truncate where=token:5 share=20%``."""
+
+
+class ProxyListener(Section):
+    """One address of ours in front of one upstream."""
+
+    listen: Listen = "127.0.0.1:0"
+    """HOST:PORT; ``:9001`` is loopback, port 0 a free one."""
+    upstream: Annotated[str, AfterValidator(_url)]
+    """An http or https URL; a path in it comes before every request's path."""
+    dialect: Literal["auto", "openai.chat", "anthropic.messages", "raw"] = "auto"
+    """What is spoken behind it; ``auto`` tells it from each request's path."""
+    role: Name | None = None
+    """A second name for it."""
+    faults: tuple[FaultLine, ...] = ()
+    """What is done to its traffic."""
+
+
+class ProxiesFile(Section):
+    """Several listeners in one process."""
+
+    listeners: Annotated[dict[Name, ProxyListener], Field(min_length=1)]
+    """Listeners by name."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """Every random choice derives from it. Default: a random one, printed."""
+    ca: Annotated[str, Field(min_length=1)] | None = None
+    """A PEM file of certificate authorities for https upstreams, instead of the system's."""
+
+    def rules(self) -> tuple[Rule, ...]:
+        """All faults, in the order of the file."""
+        return tuple(fault.rule(name, listener) for name, listener, _, fault in self.named())
+
+    def named(self) -> Iterator[tuple[str, str, int, ListenerFault]]:
+        """Each fault with its id, its listener and its number there."""
+        taken = {fault.id for listener in self.listeners.values() for fault in listener.faults if fault.id is not None}
+        for name, listener in self.listeners.items():
+            for index, fault in enumerate(listener.faults):
+                rule_id = fault.id or free_name(f"{name}-{fault.do.type.replace('.', '-')}", taken)
+                taken.add(rule_id)
+                yield rule_id, name, index, fault
+
+
+def parse_proxies(text: str, source: str, *, env: Mapping[str, str] | None = None) -> ProxiesFile:
+    """Read a proxies file; the same YAML and the same kind of errors as an experiment.
+
+    Raises InvalidExperiment with every mistake.
+    """
+    document = read_yaml(text, source)
+    filled = substitute(document, {}, env or {})
+    problems = [*document.problems, *filled.problems]
+    try:
+        proxies = ProxiesFile.model_validate(filled.value)
+    except ValidationError as error:
+        problems += explain(error, ProxiesFile, document, filled)
+        raise InvalidExperiment(in_file_order(problems)) from None
+    problems += [document.problem(*found) for found in _contradictions(proxies)]
+    if problems:
+        raise InvalidExperiment(in_file_order(problems))
+    return proxies
+
+
+def _contradictions(proxies: ProxiesFile) -> Iterator[Found]:
+    addresses: dict[str, str] = {}
+    for name, listener in proxies.listeners.items():
+        if listener.listen in addresses and not listener.listen.endswith(":0"):
+            path = ("listeners", name, "listen")
+            yield Found(path, f"{addresses[listener.listen]} listens at {listener.listen} already")
+        addresses.setdefault(listener.listen, name)
+    seen: set[str] = set()
+    for rule_id, name, index, fault in proxies.named():
+        place = ("listeners", name, "faults", index)
+        if rule_id in seen:
+            yield Found((*place, "id"), f"two faults are called {rule_id!r}")
+        seen.add(rule_id)
+        try:
+            fault.rule(rule_id, name)
+        except ValidationError as error:
+            yield from (Found(place, str(each.get("ctx", {}).get("error", each["msg"]))) for each in error.errors())
