@@ -8,11 +8,14 @@ import sys
 
 def main() -> None:
     """Entry point of ``chaosproxy``: every foreseen error becomes words and an exit code, never a traceback."""
-    from chaosproxy.cli.app import app
     from chaosproxy.errors import ChaosError
 
     try:
+        from chaosproxy.cli.app import app
+
         app()
+    except KeyboardInterrupt:  # before a command could take it
+        sys.exit(130)
     except ChaosError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import demo, faults, init, lab, plan, schema
+from chaosproxy.cli import demo, faults, init, judge, lab, plan, run, schema, serve
 
 app = typer.Typer(
     name="chaosproxy",
@@ -36,7 +36,11 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("run")(run.run)
 app.command("plan")(plan.plan)
+app.command("check")(judge.check)
+app.command("explain")(judge.explain)
 app.command("faults")(faults.faults)
 app.command("init")(init.init)
 app.command("schema")(schema.schema)

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from chaosproxy.errors import ChaosError, UserError
@@ -131,7 +132,11 @@ async def run_part(part: Part, *, leash: bool = False) -> str:
 
 
 def run_process(main: Coroutine[Any, Any, Any]) -> int:
-    """Run a part's main coroutine in a loop of its own (uvloop's where it exists); the exit code."""
+    """Run a part's main coroutine in a loop of its own (uvloop's where it exists); the exit code.
+
+    Logs go to stderr: stdout belongs to the ready line, and nobody may read what comes after it.
+    """
+    log_to_stderr()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
@@ -139,6 +144,16 @@ def run_process(main: Coroutine[Any, Any, Any]) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - the process has no other voice
         return error.exit_code
     return 0
+
+
+def log_to_stderr() -> None:
+    """For people on a terminal, as JSON lines elsewhere."""
+    for_person = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if for_person else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), renderer],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _loop_factory() -> Any:

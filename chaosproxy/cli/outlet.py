@@ -1,0 +1,32 @@
+"""Lines for whoever reads our standard output, or does not: a reader that has stopped must never stop the proxy."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from select import PIPE_BUF, select
+
+UNREAD_BYTES_MAX = 64 * 1024
+"""What is kept for a slow reader beside the pipe itself; a line that is one too many is lost."""
+
+
+class Outlet:
+    """Writes whole lines to a pipe or a file, and never waits.
+
+    It asks for room first instead of making the descriptor non-blocking: others may share it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._unread = b""
+
+    def write(self, line: str) -> None:
+        """Write a line, newline included; lines for a reader who is gone or too slow are lost."""
+        if len(self._unread) < UNREAD_BYTES_MAX:
+            self._unread += line.encode()
+        with suppress(BrokenPipeError):
+            while self._unread and self._has_room():
+                self._unread = self._unread[os.write(self._fd, self._unread[:PIPE_BUF]) :]
+
+    def _has_room(self) -> bool:
+        return bool(select([], [self._fd], [], 0)[1])

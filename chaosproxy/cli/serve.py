@@ -1,0 +1,122 @@
+"""``chaosproxy serve``: a proxy in front of one upstream, or of several from a file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chaosproxy.control.serve import Service
+    from chaosproxy.journal.records import AnyRecord
+    from chaosproxy.plan.rule import Rule
+
+
+def serve(
+    listen: Annotated[
+        str | None,
+        typer.Option(envvar="CHAOSPROXY_LISTEN", help="HOST:PORT; port 0 picks a free one. [default: 127.0.0.1:9001]"),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_UPSTREAM", help="URL of the backend; a path in it comes first.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="'NAME setting=value share=20% match.stream=true'; repeat it.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(envvar="CHAOSPROXY_SEED", min=0, help="Of all chance. [default: random, printed]")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_CONFIG", help="A YAML file with several listeners.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_CONTROL", help="HOST:PORT of the control API.")
+    ] = None,
+    token_file: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_TOKEN_FILE", help="File with the control API's token.")
+    ] = None,
+    journal: Annotated[str | None, typer.Option(envvar="CHAOSPROXY_JOURNAL", help="File for the journal.")] = None,
+    ca: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_CA", help="PEM file of authorities to trust beside the system's.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
+    leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,
+) -> None:
+    """Stand in front of an LLM backend and break its answers.
+
+    Flags win over environment variables, and those over the file. SIGTERM lets open answers end for up to 1.5 s.
+
+    Example: chaosproxy serve --upstream http://127.0.0.1:8000 --fault 'stream.truncate where=token:5'
+    """
+    from dataclasses import replace
+    from pathlib import Path
+
+    from chaosproxy.cli.setup import Given, read_token, set_up
+    from chaosproxy.control import serve as process
+    from chaosproxy.lab.part import run_process
+
+    service = replace(
+        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca)),
+        control=control,
+        token=read_token(token_file),
+        journal=Path(journal) if journal else None,
+    )
+    on_ready, on_record = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
+    sys.exit(run_process(process.serve(service, leash=leash, on_ready=on_ready, on_record=on_record)))
+
+
+def _voice(
+    service: Service, *, for_person: bool, leash: bool
+) -> tuple[Callable[..., None], Callable[[AnyRecord], None] | None]:
+    """How it says that it is ready, and what it says of each record.
+
+    On a leash the reader is a program that follows the control API, so the ready line is all.
+    """
+    from chaosproxy.journal.records import to_line
+    from chaosproxy.lab.part import announce
+
+    if for_person:
+        return _greeter(service.rules), _teller(several=len(service.listeners) > 1)
+    if leash:
+        return announce, None
+    from chaosproxy.cli.outlet import Outlet
+
+    outlet = Outlet(sys.stdout.fileno())
+    return announce, lambda record: outlet.write(to_line(record))
+
+
+def _greeter(rules: Sequence[Rule]) -> Callable[..., None]:
+    from chaosproxy.report.serving import welcome
+
+    def greet(listeners: dict[str, dict[str, str]], seed: int, control: str | None = None) -> None:
+        say = _sayer()
+        for line in welcome(listeners, rules, seed=seed, control=control):
+            say(line)
+
+    return greet
+
+
+def _teller(*, several: bool) -> Callable[[AnyRecord], None]:
+    from chaosproxy.journal.lines import Narrator
+
+    narrator, say = Narrator(), _sayer()
+
+    def tell(record: AnyRecord) -> None:
+        if line := narrator.tell(record):
+            where = f"{getattr(record, 'listener', '')} " if several else ""
+            say(where + line)
+
+    return tell
+
+
+def _sayer() -> Callable[[str], None]:
+    """Prints a line with rich's colours for numbers, paths and URLs."""
+    from functools import partial
+
+    from rich.console import Console
+
+    return partial(Console().print, markup=False, emoji=False, soft_wrap=True)
