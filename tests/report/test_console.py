@@ -1,0 +1,89 @@
+"""The verdict on a terminal or in a log."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from chaosproxy.report.console import print_verdict
+from chaosproxy.steady_state.findings import Verdict
+from chaosproxy.steady_state.verdict import judge
+from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge
+
+
+@pytest.fixture
+def drill() -> Drill:
+    """A minute of good calls, and a fault that cut one stream."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=10)
+    drill.traffic(0, 60)
+    drill.expect("silent_truncated == 0")
+    drill.expect("ttft.mean <= 1s", over="steady, cut")
+    return drill
+
+
+def _judged(drill: Drill) -> Verdict:
+    return judge(drill.journal(), drill.claims)
+
+
+def _printed(verdict: Verdict) -> str:
+    out = io.StringIO()
+    print_verdict(verdict, Path("out/run"), Console(file=out, highlight=False))
+    return out.getvalue()
+
+
+def _deceived(drill: Drill) -> Drill:
+    drill.exchange("lied", "primary", 12.5, hit="cut", sent=cut_edge(ORIGIN + 12.5))
+    drill.call("lied", 12.5, CUT)
+    return drill
+
+
+class TestVerdictText:
+    """What a person reads."""
+
+    def test_the_verdict_comes_first(self, drill: Drill) -> None:
+        """The first word is the verdict, and the same line says why."""
+        text = _printed(_judged(_deceived(drill)))
+
+        assert text.startswith("DEVIATED  drill: 1 call got a cut answer that was passed off as whole")
+
+    def test_a_sentence_stands_there_once(self, drill: Drill) -> None:
+        """The headline is not repeated among the findings."""
+        text = _printed(_judged(_deceived(drill)))
+
+        assert text.count("passed off as whole") == 1
+
+    def test_expectations_have_value_margin_samples_and_window(self, drill: Drill) -> None:
+        """One row per window, in the units of the measure."""
+        text = _printed(_judged(drill))
+
+        (row,) = (line for line in text.splitlines() if "steady" in line)
+        assert row.split() == ["held", "ttft.mean", "<=", "1s", "200ms", "+800ms", "10", "steady", "0s..10s"]
+
+    def test_faults_have_planned_and_real_times_and_hits(self, drill: Drill) -> None:
+        """Planned and real times stand side by side."""
+        text = _printed(_judged(_deceived(drill)))
+
+        assert "cut     stream.truncate   primary   10s..20s   10s..20s      1" in text
+
+    def test_a_fault_without_hits_is_inconclusive(self, drill: Drill) -> None:
+        """It is said in words, not only in the exit code."""
+        text = _printed(_judged(drill))
+
+        assert text.startswith("INCONCLUSIVE  drill: fault 'cut' (stream.truncate) made 0 of at least 1 hits")
+
+    def test_how_to_run_it_again(self, drill: Drill) -> None:
+        """The replay line is printed whole, however narrow the output is."""
+        text = _printed(_judged(drill))
+
+        assert "again with: chaosproxy run drill.yaml --seed 7" in text
+        assert "report.json, junit.xml and journal.jsonl in out/run" in text
+
+    def test_an_interrupted_run_says_so(self, drill: Drill) -> None:
+        """The word is about the run when the run did not get to its end."""
+        drill.ended = "interrupted"
+
+        assert _printed(_judged(drill)).startswith("INTERRUPTED")

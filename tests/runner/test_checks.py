@@ -1,0 +1,94 @@
+"""What the runner knows while the run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chaosproxy.runner.checks import Checks
+from chaosproxy.steady_state.claims import Abort
+from chaosproxy.steady_state.expression import parse_expression
+from tests.steady_state.drills import ORIGIN, Drill, expectation
+
+
+@pytest.fixture
+def drill() -> Drill:
+    """A run with a gate of 5 s, good so far."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, gate=(expectation("success >= 99%"),))
+    drill.traffic(-2, 12)
+    return drill
+
+
+class TestGate:
+    """Whether anything may be injected."""
+
+    def test_a_healthy_system_passes(self, drill: Drill) -> None:
+        """No reason, no objection."""
+        assert Checks(drill.claims).gate(drill.journal().records, 5.0) == []
+
+    def test_a_sick_system_is_named_with_what_was_seen(self, drill: Drill) -> None:
+        """The reason holds the expectation and the observation."""
+        drill.call("bad", 2, "", error="connect")
+
+        assert Checks(drill.claims).gate(drill.journal().records, 5.0) == [
+            "success >= 99%: observed 0.8333 over 6 samples"
+        ]
+
+    def test_no_call_at_all_does_not_pass(self, drill: Drill) -> None:
+        """An upstream that hangs gives no call to look at, and so no reason to go on."""
+        drill.records.clear()
+
+        (reason,) = Checks(drill.claims).gate(drill.journal().records, 5.0)
+
+        assert "no calls" in reason
+
+    def test_without_a_gate_something_must_have_worked(self, drill: Drill) -> None:
+        """The default: one success since the warm-up began."""
+        claims = replace(drill.claims, gate=())
+        alive, dead = Checks(claims).gate(drill.journal().records, 5.0), Drill(claims)
+        dead.call("bad", 1, "", error="connect")
+
+        assert alive == []
+        assert Checks(claims).gate(dead.journal().records, 5.0) == ["success > 0%: observed 0 over 1 samples"]
+
+
+class TestAbort:
+    """When the run must end early."""
+
+    def test_it_looks_at_the_calls_of_the_last_seconds(self, drill: Drill) -> None:
+        """Ten seconds of success do not hide that nothing works now; old calls are forgotten."""
+        abort = Abort(parse_expression("error_rate > 50%"), for_s=2.0, min_samples=2)
+        checks = Checks(replace(drill.claims, aborts=(abort,)))
+        for at in (12, 12.5, 13):
+            drill.call(f"bad-{at}", at, "", took=0.1, error="connect")
+        for record in drill.journal().records:
+            checks.notice(record)
+
+        assert checks.abort(ORIGIN + 13.5) == "error_rate > 50%"
+        assert checks.abort(ORIGIN + 60) is None
+
+
+class TestHeal:
+    """Whether the system is well again after the last fault."""
+
+    def test_the_gate_must_hold_again_in_some_span(self, drill: Drill) -> None:
+        """A bad second after the heal is forgiven when a good span follows in time."""
+        drill.call("bad", 12.2, "", error="connect")
+        drill.traffic(13, 30)
+
+        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0) == []
+
+    def test_a_system_that_stays_sick_is_not_healed(self, drill: Drill) -> None:
+        """The reason is that of the last span that was tried."""
+        for at in range(12, 30):
+            drill.call(f"bad-{at}", at, "", error="connect")
+
+        (reason,) = Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0)
+
+        assert reason.startswith("success >= 99%: observed 0 over")
+
+    def test_without_load_after_the_heal_there_is_nothing_to_verify(self, drill: Drill) -> None:
+        """The proxies' word has to do."""
+        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 12.0) == []
