@@ -29,8 +29,8 @@ _SAID_AS = {
     "partition": "outage",
 }
 _CATALOGUE_WORD = {said: word for word, others in _SAID_AS.items() for said in others.split()}
-_FILLER = """a an and as at be before but by comes for from get gets goes has i if in is it its my no not of on or our so
-    some still such that the their them then there this to too with without what when although"""
+_FILLER = """a an and as at be before but by comes for from get gets goes has i if in is it its my no not of on or our
+    so some still such that the their them then there this to too with without what when although"""
 
 
 @dataclass(frozen=True, slots=True)

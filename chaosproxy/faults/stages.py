@@ -122,7 +122,7 @@ class AtPlace:
 def announced(seen: Seen, reframe: Reframe, event: Incoming) -> Miss | None:
     """The reason of a fault that comes in mid-stream and would have needed another head."""
     if isinstance(event, Tick) and seen.head is not None and reframe(seen.head) != seen.head:
-        return Miss(event.at, f"the head had already left (its body is framed by {seen.head.framing.value})")
+        return Miss(event.at, f"the head had already announced how the body ends ({seen.head.framing.value})")
     return None
 
 

@@ -50,7 +50,7 @@ class Where:
         raise BadValue(f"expected {_ALLOWED}, got {text!r}")
 
     def __str__(self) -> str:
-        return self.unit if self.unit.endswith("terminal") else f"{self.unit}:{self.count:g}"
+        return self.unit if self.unit.endswith("terminal") else f"{self.unit}:{self.count:.10g}"
 
     @property
     def needs_frames(self) -> bool:
@@ -58,10 +58,17 @@ class Where:
         return self.unit not in ("byte", "percent")
 
     def words(self) -> str:
-        """For sentences: "token 5", "byte 120", "the terminal event"."""
+        """What it names: "token 5", "byte 120", "the first event", "the terminal event"."""
         if self.unit.endswith("terminal"):
             return "the terminal event"
-        return f"{self.count:g} % of the body" if self.unit == "percent" else f"{self.unit} {self.count:g}"
+        if self.unit == "percent":
+            return f"{self.count:.10g} % of the body"
+        return f"{self.unit} {self.count:.10g}" if self.count else f"the first {self.unit}"
+
+    def place(self) -> str:
+        """Where it lies: "after token 5", "before the first token", "before the terminal event"."""
+        before = self.unit == "before_terminal" or not (self.count or self.unit.endswith("terminal"))
+        return f"{'before' if before else 'after'} {self.words()}"
 
 
 def _read(value: Any) -> Any:

@@ -63,7 +63,7 @@ class SseDrop(Fault):
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
         if self.each is not None:
-            missed = f"no event that may be dropped was an {self.each}th one"
+            missed = f"the answer ended before an event to drop (one in {self.each})"
             return EachFrame(exchange, partial(self._drop_each, self.each, count(exchange.seen.events + 1)), missed)
         where = self.where or Where("token", 5)
         return AtPlace(where, exchange, partial(self._drop_at, where), after=keep, reframe=unmeasured)
@@ -74,14 +74,14 @@ class SseDrop(Fault):
     def _drop_at(self, where: Where, frame: Frame, before: int) -> Iterable[Outgoing]:
         del before
         if protected := self._protected(frame):
-            return [Miss(frame.at, f"{where.words()} is never dropped: {protected}"), frame]
+            return [Miss(frame.at, f"{where.words()} is never dropped (never={protected})"), frame]
         return [Hit(frame.at, f"dropped {where.words()} ({words(frame)})")]
 
     def _drop_each(self, each: int, numbers: Iterator[int], frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
         number = next(numbers)
         if number <= self.offset or (number - self.offset) % each or self._protected(frame):
             return None
-        return (), f"dropped event {number} ({words(frame)}), and each {each}th after it"
+        return (), f"dropped one event in {each}, first event {number} ({words(frame)})"
 
 
 def words(frame: Frame) -> str:

@@ -46,7 +46,7 @@ class StreamFin(Fault):
 
     def _close(self, frame: Frame, before: int) -> Iterable[Outgoing]:
         kept, _ = split_frame(frame, before)
-        return [*kept, Hit(frame.at, f"connection closed (FIN) at {self.where.words()}"), Abort(frame.at, Cut.FIN)]
+        return [*kept, Hit(frame.at, f"connection closed (FIN) {self.where.place()}"), Abort(frame.at, Cut.FIN)]
 
 
 def _chunked(head: Head) -> Head:

@@ -45,4 +45,4 @@ class StreamReset(Fault):
 
     def _reset(self, frame: Frame, before: int) -> Iterable[Outgoing]:
         kept, _ = split_frame(frame, before)
-        return [*kept, Hit(frame.at, f"reset (RST) at {self.where.words()}"), Abort(frame.at, Cut.RESET)]
+        return [*kept, Hit(frame.at, f"reset (RST) {self.where.place()}"), Abort(frame.at, Cut.RESET)]

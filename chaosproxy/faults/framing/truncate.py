@@ -70,6 +70,6 @@ class StreamTruncate(Fault):
 
     def _cut(self, frame: Frame, before: int) -> Iterable[Outgoing]:
         if frame.kind & Kind.TERMINAL and before == len(frame.data):
-            return [Miss(frame.at, f"the answer was complete at {self.where.words()}"), frame]
+            return [Miss(frame.at, f"the answer was complete {self.where.place()}"), frame]
         kept, _ = split_frame(frame, before)
-        return [*kept, Hit(frame.at, f"cut after {self.where.words()}"), End(frame.at)]
+        return [*kept, Hit(frame.at, f"cut {self.where.place()}"), End(frame.at)]

@@ -49,7 +49,7 @@ class LlmErrorEvent(Fault):
         def fail(frame: Frame, before: int) -> Iterable[Outgoing]:
             data = spoken.error_event(self.error_type, None)
             error = Frame(frame.at, data, spoken.read_event(data))
-            detail = f"error event {self.error_type or 'of the usual type'} at {self.where.words()}"
+            detail = f"error event ({self.error_type or 'the usual type'}) {self.where.place()}"
             return [*([frame] if before else []), Hit(frame.at, detail), error, End(frame.at)]
 
         return AtPlace(self.where, exchange, fail, reframe=unmeasured)

@@ -60,7 +60,7 @@ class TimeStall(Fault):
         if not self.hold:
             return [Miss(frame.at, "it lasts no time"), frame]
         first, rest = split_frame(frame, before)
-        hit = Hit(frame.at, f"stalled at {self.where.words()} ({format_hold(self.hold)})")
+        hit = Hit(frame.at, f"stalled {self.where.place()} ({format_hold(self.hold)})")
         if isinf(self.hold):
             return [*first, hit, Abort(AT_HEAL, Cut.RESET)]
         return [*first, hit, *(replace(event, at=event.at + self.hold) for event in rest)]
