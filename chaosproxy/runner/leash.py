@@ -23,7 +23,7 @@ POLL_S = 0.1
 def main(command: list[str]) -> int:
     """Start ``command``, wait for its end or for EOF on standard input; its exit status, 128 + N for signal N."""
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - the user's own
     except OSError as error:
         sys.stderr.write(f"cannot start {command[0]}: {error.strerror}\n")
         return 127

@@ -81,9 +81,8 @@ class Part:
 
     async def wait_ready(self) -> None:
         """Read the ready line. Raises PartFailed when the process ends or stays silent."""
-        assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY_WITHIN_S)
+            line = await asyncio.wait_for(self._stdout.readline(), READY_WITHIN_S)
             self.ready = json.loads(line)
         except TimeoutError:
             raise PartFailed(f"{self.name}: not ready after {READY_WITHIN_S:g} s{self.last_words()}") from None
@@ -93,15 +92,14 @@ class Part:
 
     async def send(self, line: str) -> None:
         """Write a line to its standard input; a part that is gone does not mind."""
-        assert self._process.stdin is not None
-        with suppress(ConnectionError):
-            self._process.stdin.write(line.encode() + b"\n")
-            await self._process.stdin.drain()
+        if self._process.stdin is not None:
+            with suppress(ConnectionError):
+                self._process.stdin.write(line.encode() + b"\n")
+                await self._process.stdin.drain()
 
     async def lines(self) -> AsyncIterator[str]:
         """What it prints, until it ends."""
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
+        while line := await self._stdout.readline():
             yield line.decode("utf-8", "replace")
 
     async def wait(self) -> int:
@@ -117,6 +115,12 @@ class Part:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+    @property
+    def _stdout(self) -> asyncio.StreamReader:
+        if self._process.stdout is None:
+            raise PartFailed(f"{self.name} prints into its log, {self.log}")
+        return self._process.stdout
 
     def last_words(self) -> str:
         """The end of its log, indented, for error messages."""

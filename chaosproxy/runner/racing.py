@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ async def until(at: float) -> None:
     await asyncio.sleep(max(0.0, at - time.monotonic()))
 
 
-async def forever() -> Any:
+async def forever() -> NoReturn:
     """Never returns; for what is only waited for because it may fail."""
-    await asyncio.get_running_loop().create_future()
+    while True:
+        await asyncio.get_running_loop().create_future()

@@ -14,7 +14,8 @@ from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, Ended
 from chaosproxy.runner.order import Order, Stop
 from chaosproxy.runner.story import Story
-from chaosproxy.steady_state.verdict import Verdict, judge
+from chaosproxy.steady_state.findings import Verdict
+from chaosproxy.steady_state.verdict import judge
 
 
 @dataclass(frozen=True, slots=True)

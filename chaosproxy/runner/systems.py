@@ -168,5 +168,5 @@ def _free_port() -> int:
 
 def _write_private(path: Path, text: str) -> None:
     """For our eyes only: an upstream's URL may carry a password."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
