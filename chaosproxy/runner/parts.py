@@ -115,6 +115,8 @@ class Part:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+        if self.log.exists() and self.log.stat().st_size == 0:
+            self.log.unlink()
 
     @property
     def _stdout(self) -> asyncio.StreamReader:

@@ -112,7 +112,8 @@ class Systems:
         token = secrets.token_urlsafe(24)
         _write_private(token_file, token)
         _write_private(config, json.dumps({"seed": str(self._seed), "listeners": self._listeners()}))
-        self._exits.callback(token_file.unlink, missing_ok=True)
+        for secret in (token_file, config):
+            self._exits.callback(secret.unlink, missing_ok=True)
         argv = ["serve", "--config", str(config), "--control", "127.0.0.1:0", "--token-file", str(token_file)]
         part = await Part.start_module("proxy", "chaosproxy", [*argv, "--json", "--leash"], self._directory)
         self._keep(part)
