@@ -41,6 +41,8 @@ class Loading:
             await asyncio.wait_for(self.died(), self._longest_call_s + DRAIN_SLACK_S)
         except TimeoutError:
             raise PartFailed("the load did not end in time") from None
+        finally:
+            await self.stop()
 
     async def stop(self) -> None:
         """End it now, calls that are under way included, and take in all that it still reports."""
