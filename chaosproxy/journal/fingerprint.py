@@ -1,4 +1,4 @@
-"""Text without the text: its length and rolling prefix hashes, enough to tell cut, corrupt and repeated answers apart."""
+"""Text without the text: its length and rolling prefix hashes, enough to tell cut, corrupt and whole answers apart."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class FaultMiss(Record):
 
 
 class Edge(Record):
-    """What passed on one side of the proxy. ``ended`` gone: the client left; unfinished: we stopped; none: nothing came."""
+    """What passed on one side of the proxy. ``ended`` gone: the client left; unfinished: we stopped; none: nothing."""
 
     status: int | None = None
     head_at: float | None = None

@@ -98,13 +98,13 @@ class History:
         late = (
             lag.max_s
             for lag in self.lags
-            if lag.p99_s > self.claims.lag_bound_s and lag.at - _LAG_PERIOD_S < end and start <= lag.at
+            if lag.p99_s > self.claims.lag_bound_s and lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at
         )
         return max(late, default=0.0)
 
 
 _LAG_PERIOD_S = 1.0
-"""A Lag record is about the second before it."""
+"""A Lag record is about the second before it, and what was late came late into it."""
 
 _Record = TypeVar("_Record")
 

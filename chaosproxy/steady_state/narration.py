@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.steady_state.causes import Cause, cause_of, how_it_failed, named, too_early
 from chaosproxy.steady_state.findings import Finding
-from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.outcome import Outcome, classify, reference_for
 from chaosproxy.steady_state.spells import served_by
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit, display
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 CAUSES_PER_EXPECTATION = 3
 CALLS_NAMED = 5
 CALLS_KEPT = 50
-
-_CONTENT = frozenset({"silent_truncated", "silent_empty", "silent_corrupt", "content_intact", "duplicated"})
 
 
 def shown(expectation: Expectation, observation: Observation) -> str:
@@ -61,21 +59,33 @@ def deviations(history: History, expectation: Expectation, observation: Observat
 
 def notes(history: History, held: Iterable[Expectation]) -> list[Finding]:
     """What the system did right under the faults, so that a pass says what it rests on."""
-    about = tuple(expectation.id for expectation in held if expectation.expect.measure in _CONTENT)
-    flagged: defaultdict[str, list[str]] = defaultdict(list)
+    held = list(held)
+    flagged: defaultdict[tuple[str, Outcome], list[str]] = defaultdict(list)
     covered: defaultdict[str, list[str]] = defaultdict(list)
     for story in history.stories:
         if story.outcome is Outcome.ERROR and story.hits_on(story.source) and story.call.text.chars:
             words = f"{named(history, (hit.fault for hit in story.hits_on(story.source)))} hit got flagged as failed"
-            flagged[f"{words} ({how_it_failed(story)})"].append(story.id)
+            flagged[f"{words} ({how_it_failed(story)})", _if_unflagged(history, story)].append(story.id)
         elif story.outcome is Outcome.OK and story.hits and story.source and not story.hits_on(story.source):
             words = f"{named(history, (hit.fault for hit in story.hits))} hit got a whole answer from"
             covered[f"{words} {story.source.listener}"].append(story.id)
-    because = f"{' and '.join(about)} held only because " if about else ""
     return [
-        *(_note(about, f"{because}{_count(calls)} that {words}", calls) for words, calls in flagged.items()),
+        *(_flagged(held, words, hidden, calls) for (words, hidden), calls in flagged.items()),
         *(_note((), f"{_count(calls)} that {words}", calls) for words, calls in covered.items()),
     ]
+
+
+def _if_unflagged(history: History, story: Story) -> Outcome:
+    """What the call would have become, had nobody told its client of the failure."""
+    silent = story.call.model_copy(update={"error": None})
+    return classify(silent, reference_for(silent, story.source, history.claims.oracle))
+
+
+def _flagged(held: Iterable[Expectation], words: str, hidden: Outcome, calls: list[str]) -> Finding:
+    resting = (hidden.value, "content_intact")
+    about = tuple(dict.fromkeys(expectation.id for expectation in held if expectation.expect.measure in resting))
+    because = f"{' and '.join(about)} held only because " if about else ""
+    return _note(about, f"{because}{_count(calls)} that {words}", calls)
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:

@@ -525,3 +525,17 @@ def test_goodput_and_served_by_are_told() -> None:
         "1 call waited up to 5.00s at primary before secondary was asked: partition (fault 'part') kept primary silent",
         "served_by(primary) >= 99% does not hold in all: 90.91%",
     ]
+
+
+def test_pass_rests_only_on_calls_that_would_have_broken_it() -> None:
+    """A flagged cut is no reason why nothing was corrupt."""
+    drill = truncated()
+    drill.exchange("a", "secondary", 12, hit="cut", sent=cut_edge(12))
+    drill.call("a", 12, CUT, error="event")
+    drill.expect("silent_corrupt == 0")
+    drill.expect("silent_truncated == 0")
+    drill.expect("content_intact == 100%")
+
+    (note,) = (finding for finding in judge(drill.journal(), drill.claims).findings if finding.kind == "note")
+
+    assert note.about == ("silent_truncated", "content_intact")

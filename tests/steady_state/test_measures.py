@@ -371,6 +371,15 @@ def test_lag_elsewhere_does_not_blur() -> None:
     assert state(drill, "ttft.max <= 300ms") is State.HELD
 
 
+def test_long_lag_reaches_back() -> None:
+    """A process that stood still for four seconds reports so at their end."""
+    drill = Drill()
+    drill.call("a", 5)
+    late(drill, 9, 4.0)
+
+    assert state(drill, "ttft.max <= 300ms") is State.INCONCLUSIVE
+
+
 def test_inconclusive_lag_says_so() -> None:
     """The reason is our own, and the report says it."""
     drill = Drill()
