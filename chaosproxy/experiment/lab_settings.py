@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from chaosproxy.units import Duration, Flag, Share
+from chaosproxy.units import Duration, Flag, Share, split_list
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class BackendSettings(Settings):
     """``false``, or per model glob (the first that fits decides): a streamed answer is asked, a plain one comes."""
     should_fail: StatusPerModel = Field(default_factory=dict)
     """A status with which every request fails, or per model glob."""
-    models: tuple[str, ...] = ()
+    models: Annotated[tuple[str, ...], BeforeValidator(split_list, json_schema_input_type=list[str])] = ()
     """The models that are served, others get 404; empty: every name is."""
 
     @model_validator(mode="after")

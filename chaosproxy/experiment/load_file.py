@@ -15,7 +15,7 @@ from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
 from chaosproxy.experiment.problems import conceal, data_path, explain
 from chaosproxy.experiment.references import Filled, substitute
-from chaosproxy.experiment.yaml_text import Path, Plain, read_yaml
+from chaosproxy.experiment.yaml_text import Document, Path, Plain, read_yaml
 
 
 def parse_experiment(
@@ -39,21 +39,23 @@ def parse_experiment(
         filled.value["name"] = _stem(source)
     try:
         experiment = Experiment.model_validate(filled.value)
-        draft = Draft(experiment, filled.value)
     except ValidationError as error:
         problems += explain(error, Experiment, document, filled)
-        salvaged = _salvage(error, filled)
-        if salvaged is None:
-            raise InvalidExperiment(in_file_order(problems)) from None
-        draft = salvaged
-    problems += [
+        if (draft := _salvage(error, filled)) is not None:
+            problems += _checked(draft, document, filled)
+        raise InvalidExperiment(in_file_order(problems)) from None
+    problems += _checked(Draft(experiment, filled.value), document, filled)
+    if problems:
+        raise InvalidExperiment(in_file_order(problems))
+    return experiment if seed is None else experiment.with_seed(seed)
+
+
+def _checked(draft: Draft, document: Document, filled: Filled) -> list[Problem]:
+    return [
         document.problem(path, conceal(message, path, filled))
         for path, message in check(draft)
         if path not in filled.failed
     ]
-    if problems:
-        raise InvalidExperiment(in_file_order(problems))
-    return experiment if seed is None else experiment.with_seed(seed)
 
 
 def in_file_order(problems: list[Problem]) -> list[Problem]:

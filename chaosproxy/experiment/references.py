@@ -88,7 +88,8 @@ class _Filler:
         self._filled.vars.update(overrides)
         self._filled.value = {key: self._node(node, (key,)) for key, node in top.items() if key != "vars"}
         if "vars" in top:
-            self._filled.value["vars"] = dict(self._filled.vars) if isinstance(written, dict) else top["vars"].plain()
+            raw = top["vars"].plain()
+            self._filled.value["vars"] = {**raw, **self._filled.vars} if isinstance(raw, dict) else raw
         return self._filled
 
     def _node(self, node: Node, path: Path) -> Plain:

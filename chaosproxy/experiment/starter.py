@@ -18,13 +18,13 @@ FIRST_PORT = 9001
 def starter(entry: str, backends: Mapping[str, str], model: str) -> str:
     """An experiment file for ``entry`` and ``backends`` (name to URL, at least one), which the linter accepts.
 
-    With two backends or more the first is partitioned; answers of the last one are cut, so that the system under test
-    has something to hide in any case.
+    Answers of the first backend are cut; where there is another one, the first is partitioned later on.
     """
     names = list(backends)
+    roles = [", role: primary", *[", role: fallback"] * (len(names) - 1)] if len(names) > 1 else [""]
     listeners = [
-        f'    {name}: {{listen: "127.0.0.1:{port}", upstream: {json.dumps(url)}}}'
-        for port, (name, url) in enumerate(backends.items(), FIRST_PORT)
+        f'    {name}: {{listen: "127.0.0.1:{port}", upstream: {json.dumps(url)}{role}}}'
+        for port, (name, url), role in zip(range(FIRST_PORT, 65536), backends.items(), roles, strict=False)
     ]
     hosts = ", ".join(dict.fromkeys(json.dumps(host_of(url)) for url in (entry, *backends.values())))
     several = len(names) > 1
@@ -33,7 +33,7 @@ def starter(entry: str, backends: Mapping[str, str], model: str) -> str:
         entry=json.dumps(entry),
         listeners="\n".join(listeners),
         model=json.dumps(model),
-        faults=(_OUTAGE.format(first=names[0]) if several else "") + _CUT.format(last=names[-1]),
+        faults=_CUT.format(first=names[0]) + (_OUTAGE.format(first=names[0]) if several else ""),
         hypothesis=_HONEST + (_FALLBACK if several else ""),
         hosts=hosts,
     )
@@ -67,7 +67,7 @@ load: # every call costs tokens at your backends
     max_tokens: 64
     timeout: 20s
     # headers: {{authorization: "Bearer ${{env:API_KEY}}"}}
-timeline: {{warmup: 3s, lasts: 40s, quiet_tail: 10s}}
+timeline: {{warmup: 3s, lasts: 50s, quiet_tail: 15s}}
 
 gate: {{window: 5s, expect: [success >= 95%]}} # before anything is broken
 
@@ -78,11 +78,11 @@ hypothesis:
 safety: {{allow_hosts: [{hosts}], max_lasts: 1m}}
 """
 
-_OUTAGE = """\
-  - {{id: outage, target: {first}, at: 8s, lasts: 10s, do: {{type: partition}}}}
-"""
 _CUT = """\
-  - {{id: cut, target: {last}, at: 8s, lasts: 20s, share: 20%, do: {{type: stream.truncate, where: "token:5"}}}}
+  - {{id: cut, target: {first}, at: 8s, lasts: 8s, share: 50%, do: {{type: stream.truncate, where: "token:5"}}}}
+"""
+_OUTAGE = """\
+  - {{id: outage, target: {first}, at: 20s, lasts: 10s, do: {{type: partition}}}}
 """
 _HONEST = """\
   - silent_truncated == 0 # no cut answer is passed off as a whole one

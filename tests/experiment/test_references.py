@@ -90,6 +90,12 @@ class TestVariables:
 
         assert "MAX_TEXT" in problem
 
+    def test_that_are_no_text_are_refused_where_they_stand(self) -> None:
+        """And not where they are used."""
+        problems = problems_of(written(vars={"a": ["x"]}, question="${a}"))
+
+        assert problems == ["vars.a: expected text, got a list"]
+
     def test_that_are_no_mapping_are_the_models_business(self) -> None:
         """Substitution does not stumble over them."""
         assert filled("vars: [a]\nb: c\n").value["vars"] == ["a"]

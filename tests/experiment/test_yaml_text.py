@@ -29,7 +29,7 @@ INDENTED = "wrong indentation, or a bracket too few (it began in line 1)"
 class TestTraps:
     @pytest.mark.parametrize(
         "text",
-        (*WORDS, *NUMBERS),
+        [*WORDS, *NUMBERS],
     )
     def test_a_scalar_stays_the_text_that_it_is(self, text: str) -> None:
         """What YAML 1.1 turns into something else is text here, as a value, in a list and as a key."""
