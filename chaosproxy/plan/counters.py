@@ -68,7 +68,8 @@ class LocalCounters:
         self._chosen[rule_id] += 1
 
     def release(self, rule_id: str) -> None:
-        self._chosen[rule_id] -= 1
+        # A replaced rule's last exchanges are released after its successor began to count anew.
+        self._chosen[rule_id] = max(0, self._chosen[rule_id] - 1)
 
     def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
         return self._buckets.setdefault((rule_id, quota), TokenBucket(per_minute))

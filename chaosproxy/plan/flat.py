@@ -90,7 +90,7 @@ def _unknown(key: str, fault: type[Fault]) -> str | None:
 
 
 def _complaint(key: str, known: Iterable[str]) -> str:
-    near = get_close_matches(key, sorted(known), n=1)
+    near = get_close_matches(key, sorted(known), n=1) if key not in MAPPINGS else []
     hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known))}"
     return f"{key}: unknown key, {hint}"
 

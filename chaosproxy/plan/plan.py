@@ -18,7 +18,7 @@ from chaosproxy.plan.rule import Rule
 
 
 class Conflict(UserError):
-    """A rule's id belongs to another owner."""
+    """A rule's id belongs to another rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,12 @@ class Plan:
         """Make ``rules`` the whole set of ``owner``: new ones begin, missing ones end, equal ones are renewed.
 
         ``dice`` holds the owner's seed; a lease of ``inf`` is for a proxy whose faults were given at its start.
-        Raises Conflict when an id belongs to another owner; nothing is changed then.
+        Raises Conflict when an id belongs to another owner or is given twice; nothing is changed then.
         """
-        wanted = {rule.id: rule for rule in rules}
+        wanted: dict[str, Rule] = {}
+        for rule in rules:
+            if wanted.setdefault(rule.id, rule) is not rule:
+                raise Conflict(f"fault {rule.id!r} is given twice")
         for rule_id in wanted:
             if rule_id in self._active and self._active[rule_id].owner != owner:
                 raise Conflict(f"fault {rule_id!r} belongs to {self._active[rule_id].owner!r}")
@@ -118,6 +121,8 @@ class Plan:
         mine = [active for active in self._active.values() if active.owner == owner]
         for active in mine:
             self._active[active.rule.id] = replace(active, lease_until=now + lease_s)
+        for spent in [spent for spent in self._spent.values() if spent.owner == owner]:
+            self._spent[spent.rule.id] = replace(spent, lease_until=now + lease_s)
         return len(mine)
 
     def clear(self, owner: str | None, now: float) -> list[Change]:
@@ -152,8 +157,12 @@ class Plan:
         return any(active.rule.do.edits_frames for active in self._active.values() if listener in active.rule.listeners)
 
     def decide(self, exchange: Exchange, now: float) -> list[Decision]:
-        """One decision for each rule that acts at the exchange's listener: admission first, then in order."""
-        acting = sorted(self._acting(exchange.listener), key=lambda active: not active.rule.do.stops_upstream)
+        """One decision for each rule that acts at the exchange's listener: admission first, then in order.
+
+        A rule whose time is over acts no more, even if ``advance`` is late.
+        """
+        live = [active for active in self._acting(exchange.listener) if active.until[0] > now]
+        acting = sorted(live, key=lambda active: not active.rule.do.stops_upstream)
         return [self._decide(active, exchange, now) for active in acting]
 
     def decide_open(self, rule_id: str, exchange: Exchange, now: float) -> Decision | None:

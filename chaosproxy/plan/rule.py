@@ -58,6 +58,8 @@ class Match(Model):
         ):
             if pattern is not None and (value is None or not fnmatchcase(value, pattern)):
                 return f"match.{name}: {self._unknown(exchange) if value is None else value} is not {pattern}"
+        if self.stream is not None and exchange.stream is None:
+            return f"match.stream: {self._unknown(exchange)} is not {str(self.stream).lower()}"
         if self.stream is not None and exchange.stream is not self.stream:
             return f"match.stream: the request is {'' if exchange.stream else 'not '}streamed"
         for name, pattern in self.header.items():
