@@ -243,6 +243,7 @@ def test_cohorts_tell_streams_that_were_open_from_later_ones() -> None:
     drill.fault("more", "sse.drop", "secondary", at=15, lasts=10)
     drill.call("before", 5)
     drill.call("open", 9.5)
+    drill.call("with-it", 10)
     drill.call("between", 12)
     drill.call("open-at-the-second", 14.5)
     drill.call("after", 16)
@@ -252,11 +253,12 @@ def test_cohorts_tell_streams_that_were_open_from_later_ones() -> None:
     assert {story.id: history.cohort(story) for story in history.stories} == {
         "before": None,
         "open": "in_flight",
+        "with-it": "new",
         "between": "new",
         "open-at-the-second": "in_flight",
         "after": "new",
     }
-    assert observed(drill, "success >= 1%", cohort="new").samples == 2
+    assert observed(drill, "success >= 1%", cohort="new").samples == 3
     assert observed(drill, "upstream_requests >= 1", cohort="in_flight").value == 0
     assert "of the cohort in_flight" in observed(drill, "success >= 1%", "50s..60s", cohort="in_flight").why
 
@@ -342,6 +344,7 @@ def test_unfinished_call_waits_at_least_until_the_end() -> None:
     [
         ("ttft.max <= 1s", 0.2, State.HELD),  # below the bound of 250 ms
         ("ttft.max <= 1s", 0.5, State.HELD),  # 0.2 + 0.5 s is still within
+        ("ttft.max <= 300ms", 0.2, State.HELD),  # a lag below the bound is not counted
         ("ttft.max <= 300ms", 0.5, State.INCONCLUSIVE),
         ("ttft.max <= 100ms", 0.5, State.INCONCLUSIVE),
         ("e2e.max <= 100ms", 0.5, State.DEVIATED),  # 1 - 0.5 s is still too much
@@ -436,6 +439,13 @@ def test_failover_that_was_never_seen_is_censored(bound: str, expected: State) -
 
     assert (seen.value, seen.low, seen.high) == (None, 47.0, math.inf)
     assert seen.state(parse_expression(f"failover_time(part) <= {bound}")) is expected
+
+
+def test_span_of_success_that_the_end_cuts_off_does_not_count() -> None:
+    """Two good seconds before the end are not three."""
+    drill = failing_over(48)
+
+    assert observed(drill, "failover_time(part) <= 2s").value is None
 
 
 def test_failover_needs_data_of_the_length_of_its_span() -> None:
@@ -573,6 +583,25 @@ def test_abort_waits_until_its_condition_has_lasted(now: float, met: bool) -> No
     abort = Abort(parse_expression("error_rate > 60%"), for_s=5.0, min_samples=20)
 
     assert abort_met(failing_since(10).history(), abort, ORIGIN + now) is met
+
+
+def test_abort_waits_for_its_time_from_the_begin() -> None:
+    """A run that fails from its first second is given the whole ``for``, warm-up included."""
+    abort = Abort(parse_expression("error_rate > 60%"), for_s=5.0, min_samples=20)
+    history = failing_since(-2).history()
+
+    assert not abort_met(history, abort, ORIGIN + 2.9)
+    assert abort_met(history, abort, ORIGIN + 3)
+
+
+def test_abort_sees_calls_when_they_end() -> None:
+    """Calls that hang for twenty seconds count when they time out, not when they were sent."""
+    drill = Drill()
+    for number in range(100):
+        drill.call(f"t{number}", number / 10, "", took=20, error="timeout", status=None)
+    abort = Abort(parse_expression("timeout_rate > 60%"), for_s=5.0, min_samples=20)
+
+    assert abort_met(drill.history(), abort, ORIGIN + 25)
 
 
 def test_abort_needs_its_samples() -> None:

@@ -307,3 +307,14 @@ def test_values_without_an_end_are_still_json(drill: Drill) -> None:
     row = json.loads(verdict_json(judged(drill)))["expectations"][2]
 
     assert (row["value"], row["observed"], row["margin"], row["state"]) == (None, "never", None, "deviated")
+
+
+def test_numbers_have_six_digits() -> None:
+    """Floats are rounded, so that no machine writes other bytes."""
+    drill = Drill()
+    drill.call("a", 1)
+    drill.call("b", 2)
+    drill.call("c", 3, CUT)
+    drill.expect("success >= 95%")
+
+    assert '"value": 0.666667' in verdict_json(judged(drill))
