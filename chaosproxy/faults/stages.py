@@ -119,6 +119,12 @@ class AtPlace:
         return (self._reframe(event),) if isinstance(event, Head) else passing(event)
 
 
+def unstreamed(seen: Seen, event: Incoming) -> Miss | None:
+    """The reason of a fault on events, at the head or when it comes after one."""
+    head = event if isinstance(event, Head) else seen.head if isinstance(event, Tick) else None
+    return None if head is None or head.streamed else Miss(event.at, "the answer was not streamed")
+
+
 def announced(seen: Seen, reframe: Reframe, event: Incoming) -> Miss | None:
     """The reason of a fault that comes in mid-stream and would have needed another head."""
     if isinstance(event, Tick) and seen.head is not None and reframe(seen.head) != seen.head:
@@ -143,18 +149,17 @@ class EachFrame:
     def feed(self, event: Incoming) -> Iterable[Outgoing]:
         if self._over:
             return passing(event)
+        miss = unstreamed(self._seen, event) or announced(self._seen, unmeasured, event)
         match event:
+            case _ if miss is not None:
+                return self._end(event, miss.reason)
             case Frame():
                 return self._edited(event)
-            case Head() if event.streamed:
+            case Head():
                 return (unmeasured(event),)
-            case Head(at):
-                return self._miss(event, at, "the answer was not streamed")
-            case Tick(at):
-                return self._attached(event, at)
-            case Ask():
-                return (event,)
-        return self._miss(event, event.at, self._missed)
+            case Tick() | Ask():
+                return passing(event)
+        return self._end(event, self._missed)
 
     def _edited(self, frame: Frame) -> Iterable[Outgoing]:
         edited = self._edit(frame)
@@ -166,15 +171,9 @@ class EachFrame:
         self._hit = True
         return (Hit(frame.at, words), *frames)
 
-    def _attached(self, event: Tick, at: float) -> Iterable[Outgoing]:
-        if self._seen.head is not None and not self._seen.head.streamed:
-            return self._miss(event, at, "the answer was not streamed")
-        late = announced(self._seen, unmeasured, event)
-        return self._miss(event, at, late.reason) if late else ()
-
-    def _miss(self, event: Incoming, at: float, reason: str) -> Iterable[Outgoing]:
+    def _end(self, event: Incoming, reason: str) -> Iterable[Outgoing]:
         self._over = True
-        return passing(event) if self._hit else (Miss(at, reason), *passing(event))
+        return passing(event) if self._hit else (Miss(event.at, reason), *passing(event))
 
 
 class Instead:

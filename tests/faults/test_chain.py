@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chaosproxy.events import AT_HEAL, RAW, Abort, Cut, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick
+from chaosproxy.events import AT_HEAL, RAW, Abort, Cut, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
 from chaosproxy.faults.chain import Chain, Report, run_through
 
 
@@ -239,7 +239,7 @@ def test_what_stages_say_is_told_once_with_their_names() -> None:
 
 def test_run_through_plays_a_stage_to_its_end() -> None:
     """With and without a heal in between or afterwards."""
-    events = [frame(0.0), End(1.0)]
+    events: list[Travelling] = [frame(0.0), End(1.0)]
 
     assert run_through(Late(5.0), events) == [frame(5.0), End(6.0)]
     assert run_through(Late(5.0), events, heal_at=0.5) == [frame(0.5), End(1.0)]

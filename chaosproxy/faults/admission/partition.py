@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from random import Random
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from chaosproxy.events import AT_HEAL, Exchange, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import AT_HEAL, Exchange, Travelling
 from chaosproxy.faults.admission.answer import reset
+from chaosproxy.faults.admission.live_stream import Live
 from chaosproxy.faults.admission.lost_response import Lost
 from chaosproxy.faults.base import Fault, Gate, Room, Stage
-from chaosproxy.faults.stages import Instead, passing
+from chaosproxy.faults.stages import Instead
 
 
 class Partition(Fault):
@@ -75,27 +74,3 @@ class Partition(Fault):
 def _silence(at: float) -> list[Travelling]:
     del at
     return reset(AT_HEAL)
-
-
-class Live:
-    """What becomes of an exchange that was open when the link went down."""
-
-    def __init__(self, live_streams: Literal["cut", "stall", "keep"]) -> None:
-        self._live_streams = live_streams
-        self._settled = False
-
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
-        if self._live_streams == "keep":
-            return self._said(Miss(event.at, "open streams are kept"), passing(event))
-        if self._live_streams == "cut":
-            return self._said(Hit(event.at, "cut by the partition"), [] if self._settled else reset(event.at))
-        if isinstance(event, Heal):
-            return self._said(Miss(event.at, "nothing was sent while the link was down"), [])
-        held = [replace(passed, at=AT_HEAL) for passed in passing(event)]
-        return () if isinstance(event, Tick) else self._said(Hit(event.at, "stalled by the partition"), held)
-
-    def _said(self, said: Hit | Miss, events: Iterable[Travelling]) -> Iterable[Outgoing]:
-        if self._settled:
-            return events
-        self._settled = True
-        return [said, *events]

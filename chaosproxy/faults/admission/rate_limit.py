@@ -10,14 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from chaosproxy.events import Exchange, Headers, Travelling
 from chaosproxy.faults.admission.answer import answer
+from chaosproxy.faults.admission.limits import limit_headers
 from chaosproxy.faults.base import Fault, Room, Shortage, Stage
 from chaosproxy.faults.stages import Instead
 from chaosproxy.units import Flag
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.dialects.base import RateLimit
-
-_USUAL_PER_MINUTE = {"requests": 500, "tokens": 30_000}
-"""What the limit headers tell when no rate is set: OpenAI's first paid tier."""
 
 
 def _verbatim(value: Any) -> Any:
@@ -81,7 +78,9 @@ class HttpRateLimit(Fault):
         if exchange.dialect == "openai.chat":
             named = "insufficient_quota" if self.quota else shortage.quota if shortage else None
         headers, body = dialect(exchange.dialect).error(status, error_type=named, code=None, message=None)
-        headers += self._hints(shortage) + self._limits(exchange, shortage)
+        headers += self._hints(shortage)
+        if self.limit_headers and not self.quota:
+            headers += limit_headers(dialect(exchange.dialect), self.quotas_per_minute(), shortage)
 
         def reply(at: float) -> list[Travelling]:
             return answer(at, exchange, status, headers, body)
@@ -94,13 +93,3 @@ class HttpRateLimit(Fault):
         wait = str(ceil(shortage.wait_s)) if shortage else None
         values = {"retry-after": self.retry_after or wait, "retry-after-ms": self.retry_after_ms}
         return tuple((name, str(value)) for name, value in values.items() if value is not None)
-
-    def _limits(self, exchange: Exchange, shortage: Shortage | None) -> Headers:
-        if not self.limit_headers or self.quota:
-            return ()
-        empty = shortage.quota if shortage else "requests"
-        limit = {name: round(self.quotas_per_minute().get(name, usual)) for name, usual in _USUAL_PER_MINUTE.items()}
-        left = {name: 0 if name == empty else size for name, size in limit.items()}
-        reset_s = shortage.wait_s if shortage else 1.0
-        told = RateLimit(limit["requests"], left["requests"], limit["tokens"], left["tokens"], reset_s)
-        return dialect(exchange.dialect).limit_headers(told)

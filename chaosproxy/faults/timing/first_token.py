@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar, Self
 
-from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Head, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick
+from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick
 from chaosproxy.faults.base import Room, Stage
-from chaosproxy.faults.stages import lacks_stream, passing
+from chaosproxy.faults.stages import lacks_stream, passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
 from chaosproxy.units import Duration, format_duration
 
@@ -68,11 +68,9 @@ class LateStart:
                 yield Miss(at, "the delay was zero")
             case Tick(at) if self._seen.tokens:
                 yield Miss(at, "the first token had already passed")
-            case Tick() if self._seen.head is not None and not self._seen.head.streamed:
-                yield Miss(event.at, "the answer was not streamed")
-            case Head(at) if not event.streamed:
-                yield Miss(at, "the answer was not streamed")
             case End(at) | Abort(at):
                 yield Miss(at, "the answer had no token")
             case Heal(at):
                 yield Miss(at, "healed before the first token")
+            case _ if miss := unstreamed(self._seen, event):
+                yield miss

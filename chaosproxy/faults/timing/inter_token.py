@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar, Self
 
-from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Head, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick
+from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen
 from chaosproxy.faults.base import Room, Stage
-from chaosproxy.faults.stages import lacks_stream, passing
+from chaosproxy.faults.stages import lacks_stream, passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
 from chaosproxy.units import Duration
 
@@ -79,17 +79,13 @@ class Paced:
         return due_at if due_at > frame.at + _NOTICEABLE_S else frame.at
 
     def _said(self, event: Incoming) -> Iterable[Outgoing]:
-        if self._settled:
-            return ()
-        self._settled = True
-        match event:
-            case Frame(at) if self._last_at > at:
-                return (Hit(at, f"tokens at least {self._law} apart"),)
-            case Head(at) if not event.streamed:
-                return (Miss(at, "the answer was not streamed"),)
-            case Tick(at) if self._seen.head is not None and not self._seen.head.streamed:
-                return (Miss(at, "the answer was not streamed"),)
-            case End(at) | Abort(at) | Heal(at):
-                return (Miss(at, "no gap between two tokens was shorter"),)
-        self._settled = False
-        return ()
+        if not self._settled and (said := self._judged(event)):
+            self._settled = True
+            yield said
+
+    def _judged(self, event: Incoming) -> Hit | Miss | None:
+        if isinstance(event, Frame) and self._last_at > event.at:
+            return Hit(event.at, f"tokens at least {self._law} apart")
+        if isinstance(event, End | Abort | Heal):
+            return Miss(event.at, "no gap between two tokens was shorter")
+        return unstreamed(self._seen, event)

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from pydantic import ValidationError
 
-from chaosproxy.events import RAW, End, Exchange, Frame, Framing, Head, Miss
+from chaosproxy.events import RAW, End, Exchange, Frame, Framing, Head, Miss, Travelling
 from chaosproxy.faults.chain import Chain
 from chaosproxy.faults.framing.fin import StreamFin
 from chaosproxy.faults.framing.held_back import HELD_BYTES_MAX
@@ -136,7 +136,7 @@ def test_a_held_answer_that_is_not_cut_leaves_as_it_was() -> None:
 def test_an_answer_that_is_too_long_is_not_held_back() -> None:
     """Memory has a limit, and the miss names it."""
     cut = StreamTruncate(where=Where("byte", 2 * HELD_BYTES_MAX), framing="length")
-    answer = [
+    answer: list[Travelling] = [
         Head(0.0, 200),
         Frame(1.0, bytes(HELD_BYTES_MAX), RAW),
         Frame(2.0, b"1", RAW),
@@ -145,7 +145,7 @@ def test_an_answer_that_is_too_long_is_not_held_back() -> None:
     ]
     chain = Chain()
     chain.attach("cut", cut.stage(Random(1), Exchange("x", "l", 1, "GET", "/")), 0.0)
-    out = []
+    out: list[Travelling] = []
     for event in answer:
         chain.push(event)
         out += chain.advance(event.at)
