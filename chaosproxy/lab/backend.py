@@ -80,6 +80,7 @@ class Backend:
         if self._listener is not None and self._http is not None:
             self._listener.close()
             await self._http.shutdown(timeout=CUT_OFF_S)
+            await asyncio.sleep(0)  # sockets are closed in the loop's next turn
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -40,6 +40,17 @@ def _asked(*, stream: bool = False, model: str = "m", **fields: Any) -> dict[str
     }
 
 
+async def _get(http: aiohttp.ClientSession, url: str, method: str = "GET", **what: Any) -> aiohttp.ClientResponse:
+    """A whole response: its body is read, its connection given back."""
+    async with http.request(method, url, **what) as response:
+        await response.read()
+        return response
+
+
+async def _post(http: aiohttp.ClientSession, url: str, asked: dict[str, Any]) -> aiohttp.ClientResponse:
+    return await _get(http, url, "POST", json=asked)
+
+
 async def _until(condition: Any) -> None:
     while not condition():  # noqa: ASYNC110 - what the backend counts is told by no event
         await asyncio.sleep(0.002)
@@ -50,8 +61,8 @@ async def test_stream_is_native_and_its_text_expected(http: aiohttp.ClientSessio
     """Under any prefix: the dialect's frames, its terminal event last, the text a function of the prompt."""
     spoken = dialect("openai.chat" if path.endswith(OPENAI) else "anthropic.messages")
     async with Backend(BackendSettings(**QUICK)) as backend:
-        response = await http.post(backend.url + path, json=_asked(stream=True))
-        meanings = [spoken.read_event(frame) for frame in spoken.splitter().feed(await response.read())]
+        response = await _post(http, backend.url + path, _asked(stream=True))
+        meanings = [spoken.read_event(frame) for frame in spoken.splitter().feed((await response.text()).encode())]
 
     assert (response.status, response.headers["content-type"]) == (200, spoken.stream_type)
     assert "".join(meaning.text for meaning in meanings) == TEXT
@@ -63,8 +74,8 @@ async def test_plain_answer_is_native(http: aiohttp.ClientSession, name: str) ->
     """The same text in one JSON body, with its usage."""
     spoken = dialect(name)
     async with Backend(BackendSettings(**QUICK)) as backend:
-        response = await http.post(backend.url + (OPENAI if name == "openai.chat" else ANTHROPIC), json=_asked())
-        meaning = spoken.read_answer(await response.read())
+        response = await _post(http, backend.url + (OPENAI if name == "openai.chat" else ANTHROPIC), _asked())
+        meaning = spoken.read_answer((await response.text()).encode())
 
     assert (response.content_type, meaning.text, meaning.output_tokens) == ("application/json", TEXT, 6)
 
@@ -72,9 +83,9 @@ async def test_plain_answer_is_native(http: aiohttp.ClientSession, name: str) ->
 async def test_usage_comes_in_a_stream_only_when_asked_for(http: aiohttp.ClientSession) -> None:
     """stream_options.include_usage is honoured."""
     async with Backend(BackendSettings(**QUICK)) as backend:
-        silent = await (await http.post(backend.url + OPENAI, json=_asked(stream=True))).text()
+        silent = await (await _post(http, backend.url + OPENAI, _asked(stream=True))).text()
         asked = _asked(stream=True, stream_options={"include_usage": True})
-        told = await (await http.post(backend.url + OPENAI, json=asked)).text()
+        told = await (await _post(http, backend.url + OPENAI, asked)).text()
 
     assert "usage" not in silent
     assert '"completion_tokens":6' in told
@@ -102,7 +113,7 @@ async def test_prompt_tokens_delay_the_first_token(http: aiohttp.ClientSession) 
     async with Backend(BackendSettings(tokens=1, ttft=0.0, ttft_per_prompt_token=0.01)) as backend:
         clock = asyncio.get_running_loop().time
         began = clock()
-        await http.post(backend.url + OPENAI, json=_asked(messages=[{"role": "user", "content": "x" * 40}]))
+        await _post(http, backend.url + OPENAI, _asked(messages=[{"role": "user", "content": "x" * 40}]))
 
         assert clock() - began >= 0.1
 
@@ -123,7 +134,7 @@ async def test_bad_request_gets_a_native_error(
 ) -> None:
     """Bad JSON, unknown paths, wrong methods, oversized bodies."""
     async with Backend(BackendSettings(**QUICK)) as backend:
-        response = await http.request(method, backend.url + path, data=io.BytesIO(body))
+        response = await _get(http, backend.url + path, method, data=io.BytesIO(body))
 
         assert response.status == status
         assert words in await response.text()
@@ -132,12 +143,12 @@ async def test_bad_request_gets_a_native_error(
 async def test_side_doors_are_those_of_vllm(http: aiohttp.ClientSession) -> None:
     """Health, models, version, and what the lab itself counts."""
     async with Backend(BackendSettings(**QUICK, models=("a", "b"))) as backend:
-        health = await http.get(f"{backend.url}/health")
-        models = await (await http.get(f"{backend.url}/v1/models")).json()
-        version = await (await http.get(f"{backend.url}/version")).json()
-        stats = await (await http.get(f"{backend.url}/-/lab/stats")).json()
+        health = await _get(http, f"{backend.url}/health")
+        models = await (await _get(http, f"{backend.url}/v1/models")).json()
+        version = await (await _get(http, f"{backend.url}/version")).json()
+        stats = await (await _get(http, f"{backend.url}/-/lab/stats")).json()
 
-    assert (health.status, await health.read()) == (200, b"")
+    assert (health.status, await health.text()) == (200, "")
     assert [model["id"] for model in models["data"]] == ["a", "b"]
     assert "version" in version
     assert (stats["requests"], stats["by_model"]) == (0, {})
@@ -146,7 +157,7 @@ async def test_side_doors_are_those_of_vllm(http: aiohttp.ClientSession) -> None
 async def test_unknown_model_is_not_found(http: aiohttp.ClientSession) -> None:
     """With a list of models others are refused; without one every name is served."""
     async with Backend(BackendSettings(**QUICK, models=("a",))) as backend:
-        response = await http.post(backend.url + OPENAI, json=_asked(model="b"))
+        response = await _post(http, backend.url + OPENAI, _asked(model="b"))
 
         assert response.status == 404
         assert (await response.json())["error"]["code"] == "model_not_found"
@@ -155,8 +166,8 @@ async def test_unknown_model_is_not_found(http: aiohttp.ClientSession) -> None:
 async def test_upstream_that_cannot_stream_answers_plainly(http: aiohttp.ClientSession) -> None:
     """Per model: a streamed answer is asked for and JSON comes."""
     async with Backend(BackendSettings(**QUICK, supports_streaming={"old-*": False})) as backend:
-        old = await http.post(backend.url + OPENAI, json=_asked(stream=True, model="old-1"))
-        new = await http.post(backend.url + OPENAI, json=_asked(stream=True, model="new-1"))
+        old = await _post(http, backend.url + OPENAI, _asked(stream=True, model="old-1"))
+        new = await _post(http, backend.url + OPENAI, _asked(stream=True, model="new-1"))
 
         assert (old.content_type, new.content_type) == ("application/json", "text/event-stream")
 
@@ -167,9 +178,9 @@ async def test_failure_is_settable_per_model(http: aiohttp.ClientSession) -> Non
     async with Backend(settings) as backend:
         clock = asyncio.get_running_loop().time
         began = clock()
-        bad = await http.post(backend.url + ANTHROPIC, json=_asked(model="bad"))
+        bad = await _post(http, backend.url + ANTHROPIC, _asked(model="bad"))
         took = clock() - began
-        good = await http.post(backend.url + ANTHROPIC, json=_asked(model="good"))
+        good = await _post(http, backend.url + ANTHROPIC, _asked(model="good"))
 
         assert (bad.status, good.status) == (529, 200)
         assert (await bad.json())["error"]["type"] == "overloaded_error"
@@ -184,9 +195,9 @@ async def test_full_queue_refuses(http: aiohttp.ClientSession, status: int) -> N
         {"tokens": 1, "ttft": 60.0, "capacity": 1, "queue": 1, "queue_full": status}
     )
     async with Backend(settings) as backend:
-        held = [asyncio.create_task(http.post(backend.url + OPENAI, json=_asked())) for _ in range(2)]
+        held = [asyncio.create_task(_post(http, backend.url + OPENAI, _asked())) for _ in range(2)]
         await _until(lambda: backend.stats["waiting"] == 1)
-        refused = await http.post(backend.url + OPENAI, json=_asked())
+        refused = await _post(http, backend.url + OPENAI, _asked())
         for task in held:
             task.cancel()
         await _until(lambda: backend.stats["in_flight"] == 0)
@@ -213,6 +224,7 @@ async def test_stopping_abandons_nobody(http: aiohttp.ClientSession) -> None:
     response = await http.post(backend.url + OPENAI, json=_asked(stream=True, max_tokens=1000))
     await response.content.readany()
     await backend.stop()
+    response.close()
 
     assert backend.stats["abandoned"] == 0
     with pytest.raises(aiohttp.ClientConnectorError):
@@ -231,7 +243,7 @@ async def test_tool_call_comes_when_forced(http: aiohttp.ClientSession) -> None:
     """Arguments are JSON, streamed or not."""
     tools = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}]
     async with Backend(BackendSettings(**QUICK)) as backend:
-        response = await http.post(backend.url + OPENAI, json=_asked(tools=tools, tool_choice="required"))
+        response = await _post(http, backend.url + OPENAI, _asked(tools=tools, tool_choice="required"))
         call = (await response.json())["choices"][0]["message"]["tool_calls"][0]["function"]
 
     assert (call["name"], json.loads(call["arguments"])) == ("look_up", {"query": "".join(expected_answer("hi", 4))})

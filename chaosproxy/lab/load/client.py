@@ -150,10 +150,11 @@ class Client:
         else:
             connection.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all idle connections."""
         while self._idle:
             self._idle.pop().close()
+        await asyncio.sleep(0)  # sockets are closed in the loop's next turn
 
     async def _connection(self) -> Connection:
         loop = asyncio.get_running_loop()

@@ -41,7 +41,7 @@ async def run_load(
     finally:
         metering.cancel()
         meter.report()
-        client.close()
+        await client.close()
 
 
 async def _stop(stopped: asyncio.Event | None, sending: list[asyncio.Task[None]]) -> None:
