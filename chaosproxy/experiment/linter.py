@@ -66,7 +66,7 @@ def _meets_nobody(experiment: Experiment, path: Path, span: Span) -> Iterator[Fo
         yield Found((*path, "match"), f"this fault may meet nobody: {expected.why_not}")
     elif expected.hits - _CERTAIN * sqrt(expected.hits) < fault.min_hits:
         key = (*path, "min_hits") if "min_hits" in fault.model_fields_set else path
-        hits = f"about {expected.hits:.3g} hits are expected, min_hits is {fault.min_hits}"
+        hits = f"about {_count(expected.hits)} hits are expected, min_hits is {fault.min_hits}"
         yield Found(key, f"{hits}: the run may be inconclusive")
 
 
@@ -116,7 +116,7 @@ def _samples(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Ite
         if expected is not None and expected < needed:
             share = percentile(entry.expect.aggregate or "")
             why = f"{entry.expect.aggregate} needs" if share and entry.min_samples is None else "min_samples is"
-            words = f"about {expected:.3g} calls are expected in the window {window.text!r}, {why} {needed}"
+            words = f"about {_count(expected)} calls are expected in the window {window.text!r}, {why} {needed}"
             yield Found((*path, "expect"), f"{words}: the run may be inconclusive")
 
 
@@ -134,8 +134,10 @@ def _contradicts_failover(experiment: Experiment, path: Path, entry: Expectation
             allowed = (1 - share) * _calls(experiment, *planned)
             if bound_s > entry.expect.value and waiting > allowed:
                 apart = f"{fault_id}.applied+{format_duration(bound_s)}..{fault_id}.healed"
-                spare = f"{entry.expect.aggregate} leaves {allowed:.3g}"
-                words = f"about {waiting:.3g} calls may wait for the fallback, {spare}; look at steady and {apart!r}"
+                spare = f"{entry.expect.aggregate} leaves {_count(allowed)}"
+                words = (
+                    f"about {_count(waiting)} calls may wait for the fallback, {spare}; look at steady and {apart!r}"
+                )
                 yield Found((*path, "expect"), f"it contradicts failover_time({fault_id}): {words} instead")
 
 
@@ -158,10 +160,10 @@ def _open_streams(experiment: Experiment, path: Path, entry: ExpectationEntry) -
                 continue
             cut, calls = _open_at(experiment, span.at_s), _calls(experiment, *planned)
             if cut is not None and cut >= 1 and cut / calls > 1 - entry.expect.value:
-                words = f"about {cut:.3g} calls are open when {span.fault.id} begins, and it cuts them"
+                words = f"about {_count(cut)} calls are open when {span.fault.id} begins, and it cuts them"
                 bound = format_share(entry.expect.value)
                 mend = "say cohort: new here, and claim something of its own for in_flight"
-                yield Found((*path, "expect"), f"{words}; {bound} of {calls:.3g} does not allow that; {mend}")
+                yield Found((*path, "expect"), f"{words}; {bound} of {_count(calls)} does not allow that; {mend}")
 
 
 def _cuts_open(experiment: Experiment, span: Span) -> bool:
@@ -194,6 +196,10 @@ def _no_time_to_recover(experiment: Experiment, path: Path, entry: ExpectationEn
         left, wanted = format_duration(round(left_s, 3)), format_duration(entry.expect.value + held_s)
         words = f"{left} are left after {span.fault.id} heals, and this may need {wanted}"
         yield Found((*path, "expect"), f"{words}: let the timeline last longer")
+
+
+def _count(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _planned(experiment: Experiment, window: Window) -> tuple[float, float] | None:

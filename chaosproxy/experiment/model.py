@@ -57,7 +57,7 @@ def _loads(value: Any) -> Any:
 
 Expectations: TypeAlias = Annotated[
     tuple[ExpectationEntry, ...],
-    BeforeValidator(_expectations, json_schema_input_type=list[str | ExpectationEntry]),
+    BeforeValidator(_expectations, json_schema_input_type=Annotated[list[str | ExpectationEntry], Field(min_length=1)]),
     Field(min_length=1),
 ]
 
@@ -139,7 +139,7 @@ class Experiment(Section):
     """Who talks to whom."""
     load: Annotated[
         tuple[LoadSpec, ...],
-        BeforeValidator(_loads, json_schema_input_type=LoadSpec | list[LoadSpec]),
+        BeforeValidator(_loads, json_schema_input_type=LoadSpec | Annotated[list[LoadSpec], Field(min_length=1)]),
         Field(min_length=1),
     ] = (LoadSpec(),)
     """The traffic: one entry or a list."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from chaosproxy.errors import Problem
 
-_SECRET = re.compile(r"authorization|token$|api[-_]?key|secret|password|cookie", re.IGNORECASE)
+_SECRET = re.compile(
+    r"authorization|(?<!first_)(?<!inter_)(?<!prompt_)token$|api[-_]?key|secret|password|cookie", re.IGNORECASE
+)
+"""Keys whose values are never repeated; the times of a token are none."""
 _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 _TELLING = 6

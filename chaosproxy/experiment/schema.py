@@ -96,6 +96,8 @@ def _for_files(schema: Any) -> Any:
             out[key] = {name: _for_files(each) for name, each in schema[key].items()}
     if isinstance(out.get("title"), str):  # pydantic's, made of the key: it says nothing
         del out["title"]
+    if out.get("type") != "string":  # pydantic's, of the field that a validator makes: it does not fit what is written
+        out.pop("minLength", None)
     if "anyOf" in out:
         out["anyOf"] = [each for each in out["anyOf"] if each != {"type": "null"}]
     _spell_default(out)

@@ -29,7 +29,7 @@ hypothesis:
 LAB: dict[str, Any] = {
     "experiment": "v1",
     "systems": {
-        "models": {"lab": "backend", "tokens": "40", "ttft": "200ms", "inter_token": "20ms"},
+        "models": {"lab": "backend", "tokens": 40, "ttft": "200ms", "inter_token": "20ms"},
         "gateway": {"lab": "gateway", "upstreams": {"primary": "${listener.primary}"}},
     },
     "topology": {

@@ -6,6 +6,8 @@ import pytest
 
 from chaosproxy.errors import InvalidExperiment
 from chaosproxy.experiment.load_file import parse_experiment
+from chaosproxy.experiment.problems import conceal, found
+from chaosproxy.experiment.references import Filled
 from tests.experiment.files import problems_of, written
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
@@ -47,6 +49,17 @@ class TestGoldenFiles:
 
 class TestSingleMessages:
     """What no golden file shows."""
+
+    @pytest.mark.parametrize(
+        "key", ["Authorization", "x-api-key", "API_KEY", "OPENAI_TOKEN", "client_secret", "Set-Cookie"]
+    )
+    def test_a_value_beside_a_telling_key_is_not_shown(self, key: str) -> None:
+        """Whatever is wrong with it."""
+        filled = Filled({"headers": {key: "sk-1"}, "max_tokens": "ten"}, {})
+
+        assert found(("headers", key), filled) == "a value that is not shown"
+        assert conceal("got 'sk-1'", ("headers", key), filled) == "got a value that is not shown"
+        assert found(("max_tokens",), filled) == "'ten'"
 
     def test_a_long_value_is_cut_short(self) -> None:
         """One screen of words, whatever the file holds."""

@@ -36,7 +36,7 @@ class TestVariables:
     def test_the_field_decides_about_the_type(self) -> None:
         """A rate is put together from a number and its unit."""
         text = written(vars={"rps": "50", "tokens": "7"}, load={"arrival": {"rate": "${rps}/s"}})
-        text = text.replace("tokens: '40'", "tokens: ${tokens}")
+        text = text.replace("tokens: 40", "tokens: ${tokens}")
 
         experiment = parse_experiment(text, "f.yaml")
 
