@@ -45,8 +45,7 @@ def _complete(entry: str | None, given: list[str]) -> tuple[str, dict[str, str]]
     """Entry and backends, asked for where they are missing. Raises UserError with all mistakes."""
     from chaosproxy.experiment.section import is_url
 
-    asks = sys.stdin.isatty()
-    if not asks and (entry is None or not given):
+    if (entry is None or not given) and not _somebody_is_there():
         raise UserError("give --entry URL and at least one --backend NAME=URL (on a terminal, init asks for them)")
     if entry is None:
         entry = typer.prompt("URL that clients of your system call")
@@ -63,6 +62,10 @@ def _complete(entry: str | None, given: list[str]) -> tuple[str, dict[str, str]]
     if mistakes:
         raise UserError("\n".join(mistakes))
     return entry, backends
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _ask_for_backends() -> list[str]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from select import PIPE_BUF, select
+from typing import Any
+
+from chaosproxy.journal.records import AnyRecord, to_line
+from chaosproxy.lab.part import announce
 
 UNREAD_BYTES_MAX = 64 * 1024
 """What is kept for a slow reader beside the pipe itself; a line that is one too many is lost."""
@@ -30,3 +34,25 @@ class Outlet:
 
     def _has_room(self) -> bool:
         return bool(select([], [self._fd], [], 0)[1])
+
+
+class JsonVoice:
+    """The ready line, and after it the journal, on standard output."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._early: list[AnyRecord] | None = []
+
+    def ready(self, **facts: Any) -> None:
+        """Say that it listens; records that came before are told now."""
+        announce(**facts)
+        early, self._early = self._early or [], None
+        for record in early:
+            self.record(record)
+
+    def record(self, record: AnyRecord) -> None:
+        """Tell a record, not before the ready line."""
+        if self._early is None:
+            self._outlet.write(to_line(record))
+        else:
+            self._early.append(record)

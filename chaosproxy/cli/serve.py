@@ -76,17 +76,16 @@ def _voice(
 
     On a leash the reader is a program that follows the control API, so the ready line is all.
     """
-    from chaosproxy.journal.records import to_line
-    from chaosproxy.lab.part import announce
-
     if for_person:
         return _greeter(service.rules), _teller(several=len(service.listeners) > 1)
     if leash:
-        return announce, None
-    from chaosproxy.cli.outlet import Outlet
+        from chaosproxy.lab.part import announce
 
-    outlet = Outlet(sys.stdout.fileno())
-    return announce, lambda record: outlet.write(to_line(record))
+        return announce, None
+    from chaosproxy.cli.outlet import JsonVoice, Outlet
+
+    voice = JsonVoice(Outlet(sys.stdout.fileno()))
+    return voice.ready, voice.record
 
 
 def _greeter(rules: Sequence[Rule]) -> Callable[..., None]:
