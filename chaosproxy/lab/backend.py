@@ -55,7 +55,7 @@ class Backend:
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
-        return f"http://{self._host}:{self._port}"
+        return part.url_of(self._host, self._port)
 
     @property
     def stats(self) -> dict[str, Any]:

@@ -49,6 +49,11 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def url_of(host: str, port: int) -> str:
+    """``http://127.0.0.1:9001``; an IPv6 address gets its brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments(Generic[S]):
     """The command line of a part."""

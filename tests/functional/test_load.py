@@ -357,5 +357,21 @@ async def test_end_that_lingers_after_the_terminal_event_is_no_error() -> None:
     assert (call.error, call.terminal, call.text) == (None, True, call.expected)
 
 
+async def test_surplus_bytes_cost_the_connection_and_nothing_else() -> None:
+    """What a server says unasked never reaches the next call."""
+
+    async def babble(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + _chunks(FRAMES) + LAST_CHUNK)
+        await asyncio.sleep(0.02)
+        writer.write(HEAD + _chunks(FRAMES[:2]))
+        await FOR_EVER().wait()
+
+    load = {"calls": 2, "arrival": {"rate": "10/s", "process": "constant"}, "oracle": {"equals": "".join(PIECES)}}
+    async with _raw_server(babble) as url:
+        calls = await _run(_job(url, load))
+
+    assert [(call.error, call.text == call.expected) for call in calls] == [(None, True)] * 2
+
+
 async def _nothing(writer: asyncio.StreamWriter) -> None:
     """Close at once."""
