@@ -348,7 +348,7 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant("swaps frames", swaps_frames, "time.first_token"),
     mutant("snaps back", snaps_back, "time.stall", hold="2s", where="token:2"),
     mutant("drops what it delays", drops_what_it_delays, "time.inter_token", mean="1s"),
-    mutant("ends early", ends_early, "time.inter_token", mean="1s"),
+    mutant("ends early", ends_early, "time.inter_token", mean="5s"),
     mutant("has a wrong field", replaces(b'"model"', b'"modal"'), "time.inter_token"),
     mutant("never ends", never_ends, "time.stall"),
     mutant("is never neutral", delays, "time.first_token", mean="0s"),

@@ -42,6 +42,8 @@ def its_answer_is_native(fault: Fault, done: Trial) -> str | None:
     head, body = done.head, b"".join(frame.data for frame in done.frames)
     if head is None or head.status < 400:
         return f"no error status: {head}"
+    if not _is_event(body.decode()):
+        return f"not JSON: {body!r}"
     payload = json.loads(body)
     if done.case.exchange.dialect == "raw":
         return None if "error" in payload else f"no error in {body!r}"
@@ -55,7 +57,7 @@ def _openai_error(payload: dict[str, Any]) -> bool:
 
 
 def _anthropic_error(payload: dict[str, Any]) -> bool:
-    return payload["type"] == "error" and set(payload["error"]) == {"type", "message"}
+    return payload.get("type") == "error" and set(payload["error"]) == {"type", "message"}
 
 
 def open_streams_are_cut_or_late(fault: Fault, done: Trial) -> str | None:
