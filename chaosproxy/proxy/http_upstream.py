@@ -141,6 +141,8 @@ class _HttpAsking:
         self._receiver.upstream_end()
 
     async def _read_body(self, content: aiohttp.StreamReader) -> None:
+        if content.at_eof():
+            return  # an empty body; iterating over aiohttp's empty payload never ends
         async for data, _ in content.iter_chunks():
             self._heard_at = self._loop.time()
             if data:

@@ -35,7 +35,7 @@ class Limits:
     pooled_s: float = 4.0
     """How long an idle upstream connection is kept for reuse: shorter than the 5 s after which many servers close it."""
     drain_s: float = 30.0
-    """How long an upstream is still read after a fault ended the client's side, to know what it would have sent."""
+    """How long an upstream is still read after a fault ended the client's side, to count what it sends."""
     drain_bytes: int = 16 * MIB
     """The same, in bytes."""
     stop_s: float = 1.5

@@ -55,13 +55,14 @@ def bind(text: str) -> socket.socket:
     except socket.gaierror as error:
         raise PartFailed(f"cannot listen on {text}: {error.strerror}") from error
     with closing(_reusable(family, kind, proto)) as chooser:
+        bound = _reusable(family, kind, proto)
         try:
             if port == 0:  # a port that the kernel chose on its own is given up at a shutdown, an explicit one is not
                 chooser.bind(address)
                 address = chooser.getsockname()
-            bound = _reusable(family, kind, proto)
             bound.bind(address)
         except OSError as error:
+            bound.close()
             raise PartFailed(f"cannot listen on {text}: {_words(error)}") from error
     return bound
 

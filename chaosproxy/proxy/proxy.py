@@ -21,11 +21,11 @@ from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.identity import Attempts
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.http_upstream import HttpUpstream, open_session
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
-from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.surroundings import Surroundings

@@ -211,6 +211,7 @@ class Pump:
             self.account.misses[decision.rule_id] = decision.reason
             return
         self._diverged = True
+        self.account.misses.pop(decision.rule_id, None)
         if decision.rule_id not in self.account.attached:
             self.account.attached.append(decision.rule_id)
         self._chain.attach(decision.rule_id, decision.stage, self._now())

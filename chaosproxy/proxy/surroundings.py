@@ -16,8 +16,8 @@ from chaosproxy.proxy.limits import Limits
 class Surroundings:
     """``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
 
-    ``record_hit`` writes a hit at its moment, ``missed`` tells the plan that a chosen exchange was not hit, ``finished``
-    gets each account when both of its edges have ended.
+    ``record_hit`` writes a hit at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
+    ``finished`` gets each account when both of its edges have ended.
     """
 
     limits: Limits
@@ -47,7 +47,7 @@ class Surroundings:
         )
 
     def miss(self, account: Account, fault: str, reason: str) -> None:
-        """A fault that was at work did nothing; the first reason after the last hit counts."""
+        """A fault that was at work did nothing; the first reason counts."""
         if fault not in account.hit and fault not in account.misses:
             account.misses[fault] = reason
             self.missed(fault)

@@ -35,7 +35,7 @@ class Target:
         """Path and query at the upstream, in the very bytes of the request."""
         if not request_target.startswith("/"):  # absolute-form: a client that takes us for its forward proxy
             parts = urlsplit(request_target)
-            request_target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            request_target = f"/{parts.path.removeprefix('/')}" + (f"?{parts.query}" if parts.query else "")
         path = request_target.partition("?")[0]
         if path == self.base_path or path.startswith(f"{self.base_path}/"):
             return request_target
