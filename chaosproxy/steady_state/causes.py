@@ -5,6 +5,7 @@ Nothing here knows particular faults: what a fault did to an exchange is read fr
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ class Cause:
 
 
 UNTOUCHED = "no fault of ours was involved"
+SILENCE_S = 1.0
+"""A connection that broke after a longer silence was silent, above all."""
 _HOW = {
     "event": "an error event",
     "connect": "a refused connection",
@@ -84,8 +87,8 @@ def too_early(history: History, story: Story) -> Cause | None:
     earlier, later = pairs[0]
     asked_s, told_at = earlier.sent.retry_after_s or 0.0, earlier.sent.head_at or earlier.began_at
     blame = _blame_on(history, story, earlier)
-    words = f"came back to {earlier.listener} before the Retry-After that it had been told: {blame}, with Retry-After"
-    return Cause(f"{words} {asked_s:g} s, and the gateway did not wait for it", later.began_at - told_at)
+    words = f"came back to {earlier.listener} after {{most}} or less: {blame} with Retry-After {asked_s:g} s"
+    return Cause(f"{words}, and the gateway did not wait for it", later.began_at - told_at)
 
 
 # ------------------------------------------------------------------------------------------- what faults did to whom
@@ -99,9 +102,7 @@ def _did(exchange: ExchangeRecord) -> str:
     if sent.error_event and not received.error_event:
         return f"put an error event into {whose}'s stream"
     if sent.ended in ("fin", "reset"):
-        return (
-            f"broke {whose}'s answer off" if sent.first_content_at is not None else f"broke the connection to {whose}"
-        )
+        return _broke(exchange)
     if sent.first_content_at is None and not sent.text.chars and not (sent.terminal or sent.finish):
         return f"answered for {whose} with nothing" if sent.ended == "end" else f"kept {whose} silent"
     if sent.ended != "end":
@@ -111,6 +112,14 @@ def _did(exchange: ExchangeRecord) -> str:
     if sent.text != received.text:
         return f"changed the text of {whose}'s answer"
     return f"acted on {whose}'s answer"
+
+
+def _broke(exchange: ExchangeRecord) -> str:
+    sent, whose = exchange.sent, exchange.listener
+    if sent.first_content_at is not None:
+        return f"broke {whose}'s answer off"
+    silent_s = (sent.end_at or exchange.began_at) - exchange.began_at
+    return f"kept {whose} silent" if silent_s >= SILENCE_S else f"broke the connection to {whose}"
 
 
 def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -> str:
@@ -130,8 +139,11 @@ def _blame(history: History, story: Story) -> str:
 
 def _blame_all(history: History, story: Story) -> str:
     """What faults did to every exchange of the call that they hit."""
-    told = [_blame_on(history, story, exchange) for exchange in story.exchanges if story.hits_on(exchange)]
-    return ", ".join(dict.fromkeys(told)) or UNTOUCHED
+    deeds: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for exchange in story.exchanges:
+        if hits := story.hits_on(exchange):
+            deeds[named(history, (hit.fault for hit in hits))][_did(exchange)] = None
+    return ", ".join(f"{faults} {' and '.join(did)}" for faults, did in deeds.items()) or UNTOUCHED
 
 
 # ---------------------------------------------------------------------------------------- answers passed off as whole
