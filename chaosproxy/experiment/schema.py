@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.faults import CATALOGUE
-from chaosproxy.units import Duration, Rate, Share, format_duration, format_rate, format_share
+from chaosproxy.units import Duration, Hold, Rate, Share, format_duration, format_hold, format_rate, format_share
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -27,6 +27,7 @@ _SCALAR = ["string", "number", "boolean"]
 _FORMATS: Mapping[str, Callable[[float], str]] = MappingProxyType(
     {
         TypeAdapter(Duration).json_schema()["pattern"]: format_duration,
+        TypeAdapter(Hold).json_schema()["pattern"]: format_hold,
         TypeAdapter(Share).json_schema()["pattern"]: format_share,
         TypeAdapter(Rate).json_schema()["pattern"]: format_rate,
     }
