@@ -17,7 +17,7 @@ from chaosproxy.errors import InvalidExperiment, Problem
 
 MAX_CHARACTERS = 256 * 1024
 """Size of a file."""
-MAX_NODES = 20_000
+MAX_NODES = 5_000
 """Values in a file, after aliases are expanded (a "billion laughs" file ends here)."""
 MAX_DEPTH = 24
 """Nesting of mappings and lists."""
@@ -72,11 +72,18 @@ class Document:
 
         A short form (``- success >= 95%``) has none of the keys of the long one: they are left out of the path.
         """
-        while path and isinstance(value_at(self.plain(), path[:-1]), str):
-            path = path[:-1]
+        path = self._written(path)
         key, value = self._places(path)
         place = key if at_key else value
         return Problem(self.source, place.line, place.column, dotted(path), message)
+
+    def _written(self, path: Path) -> Path:
+        node: Node | None = self.root
+        for length, step in enumerate(path):
+            if node is None or isinstance(node.value, str):
+                return path if node is None else path[:length]
+            node = _entry(node, step)
+        return path
 
     def _places(self, path: Path) -> tuple[Place, Place]:
         """Where the entry at ``path`` begins (the key of a mapping, the item of a list), and where its value does."""
