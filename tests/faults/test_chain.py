@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chaosproxy.events import AT_HEAL, RAW, Abort, Cut, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import (
+    AT_HEAL,
+    RAW,
+    Abort,
+    Cut,
+    End,
+    Frame,
+    Heal,
+    Hit,
+    Incoming,
+    Miss,
+    Outgoing,
+    Tick,
+    Travelling,
+)
 from chaosproxy.faults.chain import Chain, Report, run_through
 
 
