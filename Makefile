@@ -72,6 +72,10 @@ LOCK = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python
 drill: setup ## Set everything up and run the first experiment
 	$(BIN)/chaosproxy run experiments/first-drill.yaml
 
+.PHONY: reference
+reference: setup ## Write docs/reference/ from the models
+	$(BIN)/python -m scripts.generate_reference
+
 .PHONY: bench
 bench: setup ## Measure the data plane
 	$(BIN)/python -m benchmarks.data_plane

@@ -8,9 +8,14 @@ import typer
 
 
 def faults(
-    name: Annotated[str | None, typer.Argument(help="A fault, such as sse.drop.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A fault, such as sse.drop.", show_default=False)
+    ] = None,
     symptom: Annotated[
-        str | None, typer.Option(help='Find faults by what the client sees: "stops in the middle".', show_default=False)
+        str | None,
+        typer.Option(
+            metavar="TEXT", help='Find faults by what the client sees: "stops in the middle".', show_default=False
+        ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -13,14 +13,14 @@ from chaosproxy.errors import UserError
 
 def init(
     entry: Annotated[
-        str | None, typer.Option(help="URL that clients of the system under test call.", show_default=False)
+        str | None, typer.Option(metavar="URL", help="What clients of the system under test call.", show_default=False)
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=URL of an LLM backend that the system calls; repeat it.", show_default=False),
+        typer.Option(metavar="NAME=URL", help="An LLM backend that the system calls; repeat it.", show_default=False),
     ] = None,
-    model: Annotated[str, typer.Option(help="Model that the calls ask for.")] = "gpt-4o-mini",
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path("drill.yaml"),
+    model: Annotated[str, typer.Option(metavar="NAME", help="Model that the calls ask for.")] = "gpt-4o-mini",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write.")] = Path("drill.yaml"),
     *,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:

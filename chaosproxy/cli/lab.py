@@ -9,11 +9,13 @@ import typer
 
 app = typer.Typer(help="Start a mock LLM backend or a gateway to drill on.", no_args_is_help=True)
 
-Listen = Annotated[str, typer.Option(help="Address; port 0 picks a free one.")]
+Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address; port 0 picks a free one.")]
 Leash = Annotated[bool, typer.Option("--leash", help="End when standard input closes.", hidden=True)]
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(help="Settings; docs/reference/lab.md has all.", metavar="[KEY=VALUE]...", show_default=False),
+    typer.Argument(
+        help="Settings, as under systems: of an experiment file.", metavar="[KEY=VALUE]...", show_default=False
+    ),
 ]
 
 
@@ -36,9 +38,10 @@ def backend(settings: Settings = None, listen: Listen = "127.0.0.1:8000", *, lea
 def gateway(
     settings: Settings = None,
     upstream: Annotated[
-        list[str] | None, typer.Option(help="NAME=URL, in order of preference; repeat it.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="In order of preference; repeat it.", show_default=False),
     ] = None,
-    profile: Annotated[str, typer.Option(help="resilient or naive.")] = "resilient",
+    profile: Annotated[str, typer.Option(metavar="NAME", help="resilient or naive.")] = "resilient",
     listen: Listen = "127.0.0.1:8080",
     *,
     leash: Leash = False,

@@ -10,9 +10,13 @@ from chaosproxy.cli.run import Define
 
 
 def plan(
-    file: Annotated[str, typer.Argument(help="An experiment file, or the name of a shipped one (first-drill).")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="An experiment file, or the name of a shipped one (first-drill).")
+    ],
     define: Define = None,
-    seed: Annotated[int | None, typer.Option(help="The seed of the run.", min=0, show_default=False)] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The seed of the run.", min=0, show_default=False)
+    ] = None,
 ) -> None:
     """Check an experiment and print its timeline, expected hits and samples; starts and injects nothing.
 

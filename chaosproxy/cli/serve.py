@@ -18,29 +18,42 @@ if TYPE_CHECKING:
 def serve(
     listen: Annotated[
         str | None,
-        typer.Option(envvar="CHAOSPROXY_LISTEN", help="HOST:PORT; port 0 picks a free one. [default: 127.0.0.1:9001]"),
+        typer.Option(
+            envvar="CHAOSPROXY_LISTEN",
+            metavar="HOST:PORT",
+            help="Address; port 0 picks a free one. [default: 127.0.0.1:9001]",
+        ),
     ] = None,
     upstream: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_UPSTREAM", help="URL of the backend; a path in it comes first.")
+        str | None,
+        typer.Option(envvar="CHAOSPROXY_UPSTREAM", metavar="URL", help="URL of the backend; a path in it comes first."),
     ] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="'NAME setting=value share=20% match.stream=true'; repeat it.")
+        list[str] | None,
+        typer.Option(metavar="'NAME KEY=VALUE...'", help="Such as 'sse.drop each=7 share=20%'; repeat it."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(envvar="CHAOSPROXY_SEED", min=0, help="Of all chance. [default: random, printed]")
+        int | None,
+        typer.Option(envvar="CHAOSPROXY_SEED", metavar="N", min=0, help="Of all chance. [default: random, printed]"),
     ] = None,
     config: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_CONFIG", help="A YAML file with several listeners.")
+        str | None, typer.Option(envvar="CHAOSPROXY_CONFIG", metavar="FILE", help="A YAML file with several listeners.")
     ] = None,
     control: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_CONTROL", help="HOST:PORT of the control API.")
+        str | None, typer.Option(envvar="CHAOSPROXY_CONTROL", metavar="HOST:PORT", help="Address of the control API.")
     ] = None,
     token_file: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_TOKEN_FILE", help="File with the control API's token.")
+        str | None,
+        typer.Option(envvar="CHAOSPROXY_TOKEN_FILE", metavar="FILE", help="File with the control API's token."),
     ] = None,
-    journal: Annotated[str | None, typer.Option(envvar="CHAOSPROXY_JOURNAL", help="File for the journal.")] = None,
+    journal: Annotated[
+        str | None, typer.Option(envvar="CHAOSPROXY_JOURNAL", metavar="FILE", help="File for the journal.")
+    ] = None,
     ca: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_CA", help="PEM file of authorities to trust beside the system's.")
+        str | None,
+        typer.Option(
+            envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."
+        ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,

@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 class Settings(BaseModel):
-    """Frozen, and strict about unknown keys."""
+    """Frozen, strict about unknown keys; the docstrings of fields become descriptions in the JSON Schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 def _for_every_model(value: Any) -> Any:

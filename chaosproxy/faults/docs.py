@@ -35,12 +35,16 @@ _FILLER = """a an and as at be before but by comes for from get gets goes has i 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its name as users write it, what may stand there, its default as text and what it does."""
+    """One setting: its name as users write it, what may stand there, its default as text and what it does.
+
+    ``example`` is a value that stands for the others, where there is one.
+    """
 
     name: str
     type: str
     default: str
     doc: str
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,13 @@ def find_symptom(text: str) -> list[FaultDoc]:
 
 
 def _setting(name: str, schema: dict[str, Any], default: Any) -> Setting:
-    return Setting(name, _type_words(schema), _default_words(default), _line(schema.get("description", "")))
+    doc = _line(schema.get("description", ""))
+    return Setting(name, _type_words(schema), _default_words(default), doc, _example(schema))
+
+
+def _example(schema: dict[str, Any]) -> str:
+    choices = [schema, *schema.get("anyOf", ())]
+    return next((str(choice["examples"][0]) for choice in choices if "examples" in choice), "")
 
 
 def _type_words(schema: dict[str, Any]) -> str:
@@ -91,7 +101,7 @@ def _type_words(schema: dict[str, Any]) -> str:
         return " | ".join(schema["enum"])
     if "const" in schema:
         return str(schema["const"])
-    if examples := schema.get("examples"):
+    if schema.get("type") == "string" and (examples := schema.get("examples")):
         return f"such as {' or '.join(examples)}"
     if schema.get("type") == "array":
         return f"list of {_type_words(schema['items'])}"

@@ -19,7 +19,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 class Model(BaseModel):
     """Frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Match(Model):
@@ -29,11 +29,17 @@ class Match(Model):
     """
 
     path: str | None = None
+    """Of the request, without its query."""
     method: str | None = None
+    """Such as POST."""
     model: str | None = None
+    """The model that the request asks for."""
     dialect: str | None = None
+    """``openai.chat``, ``anthropic.messages`` or ``raw``."""
     stream: Flag | None = None
+    """Whether a streamed answer is asked for."""
     header: dict[str, str] = Field(default_factory=dict)
+    """Globs by name of a header field."""
     first: PositiveInt | None = None
     """Only the first N."""
     skip: Annotated[int, Field(ge=0)] | None = None
@@ -90,7 +96,9 @@ class Flap(Model):
     """Down for a while (the fault acts), up for a while (it does not), again and again; it starts down."""
 
     down: Annotated[Duration, Field(gt=0)]
+    """How long the fault acts."""
     up: Annotated[Duration, Field(gt=0)]
+    """How long it does not."""
 
 
 def free_id(fault_type: str, taken: Container[str]) -> str:

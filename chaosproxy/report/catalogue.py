@@ -23,7 +23,7 @@ def overview(docs: Sequence[FaultDoc], width: int | None) -> str:
     blocks = []
     by_room = sorted(docs, key=lambda doc: list(ROOMS).index(doc.room))
     for room, members in groupby(by_room, key=lambda doc: doc.room):
-        blocks.append(f"{room}: {ROOMS[room]}\n" + _rows([(doc.name, _plain(doc.summary)) for doc in members], width))
+        blocks.append(f"{room}: {ROOMS[room]}\n" + _rows([(doc.name, plain(doc.summary)) for doc in members], width))
     return "\n\n".join(blocks)
 
 
@@ -37,7 +37,7 @@ def explanation(doc: FaultDoc, width: int | None) -> str:
     flag, entry = examples(doc)
     parts = [
         f"{doc.name} ({doc.room}: {ROOMS[doc.room]})",
-        "\n".join(_wrapped(_plain(text), width) for text in (doc.summary, doc.detail) if text),
+        "\n".join(_wrapped(plain(text), width) for text in (doc.summary, doc.detail) if text),
         indent(doc.timeline, "  "),
         f"the client sees\n{_wrapped(doc.symptom, width, '  ')}",
         f"settings\n{_settings(doc.settings, width)}" if doc.settings else "no settings",
@@ -51,26 +51,27 @@ def examples(doc: FaultDoc) -> tuple[str, str]:
     """The fault as a ``--fault`` and as an entry of an experiment file, with its first setting that has a value."""
     sample = next(((setting.name, value) for setting in doc.settings if (value := _sample(setting))), None)
     flag = " ".join([doc.name, *([f"{sample[0]}={sample[1]}"] if sample else [])])
-    do = f"type: {doc.name}" + (f', {sample[0]}: "{sample[1]}"' if sample else "")
+    do = f"type: {doc.name}" + (f", {sample[0]}: {_scalar(sample[1])}" if sample else "")
     return flag, f"- {{target: primary, at: 5s, lasts: 10s, do: {{{do}}}}}"
 
 
-def _sample(setting: Setting) -> str | None:
-    """The default, else a value that the type names."""
+def _sample(setting: Setting) -> str:
+    """A telling value: the default, an example, or the first of several words; nothing when there is none."""
     if setting.default not in ("", "0", "true", "false"):
         return setting.default
-    if match := re.match(r"such as (\S+)", setting.type):
-        return match[1]
-    if match := re.fullmatch(r"(?:whole )?number >=? (\d+).*", setting.type):
-        return match[1]
-    return setting.type.partition(" | ")[0] if " | " in setting.type else None
+    return setting.example or (setting.type.partition(" | ")[0] if " | " in setting.type else "")
+
+
+def _scalar(text: str) -> str:
+    """As YAML wants it."""
+    return text if re.fullmatch(r"[\w.]+", text) else f'"{text}"'
 
 
 def _settings(settings: Sequence[Setting], width: int | None) -> str:
     blocks = []
     for setting in settings:
         default = f"default {setting.default}" if setting.default else "not set"
-        blocks.append(f"  {setting.name}: {setting.type} ({default})\n{_wrapped(_plain(setting.doc), width, '      ')}")
+        blocks.append(f"  {setting.name}: {setting.type} ({default})\n{_wrapped(plain(setting.doc), width, '      ')}")
     return "\n".join(blocks)
 
 
@@ -89,6 +90,6 @@ def _wrapped(text: str, width: int | None, margin: str = "") -> str:
     return fill(text, width, initial_indent=margin, subsequent_indent=margin) if width else margin + text
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without the marks of a docstring and its pointers into our notes."""
     return re.sub(r" \(wire\.md[^)]*\)", "", text).replace("``", "")

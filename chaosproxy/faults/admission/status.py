@@ -34,7 +34,7 @@ class HttpStatus(Fault):
     timeline: ClassVar[str] = "client    ask\nupstream  (not asked)\nclient    503 body end"
     no_neutral: ClassVar[str | None] = "it always answers instead of the upstream"
 
-    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    status: Annotated[int, Field(ge=400, le=599, examples=[503])] | None = None
     """The status code; 503 without a flavour, else the flavour's own."""
     error_type: str | None = None
     """The ``type`` in the body; None: what the provider sends with this status."""

@@ -1,0 +1,221 @@
+"""Writes docs/reference/ from the models: ``make reference``. Nobody edits those pages; a test compares them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from typer.testing import CliRunner
+
+from chaosproxy.cli.app import app
+from chaosproxy.experiment.schema import json_schema
+from chaosproxy.faults.docs import FaultDoc, catalogue
+from chaosproxy.report.catalogue import ROOMS, examples, plain
+
+Schema: TypeAlias = dict[str, Any]
+
+DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
+NOTE = "<!-- Made by `make reference` from the models; edit those. -->\n"
+COMMANDS = (
+    ("demo",),
+    ("serve",),
+    ("run",),
+    ("plan",),
+    ("check",),
+    ("explain",),
+    ("faults",),
+    ("init",),
+    ("schema",),
+    ("lab", "backend"),
+    ("lab", "gateway"),
+)
+
+
+def pages() -> dict[str, str]:
+    """Text by file name."""
+    texts = {"faults.md": _faults(), "experiment-file.md": _experiment_file(), "command-line.md": _command_line()}
+    return {name: f"{NOTE}\n{text.rstrip()}\n" for name, text in texts.items()}
+
+
+def main() -> int:
+    """Write all pages; the exit code."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (DIRECTORY / name).write_text(text, encoding="utf-8")
+        print(f"wrote {DIRECTORY.name}/{name}")
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------- faults
+
+
+def _faults() -> str:
+    docs = sorted(catalogue(), key=lambda doc: list(ROOMS).index(doc.room))
+    lines = ["# Faults", "", "`chaosproxy faults NAME` prints the same on a terminal.", ""]
+    lines += ["| fault | what it does | what the client sees |", "|---|---|---|"]
+    for room, members in groupby(docs, key=lambda doc: doc.room):
+        lines.append(f"| **{room}** | *{ROOMS[room]}* | |")
+        lines += [
+            f"| [`{doc.name}`](#{_anchor(doc.name)}) | {_cell(doc.summary)} | {_cell(doc.symptom)} |" for doc in members
+        ]
+    lines += [line for doc in docs for line in _fault(doc)]
+    return "\n".join(lines)
+
+
+def _fault(doc: FaultDoc) -> Iterator[str]:
+    flag, entry = examples(doc)
+    yield from ("", f"## {doc.name}", "", plain(doc.summary))
+    if doc.detail:
+        yield from ("", plain(doc.detail))
+    yield from ("", "```text", doc.timeline, "```", "", f"The client sees: {plain(doc.symptom)}.")
+    if doc.settings:
+        yield from ("", "| setting | value | default | |", "|---|---|---|---|")
+        for setting in doc.settings:
+            default = f"`{setting.default}`" if setting.default else ""
+            yield f"| `{setting.name}` | {_cell(setting.type)} | {default} | {_cell(setting.doc)} |"
+    yield from ("", f"`--fault '{flag}'`, or under `faults` of an experiment:", "", "```yaml", entry, "```")
+
+
+# ----------------------------------------------------------------------------------------------------- experiment file
+
+
+def _experiment_file() -> str:
+    schema = json_schema()
+    lines = [
+        "# The experiment file: every key",
+        "",
+        "Unknown keys are refused. Times need a unit (`250ms`, `2s`, `3m`), shares a `%`, rates a `/s`. Any value may",
+        "be `${name}` (a variable of `vars`, `-D name=value` overrides it) or `${env:NAME:-default}`.",
+        "`chaosproxy schema` prints the JSON Schema, [definitions.md](../definitions.md) defines the measures.",
+    ]
+    paths = _paths(schema)
+    sections = [
+        ("The top of the file", schema),
+        *((f"`{path}`", schema["$defs"][name]) for name, path in paths.items()),
+    ]
+    return "\n".join([*lines, *(line for heading, model in sections for line in _section(heading, model, paths))])
+
+
+def _paths(schema: Schema) -> dict[str, str]:
+    """Where in the file each definition is described: at the first path that leads to it, the shortest counting."""
+    definitions: Schema = schema["$defs"]
+    paths: dict[str, str] = {}
+    level = [("", schema)]
+    while level:
+        found = [
+            (f"{path}.{key}".lstrip(".") + suffix, name)
+            for path, model in level
+            for key, value in model["properties"].items()
+            for suffix, name in _inside(value)
+            if "properties" in definitions[name] and name != "Fault"
+        ]
+        new = {name: path for path, name in reversed(found) if name not in paths}
+        level = [(path, definitions[name]) for name, path in reversed(new.items())]
+        paths.update(reversed(new.items()))
+    order = list(schema["properties"])
+    told = {name: path + _which(path, definitions[name], paths) for name, path in paths.items()}
+    return dict(sorted(told.items(), key=lambda item: order.index(item[1].replace("[", ".").split(".")[0])))
+
+
+def _which(path: str, model: Schema, paths: dict[str, str]) -> str:
+    """What tells this mapping from others that may stand at the same place."""
+    if list(paths.values()).count(path) < 2:
+        return ""
+    constant = next((f"{key}: {value['const']}" for key, value in model["properties"].items() if "const" in value), "")
+    return f" with {constant or model['required'][0]}"
+
+
+def _section(heading: str, model: Schema, paths: dict[str, str]) -> Iterator[str]:
+    """The keys of one mapping."""
+    yield from ("", f"## {heading}", "", plain(model.get("description", "")))
+    yield from ("", "| key | value | default | |", "|---|---|---|---|")
+    for key, value in model["properties"].items():
+        meaning = _cell(value.get("description", ""))
+        default = _spelled(value.get("default", "")) if "Default:" not in meaning else ""
+        needed = " (required)" if key in model.get("required", ()) else ""
+        yield f"| `{key}`{needed} | {_cell(_words(value, paths))} | {f'`{default}`' if default else ''} | {meaning} |"
+
+
+def _inside(schema: Schema, suffix: str = "") -> Iterator[tuple[str, str]]:
+    """The definitions that a value may follow, and how its path goes on to them."""
+    if "$ref" in schema:
+        yield suffix, schema["$ref"].rpartition("/")[2]
+    for choice in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from _inside(choice, suffix)
+    for key, further in (("then", ""), ("items", "[]"), ("additionalProperties", ".NAME")):
+        if isinstance(schema.get(key), dict):
+            yield from _inside(schema[key], suffix + further)
+
+
+def _words(schema: Schema, paths: dict[str, str]) -> str:
+    """What may stand there."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        told = {"reference": "", "Fault": "[a fault](faults.md)"}
+        return told[name] if name in told else f"[mapping](#{_anchor(paths[name])})"
+    if "anyOf" in schema and "properties" not in schema:
+        return " or ".join(dict.fromkeys(words for choice in schema["anyOf"] if (words := _words(choice, paths))))
+    if "enum" in schema:
+        return " or ".join(f"`{each}`" for each in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "examples" in schema:
+        return "such as " + " or ".join(f"`{each}`" for each in schema["examples"])
+    if "items" in schema:
+        return f"list of {_words(schema['items'], paths)}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        inner = schema["additionalProperties"]
+        choices = [_words({"$ref": f"#/$defs/{name}"}, paths) for _, name in _inside(inner) if name != "reference"]
+        return f"NAME: {' or '.join(choices) or _words(inner, paths)}"
+    return _scalar(schema)
+
+
+def _scalar(schema: Schema) -> str:
+    names = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "object": "mapping"}
+    kind = schema.get("type")
+    signs = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="))
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in signs if abs(schema.get(key, 1e18)) < 1e18]
+    return " ".join([names.get(kind, "text") if isinstance(kind, str) else "text", *bounds])
+
+
+def _spelled(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+EXIT_CODES = """\
+| exit code | |
+|---|---|
+| 0 | held; the command did what it was asked |
+| 1 | deviated: an expectation does not hold |
+| 2 | a wrong file, flag or variable |
+| 3 | inconclusive (`--inconclusive=warn` makes it 0) |
+| 4 | aborted by a condition of the file |
+| 5 | error: a busy port, a part that crashed, a heal that was not verified |
+| 130, 143 | interrupted, terminated; healed first |"""
+
+
+def _command_line() -> str:
+    lines = ["# The command line", "", EXIT_CODES]
+    for command in COMMANDS:
+        said = CliRunner(env={"COLUMNS": "100"}).invoke(app, [*command, "--help"], prog_name="chaosproxy")
+        lines += ["", f"## chaosproxy {' '.join(command)}", "", "```text", said.output.rstrip(), "```"]
+    return "\n".join(lines)
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w -]", "", heading).replace(" ", "-").lower()
+
+
+def _cell(text: str) -> str:
+    return plain(" ".join(text.split())).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
