@@ -19,6 +19,16 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # `chaosproxy schema | head`: typer's 1 would say deviated
-            sys.exit(0)
-        raise
+        sys.exit(_code(ended))
+
+
+def _code(ended: SystemExit) -> str | int | None:
+    """Two ends for which typer says 1, which would mean that an experiment deviated."""
+    import typer
+
+    match ended.__context__:
+        case BrokenPipeError():  # `chaosproxy schema | head`
+            return 0
+        case typer.Abort():  # Ctrl-C at a question
+            return 130
+    return ended.code

@@ -7,11 +7,13 @@ import resource
 import subprocess
 import sys
 from subprocess import PIPE
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
+import typer
 
 from chaosproxy import __version__
+from chaosproxy.cli import init
 from chaosproxy.errors import PartFailed
 from tests.cli.command import chaosproxy
 
@@ -61,6 +63,14 @@ def test_foreseen_ends_have_exit_codes_and_no_traceback(error: BaseException, co
     assert said.code == code
     assert "Traceback" not in said.err
     assert str(error) in said.err
+
+
+def test_ctrl_c_at_a_question_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, not typer's 1, which means that an experiment deviated."""
+    monkeypatch.setattr(init, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr("typer.prompt", Mock(side_effect=typer.Abort))
+
+    assert chaosproxy("init").code == 130
 
 
 @pytest.mark.e2e
