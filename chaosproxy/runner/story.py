@@ -36,6 +36,8 @@ CHECK_EACH_S = 0.25
 """How often abort conditions look at the records."""
 CLEAR_WITHIN_S = 3.0
 """How long the proxy may take to confirm that nothing is active; after that its leases have to do it."""
+OVERDUE_S = 0.1
+"""A fault that began late, after another one, is ended so long after the time at which all must be over."""
 FIRST_FAULT_SLACK_S = 0.01
 """A file without a gate is checked so long before its first fault."""
 
@@ -129,13 +131,11 @@ class Story:
 
     async def _play(self, conductor: Conductor) -> End:
         cues = cues_of(self._experiment)
-        await until(self._origin - self._experiment.timeline.warmup)
-        self._mark("warmup")
-        await until(self._origin)
-        self._mark("origin")
+        await self._reach("warmup", -self._experiment.timeline.warmup)
+        await self._reach("origin", 0.0)
         if reasons := await self._gate(cues):
             return End("gate", "; ".join(reasons))
-        return await first_of(self._until_over(), conductor.play(cues, self._origin))
+        return await first_of(self._until_over(conductor), conductor.play(cues, self._origin))
 
     async def _gate(self, cues: list[Cue]) -> list[str]:
         if self._experiment.gate is not None:
@@ -150,10 +150,18 @@ class Story:
         self.record(Gate(at=time.monotonic(), held=not reasons, reasons=reasons))
         return reasons
 
-    async def _until_over(self) -> End:
-        await until(self._origin + self._experiment.timeline.lasts)
-        self._mark("over")
+    async def _until_over(self, conductor: Conductor) -> End:
+        timeline = self._experiment.timeline
+        await until(self._origin + min(timeline.faults_end_s + OVERDUE_S, timeline.lasts))
+        await conductor.heal()
+        await self._reach("over", timeline.lasts)
         return End("completed")
+
+    async def _reach(self, mark: str, after_origin_s: float) -> None:
+        """Wait for a planned moment and mark it as planned: the load goes by the same times."""
+        at = self._origin + after_origin_s
+        await until(at)
+        self.record(Mark(name=mark, at=at))
 
     async def _abort_met(self) -> End:
         while True:
@@ -169,7 +177,7 @@ class Story:
                 await (self._loading.drained() if end.how in ("completed", "gate") else self._loading.stop())
             except PartFailed as error:
                 self._trouble("load", str(error))
-            self._mark("drained")
+            self.record(Mark(name="drained", at=time.monotonic()))
         if self._conductor is not None:
             self._verify(end, quiet)
             await self._proxy.stop()
@@ -201,9 +209,6 @@ class Story:
         if self._conductor is not None:
             self._conductor.notice(record)
         self._on_record(record)
-
-    def _mark(self, name: str) -> None:
-        self.record(Mark(name=name, at=time.monotonic()))
 
     def _trouble(self, part: str, words: str) -> None:
         self.record(Trouble(at=time.monotonic(), part=part, detail=words))
