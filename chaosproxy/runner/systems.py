@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Systems:
     async def _start_command(self, name: str, system: Command) -> str:
         port = _free_port()
         facts = {**self._facts, "port": str(port)}
-        env = {**os.environ, **{key: fill(value, facts) for key, value in system.env.items()}}
+        env = {**os.environ, "PATH": _path(), **{key: fill(value, facts) for key, value in system.env.items()}}
         command = [fill(word, facts) for word in system.command]
         part = await Part.start_command(name, command, self._directory, env)
         self._keep(part)
@@ -159,6 +160,11 @@ async def _listens(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+def _path() -> str:
+    """Programs of our own environment are found even when it is not activated."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _free_port() -> int:
