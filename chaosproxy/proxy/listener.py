@@ -11,7 +11,9 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
+
+import structlog
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
@@ -19,7 +21,11 @@ from chaosproxy.proxy.client_wire import reset
 from chaosproxy.proxy.connection import Connection, Receive, Server, Slammed, TurnedAway
 from chaosproxy.proxy.limits import Limits
 
+log = structlog.get_logger()
+
 BACKLOG = 1024
+ACCEPT_AGAIN_S = 0.1
+"""Pause after a connection could not be accepted."""
 SHUTDOWN_S = 0.1
 """How long connections that were aborted may take to end."""
 
@@ -99,7 +105,9 @@ class Listener:
         self._has_room = has_room
         self._on_slam = on_slam
         self._gate: Gate | None = None
-        self._serving: asyncio.Task[asyncio.Server] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._opening: set[asyncio.Task[Any]] = set()
         self._socket = bind(spec.listen)
         host, port = self._socket.getsockname()[:2]
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -127,38 +135,54 @@ class Listener:
 
     def close_idle(self) -> None:
         """Accept no more, and end connections as soon as they are idle."""
-        self._stop_serving()
+        self._stop_accepting()
         self._end_idle(Gate.REFUSE)
 
     async def close(self) -> None:
         """Stop accepting, and end all connections."""
-        self._stop_serving()
-        self._socket.close()
+        if self._socket.fileno() != -1:
+            self._stop_accepting()
+            self._socket.close()
         for connection in self.http.connections:
             if connection.transport is not None:
                 connection.transport.abort()
         await self.http.shutdown(timeout=SHUTDOWN_S)
 
     def _listen(self) -> None:
-        """The kernel accepts at once, the loop a moment later."""
-        loop = asyncio.get_running_loop()
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
             raise PartFailed(f"cannot listen on {self._address}: {_words(error)}") from error
-        self._serving = loop.create_task(loop.create_server(self._protocol, sock=self._socket.dup(), backlog=BACKLOG))
+        self._loop.add_reader(self._socket, self._accept)
 
-    def _stop_serving(self) -> None:
-        serving, self._serving = self._serving, None
-        if serving is not None:
-            serving.add_done_callback(lambda done: done.result().close())
+    def _stop_accepting(self) -> None:
+        self._loop.remove_reader(self._socket)
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     def _refuse(self) -> None:
-        self._stop_serving()
+        self._stop_accepting()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # or anybody could bind it too
+
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                accepted, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # no file descriptor is left, or the client is gone already
+                log.warning("accept_failed", listener=self.spec.name, error=_words(error))
+                self._stop_accepting()
+                self._pause = self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
+                return
+            accepted.setblocking(False)  # noqa: FBT003 - the name of the method says it
+            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, accepted))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
 
     def _end_idle(self, gate: Gate) -> None:
         for handler in self.http.connections:

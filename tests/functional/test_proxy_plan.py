@@ -201,6 +201,20 @@ async def test_a_refusing_port_refuses_and_comes_back() -> None:
         idle.close()
 
 
+async def test_a_port_may_refuse_from_the_first_moment() -> None:
+    """Also when the gate closes and opens faster than the loop can begin to accept."""
+    async with bench(answers(plain(b"{}"))) as at:
+        for _ in range(2):
+            apply(at, {"type": "conn.refuse"})
+            at.proxy.clear()
+        apply(at, {"type": "conn.refuse"})
+        for _ in range(3):
+            with pytest.raises(ConnectionRefusedError):
+                await Client.connect(at.url)
+        at.proxy.clear()
+        assert (await call(at.url, ask())).status == 200
+
+
 async def test_a_resetting_gate_accepts_and_resets() -> None:
     """Each such connection is a hit without an exchange."""
     async with bench(answers(plain(b"{}"))) as at:
@@ -350,8 +364,8 @@ async def test_nothing_is_left_after_many_exchanges() -> None:
             await call(at.url, ask())
         await at.journal.until(lambda journal: at.proxy.open_exchanges == 0)
         async with asyncio.timeout(5):
-            while len(asyncio.all_tasks()) > tasks + 2 or descriptors() > files + 2:
-                await asyncio.sleep(0.02)  # noqa: ASYNC110 - the kernel sends no event
+            while len(asyncio.all_tasks()) > tasks + 2 or descriptors() > files + 2:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.02)
 
 
 def _edges(journal: Journal) -> list[str]:
