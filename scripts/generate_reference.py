@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from typer.testing import CliRunner
 
 from chaosproxy.cli.app import app
-from chaosproxy.experiment.schema import json_schema
+from chaosproxy.experiment.schema import json_schema, proxies_schema
 from chaosproxy.faults.docs import FaultDoc, catalogue
 from chaosproxy.report.catalogue import ROOMS, examples, plain
 
@@ -37,7 +37,12 @@ COMMANDS = (
 
 def pages() -> dict[str, str]:
     """Text by file name."""
-    texts = {"faults.md": _faults(), "experiment-file.md": _experiment_file(), "command-line.md": _command_line()}
+    texts = {
+        "faults.md": _faults(),
+        "experiment-file.md": _file(EXPERIMENT_FILE, json_schema()),
+        "proxies-file.md": _file(PROXIES_FILE, proxies_schema()),
+        "command-line.md": _command_line(),
+    }
     return {name: f"{NOTE}\n{text.rstrip()}\n" for name, text in texts.items()}
 
 
@@ -80,24 +85,39 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
     yield from ("", f"`--fault '{flag}'`, or under `faults` of an experiment:", "", "```yaml", entry, "```")
 
 
-# ----------------------------------------------------------------------------------------------------- experiment file
+# --------------------------------------------------------------------------------------------------------------- files
+
+EXPERIMENT_FILE = """\
+# The experiment file: every key
+
+Unknown keys are refused. Times need a unit (`250ms`, `2s`, `3m`), shares a `%`, rates a `/s`. Any value may be
+`${name}` (a variable of `vars`, `-D name=value` overrides it) or `${env:NAME:-default}`.
+`chaosproxy schema` prints the JSON Schema, [definitions.md](../definitions.md) defines the measures."""
+
+PROXIES_FILE = """\
+# The proxies file: every key
+
+Several listeners in one process: `chaosproxy serve --config proxies.yaml`. Flags win over environment variables, and
+those over this file; each `--fault` is added to its faults.
+
+```yaml
+seed: 7
+listeners:
+  primary:
+    listen: "127.0.0.1:9001"
+    upstream: https://api.openai.com
+    faults: ["stream.truncate where=token:5 share=20%"]
+  fallback: {listen: "127.0.0.1:9002", upstream: "${env:FALLBACK_URL:-http://127.0.0.1:8000}"}
+```"""
 
 
-def _experiment_file() -> str:
-    schema = json_schema()
-    lines = [
-        "# The experiment file: every key",
-        "",
-        "Unknown keys are refused. Times need a unit (`250ms`, `2s`, `3m`), shares a `%`, rates a `/s`. Any value may",
-        "be `${name}` (a variable of `vars`, `-D name=value` overrides it) or `${env:NAME:-default}`.",
-        "`chaosproxy schema` prints the JSON Schema, [definitions.md](../definitions.md) defines the measures.",
-    ]
+def _file(head: str, schema: Schema) -> str:
     paths = _paths(schema)
     sections = [
         ("The top of the file", schema),
         *((f"`{path}`", schema["$defs"][name]) for name, path in paths.items()),
     ]
-    return "\n".join([*lines, *(line for heading, model in sections for line in _section(heading, model, paths))])
+    return "\n".join([head, *(line for heading, model in sections for line in _section(heading, model, paths))])
 
 
 def _paths(schema: Schema) -> dict[str, str]:

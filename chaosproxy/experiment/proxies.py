@@ -99,7 +99,7 @@ class ProxiesFile(Section):
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     """Every random choice derives from it. Default: a random one, printed."""
     ca: Annotated[str, Field(min_length=1)] | None = None
-    """A PEM file of certificate authorities for https upstreams, instead of the system's."""
+    """A PEM file of certificate authorities for https upstreams, trusted beside the system's."""
 
     def rules(self) -> tuple[Rule, ...]:
         """All faults, in the order of the file."""

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of experiment files, for editors and other tools; derived from the models.
+"""The JSON Schema (2020-12) of experiment and proxies files, for editors and other tools; derived from the models.
 
 Editors turn YAML's scalars into numbers and booleans, the loader keeps them as text: so plain text may be a number
 here, and everything may be a reference (``${rps}``). Choices are written as if/then, because a message about ``oneOf``
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter
 
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.proxies import ProxiesFile
 from chaosproxy.faults import CATALOGUE
 from chaosproxy.units import Duration, Hold, Rate, Share, format_duration, format_hold, format_rate, format_share
 
@@ -38,14 +39,23 @@ _FORMATS: Mapping[str, Callable[[float], str]] = MappingProxyType(
 def json_schema() -> Schema:
     """The schema of an experiment file."""
     schema = Experiment.model_json_schema(ref_template=_TEMPLATE)
-    definitions: Schema = schema.pop("$defs")
     for name in _NAMED_BY_US:
-        definitions[name]["required"].remove("id")
-    definitions["Fault"] = _fault(definitions)
+        schema["$defs"][name]["required"].remove("id")
     schema["properties"]["systems"]["additionalProperties"] = _system()
+    return _of_file(schema, "chaosproxy experiment")
+
+
+def proxies_schema() -> Schema:
+    """The schema of the file of ``chaosproxy serve --config``."""
+    return _of_file(ProxiesFile.model_json_schema(ref_template=_TEMPLATE), "chaosproxy proxies")
+
+
+def _of_file(schema: Schema, title: str) -> Schema:
+    definitions: Schema = schema.pop("$defs")
+    definitions["Fault"] = _fault(definitions)
     whole: Schema = _for_files({**schema, "$defs": definitions})
     whole["$defs"]["reference"] = {**_REFERENCE, "description": "A variable, or the environment: ${name}, ${env:NAME}."}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "chaosproxy experiment", **whole}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **whole}
 
 
 def _fault(definitions: Schema) -> Schema:
