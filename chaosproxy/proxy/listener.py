@@ -123,8 +123,14 @@ class Listener:
         """Open client connections."""
         return len(self.http.connections)
 
+    @property
+    def _closed(self) -> bool:
+        return self._socket.fileno() == -1
+
     def set_gate(self, gate: Gate | None) -> None:
         """Let connections in (None), reset them, or refuse them. Raises PartFailed when the port is lost."""
+        if self._closed:
+            return
         before, self._gate = self._gate, gate
         if gate is Gate.REFUSE and before is not Gate.REFUSE:
             self._refuse()
@@ -140,9 +146,8 @@ class Listener:
 
     async def close(self) -> None:
         """Stop accepting, and end all connections."""
-        if self._socket.fileno() != -1:
-            self._stop_accepting()
-            self._socket.close()
+        self._stop_accepting()
+        self._socket.close()
         for connection in self.http.connections:
             if connection.transport is not None:
                 connection.transport.abort()
@@ -158,7 +163,8 @@ class Listener:
         self._loop.add_reader(self._socket, self._accept)
 
     def _stop_accepting(self) -> None:
-        self._loop.remove_reader(self._socket)
+        if not self._closed:
+            self._loop.remove_reader(self._socket)
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
