@@ -75,7 +75,11 @@ class HttpWire:
         self._keep_alive = False
 
     def head(self, head: Head) -> None:
-        self._framing = Framing.CLOSE if self._http_1_0 and head.framing is Framing.CHUNKED else head.framing
+        self._framing = head.framing
+        if (head.framing is Framing.CHUNKED and self._http_1_0) or (
+            head.framing is Framing.LENGTH and head.length is None
+        ):
+            self._framing = Framing.CLOSE
         self._left = head.length
         keep_alive = self._keep_alive and self._framing is not Framing.CLOSE and not self._connection.closing
         self._keep_alive = keep_alive

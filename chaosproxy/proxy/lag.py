@@ -12,12 +12,19 @@ REPORT_S = 1.0
 
 
 class LagMeter:
-    """Sleeps again and again and measures the oversleep; one record a second while it runs."""
+    """Sleeps again and again and measures the oversleep; one record a second as long as it is ``needed``."""
 
-    def __init__(self, process: str, record: Callable[[Lag], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        process: str,
+        record: Callable[[Lag], None],
+        clock: Callable[[], float],
+        needed: Callable[[], bool],
+    ) -> None:
         self._process = process
         self._record = record
         self._clock = clock
+        self._needed = needed
         self._samples_s: list[float] = []
         self._due = 0.0
         self._reported_at = 0.0
@@ -30,7 +37,7 @@ class LagMeter:
             self._sleep()
 
     def stop(self) -> None:
-        """Report what is left and pause."""
+        """Report what is left and end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -42,9 +49,13 @@ class LagMeter:
 
     def _wake(self) -> None:
         self._samples_s.append(max(0.0, self._clock() - self._due))
-        if self._clock() - self._reported_at >= REPORT_S:
+        if self._clock() - self._reported_at < REPORT_S:
+            self._sleep()
+        elif self._needed():
             self._report()
-        self._sleep()
+            self._sleep()
+        else:
+            self.stop()
 
     def _report(self) -> None:
         samples, self._samples_s = sorted(self._samples_s), []

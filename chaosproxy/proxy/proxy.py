@@ -15,7 +15,6 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
-from chaosproxy.faults.base import Gate
 from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.identity import Attempts
@@ -68,7 +67,7 @@ class Proxy:
         self._plan_timer: asyncio.TimerHandle | None = None
         self._attempts = Attempts(self._limits.calls)
         self._around = Surroundings(self._limits, clock, wall, record, self._plan.missed, self._finished)
-        self._lag = LagMeter("proxy", record, clock)
+        self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
@@ -84,6 +83,7 @@ class Proxy:
         try:
             for spec in self._specs:
                 self._open_listener(spec, self._session)
+                self._set_gate(spec.name)
         except BaseException:
             await self.stop()
             raise
@@ -179,7 +179,6 @@ class Proxy:
         del self._open[exchange.id]
         if not self._open:
             self._idle.set()
-            self._lag.stop()
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
         self._record(account.record())
@@ -216,11 +215,11 @@ class Proxy:
         self._wind_up()
 
     def _set_gate(self, name: str) -> None:
-        gate: Gate | None = None
-        if (closed := self._plan.gate(name)) is not None:
-            gate = closed[1]
+        listener, closed = self._listeners.get(name), self._plan.gate(name)
+        if listener is None:
+            return  # not started
         try:
-            self._listeners[name].set_gate(gate)
+            listener.set_gate(None if closed is None else closed[1])
         except PartFailed as error:
             self._record(Trouble(at=self._clock(), part=name, detail=str(error)))
 

@@ -319,6 +319,16 @@ async def test_a_busy_port_is_said_in_words() -> None:
             await Proxy(specs, record=Journal().add).start()
 
 
+async def test_faults_may_be_applied_before_the_start() -> None:
+    """The gate is closed from the first moment."""
+    async with upstream(answers(plain(b"{}"))) as server_side:
+        proxy = Proxy([ListenerSpec("a", ":0", server_side.url)], record=Journal().add)
+        proxy.apply([rule({"type": "conn.refuse"})], owner="test", lease_s=60, seed=1)
+        async with proxy:
+            with pytest.raises(ConnectionRefusedError):
+                await Client.connect(proxy.urls["a"])
+
+
 async def test_a_fault_for_an_unknown_listener_is_refused() -> None:
     """The message names the listeners that there are."""
     async with bench(answers(plain(b""))) as at:
@@ -336,10 +346,9 @@ async def test_the_loops_lag_is_in_the_journal() -> None:
     feed = Feed()
     async with bench(feed.script()) as at:
         client = await begin(at)
-        await asyncio.sleep(0.15)
+        await at.journal.until(lambda journal: any(isinstance(entry, Lag) for entry in journal.records))
         feed.end()
         await rest(client)
-        await at.journal.until(lambda journal: any(isinstance(entry, Lag) for entry in journal.records))
 
 
 async def test_nothing_is_left_after_many_exchanges() -> None:
