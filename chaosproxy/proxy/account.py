@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Exchange
 from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss
 from chaosproxy.proxy.tally import Tally
 
 Ended = Literal["end", "fin", "reset", "gone", "timeout", "refused", "unfinished", "none"]
+
+ENDED_BY: dict[str, Ended] = {
+    UpstreamFailed.CONNECT: "refused",
+    UpstreamFailed.TLS: "refused",
+    UpstreamFailed.TIMEOUT: "timeout",
+    UpstreamFailed.RESET: "reset",
+    UpstreamFailed.INCOMPLETE: "fin",
+    UpstreamFailed.PROTOCOL: "reset",
+}
+"""How each failure of an upstream ends its edge."""
 
 
 @dataclass(slots=True)

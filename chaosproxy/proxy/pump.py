@@ -10,14 +10,15 @@ so the pump always knows where it is, and a chain can be attached or taken away 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Framing, Head, Travelling, header
 from chaosproxy.faults.chain import Chain
 from chaosproxy.plan.plan import Decision
-from chaosproxy.proxy.account import Account, Ended
+from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
 from chaosproxy.proxy.connection import own_error
 from chaosproxy.proxy.edges import AnswerHead, Asking, ClientWire, Pipe, Receiver
@@ -61,8 +62,9 @@ class Pump:
 
     def start(self, decisions: Iterable[Decision]) -> None:
         """Begin with what the plan decided about this exchange."""
-        for decision in decisions:
-            self._attach(decision)
+        with self._contained():
+            for decision in decisions:
+                self._attach(decision)
         self._passing = self._chain.empty
         self._client.wire.own(self)
         self._push(Ask(self._now()))
@@ -74,16 +76,18 @@ class Pump:
         self._waiting[rule_id] = decide
         self._client.separate()
         if not self._passing or not self.account.received.tally.pending:
-            self._attach_waiting()
-            self._advance()
+            with self._contained():
+                self._attach_waiting()
+                self._advance()
 
     def heal(self, rule_id: str) -> None:
         """A fault ceased to act."""
         self._waiting.pop(rule_id, None)
         if self._client.over:
             return
-        self._chain.heal(rule_id, self._now())
-        self._advance()
+        with self._contained():
+            self._chain.heal(rule_id, self._now())
+            self._advance()
         self._passing = self._passing or (self._chain.empty and not self.account.received.tally.pending)
 
     def stop(self) -> None:
@@ -114,7 +118,7 @@ class Pump:
         if self._client.over:
             self._upstream.drained(len(data))
         elif not self._passing and not (self._chain.empty and frames):
-            self._feed_chain(frames)
+            self._push(*frames)
         elif not self._passing:  # healed in mid-frame: from this boundary on everything passes again
             self._passing = True
             self._client.data(b"".join(frame.data for frame in frames) + data[len(data) - tally.pending :], at)
@@ -125,7 +129,7 @@ class Pump:
             if self._passing:
                 self._client.data(data[boundary:], at)
             else:
-                self._feed_chain(frames[1:])
+                self._push(*frames[1:])
         else:
             self._client.data(data, at)
 
@@ -139,7 +143,7 @@ class Pump:
     def upstream_failed(self, error: UpstreamFailed) -> None:
         at = self._now()
         self.account.error = f"{error.kind}: {error}"
-        self.account.received.end(_HOW_IT_ENDED[error.kind], at)
+        self.account.received.end(ENDED_BY[error.kind], at)
         self._upstream.ended()
         if self.account.received.head_at is None:
             self._answer_for(error, at)
@@ -178,22 +182,28 @@ class Pump:
     def _tally(self, head: Head) -> Tally:
         return Tally(self._dialect, head, self._around.limits.answer_bytes)
 
-    def _push(self, event: Travelling) -> None:
+    def _push(self, *events: Travelling) -> None:
         if self._client.over:
             self._finish_if_over()
-        else:
-            self._chain.push(event)
+            return
+        with self._contained():
+            for event in events:
+                self._chain.push(event)
             self._advance()
 
-    def _feed_chain(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            self._chain.push(frame)
-        self._advance()
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """A bug in a fault ends its own exchange and no other, and nobody waits for ever."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - it is logged with its traceback
+            self._around.failed(self.account, error)
+            self.stop()
 
     def _flush(self, at: float) -> None:
         rest = self.account.received.tally.flush(at)
-        if not self._passing and not self._client.over:
-            self._feed_chain(rest)
+        if not self._passing:
+            self._push(*rest)
 
     def _attach_waiting(self) -> None:
         """At a frame boundary: ask the plan about the faults that began meanwhile."""
@@ -229,7 +239,7 @@ class Pump:
             self._timer = None
         due = None if self._client.over else self._chain.next_at()
         if due is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._now()), self._advance)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._now()), self._push)
 
     def _emit(self, event: Travelling) -> None:
         at = self._now()
@@ -284,13 +294,3 @@ class Pump:
         for fault in self._waiting:
             self.account.misses.setdefault(fault, "the exchange ended before it could act")
         self._around.finished(self.account)
-
-
-_HOW_IT_ENDED: dict[str, Ended] = {
-    UpstreamFailed.CONNECT: "refused",
-    UpstreamFailed.TLS: "refused",
-    UpstreamFailed.TIMEOUT: "timeout",
-    UpstreamFailed.RESET: "reset",
-    UpstreamFailed.INCOMPLETE: "fin",
-    UpstreamFailed.PROTOCOL: "reset",
-}

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from chaosproxy.events import Hit
 from chaosproxy.faults.chain import Report
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.records import FaultHit, Trouble
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.limits import Limits
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
 
-    ``record_hit`` writes a hit at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
+    ``record`` writes what happens at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
     ``finished`` gets each account when both of its edges have ended.
     """
 
     limits: Limits
     clock: Callable[[], float]
     wall: Callable[[], float]
-    record_hit: Callable[[FaultHit], None]
+    record: Callable[[FaultHit | Trouble], None]
     missed: Callable[[str], None]
     finished: Callable[[Account], None]
 
@@ -35,7 +39,7 @@ class Surroundings:
         exchange = account.exchange
         account.hit.add(report.fault_id)
         account.misses.pop(report.fault_id, None)
-        self.record_hit(
+        self.record(
             FaultHit(
                 fault=report.fault_id,
                 at=account.began_at + report.said.at,
@@ -45,6 +49,12 @@ class Surroundings:
                 detail=report.said.detail,
             )
         )
+
+    def failed(self, account: Account, error: Exception) -> None:
+        """A fault raised in one of this account's exchanges: a bug of ours, with its traceback in the log."""
+        log.error("fault_failed", exc_info=error, exchange=account.exchange.id, attached=account.attached)
+        detail = f"a fault failed in {account.exchange.id}: {', '.join(account.attached)}"
+        self.record(Trouble(at=self.clock(), part="faults", detail=detail))
 
     def miss(self, account: Account, fault: str, reason: str) -> None:
         """A fault that was at work did nothing; the first reason counts."""
