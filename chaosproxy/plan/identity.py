@@ -59,11 +59,12 @@ class Identity:
 def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str, attempts: Attempts) -> Identity:
     """Who this request is, and one more attempt of it at ``listener``.
 
-    The dice key contains the listener, so that a fault on two of them does not hit the same calls on both.
+    A tag goes before ``traceparent`` and ``idempotency-key``: a gateway or its SDK makes new ones of these for each
+    request that it sends, but it passes the prompt on. The dice key contains the listener, so that a fault on two of them does not hit the same calls on both.
     """
     named = header(headers, CALL_HEADER)
     tag = call_tag(prompt)
-    call = named or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key") or tag
+    call = named or tag or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key")
     thrown_by = _without_nonce(named or tag) or f"body {blake2b(body, digest_size=8).hexdigest()}"
     throw = attempts.next(f"{listener} dice {thrown_by}")
     attempt = throw if call in (None, named or tag) else attempts.next(f"{listener} call {call}")

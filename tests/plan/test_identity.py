@@ -1,4 +1,4 @@
-"""Who a request is, and what its chance depends on."""
+"""Who a request is: which call it belongs to, which attempt it is, and what its dice may depend on."""
 
 from __future__ import annotations
 
@@ -7,82 +7,93 @@ import pytest
 from chaosproxy.events import Headers
 from chaosproxy.plan.identity import Attempts, Identity, call_tag, identify, trace_id
 
-TRACE = "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = ("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")
+KEY = ("idempotency-key", "stainless-python-retry-1")
+NAMED = ("x-chaosproxy-call", "checkout-7")
+TAGGED = "[cp-ab12-7] hello"
 
 
 def _who(
-    headers: Headers = (), prompt: str | None = None, body: bytes = b"", attempts: Attempts | None = None
+    *headers: tuple[str, str], prompt: str = "hello", body: bytes = b"{}", attempts: Attempts | None = None
 ) -> Identity:
-    return identify(headers, prompt, body, listener="a", attempts=attempts or Attempts(10))
+    fields: Headers = headers
+    return identify(fields, prompt, body, listener="a", attempts=attempts or Attempts(10))
 
 
-@pytest.mark.parametrize(
-    ("headers", "call"),
-    [
-        ((("X-Chaosproxy-Call", "mine"), ("traceparent", TRACE), ("idempotency-key", "k")), "mine"),
-        ((("traceparent", TRACE), ("idempotency-key", "k")), "0af7651916cd43dd8448eb211c80319c"),
-        ((("traceparent", "garbage"), ("idempotency-key", "k")), "k"),
-        ((), "cp-abcd-7"),
-    ],
-)
-def test_calls_are_named_in_this_order(headers: Headers, call: str) -> None:
-    """Our header, a trace, an idempotency key, the tag in the prompt."""
-    assert _who(headers, "hello cp-abcd-7").call == call
+class TestJoining:
+    """Which name joins the exchanges of a call."""
+
+    @pytest.mark.parametrize(
+        ("headers", "prompt", "call"),
+        [
+            ((NAMED, TRACEPARENT, KEY), TAGGED, "checkout-7"),
+            ((TRACEPARENT, KEY), TAGGED, "cp-ab12-7"),
+            ((TRACEPARENT, KEY), "hello", TRACE),
+            ((KEY,), "hello", "stainless-python-retry-1"),
+            ((), "hello", None),
+            ((("traceparent", "nonsense"),), "hello", None),
+        ],
+    )
+    def test_the_surest_name_wins(self, headers: Headers, prompt: str, call: str | None) -> None:
+        """What a gateway may make anew for each request never hides the tag of our load."""
+        assert _who(*headers, prompt=prompt).call == call
+
+    def test_a_conversation_is_named_by_its_last_tag(self) -> None:
+        """Earlier messages carry the tags of earlier calls."""
+        assert call_tag("cp-ab12-1 first\ncp-ab12-2 second") == "cp-ab12-2"
+        assert call_tag(None) is None
+
+    def test_a_trace_id_is_read_strictly(self) -> None:
+        """Version, trace id, parent id, flags; unknown later fields are allowed (W3C Trace Context, 3.2)."""
+        assert trace_id(f"00-{TRACE}-00f067aa0ba902b7-01-more") == TRACE
+        assert trace_id(f"00-{TRACE}") is None
 
 
-def test_only_our_own_names_roll_dice() -> None:
-    """A trace or an idempotency key is new in each run, so chance does not see it."""
-    tagged = _who((("traceparent", TRACE),), "cp-abcd-7").dice_key
+class TestAttempts:
+    """How the attempts of a call are counted."""
 
-    assert tagged == _who((("idempotency-key", "other"),), "cp-abcd-7").dice_key
-    assert tagged != _who((), "cp-abcd-8").dice_key
+    def test_a_retry_is_the_next_attempt_and_draws_anew(self) -> None:
+        """The same call at the same listener gets another number and another dice key."""
+        attempts = Attempts(10)
+        first, second = _who(prompt=TAGGED, attempts=attempts), _who(prompt=TAGGED, attempts=attempts)
 
+        assert [first.attempt, second.attempt] == [1, 2]
+        assert first.dice_key != second.dice_key
 
-def test_a_retry_draws_anew() -> None:
-    """The attempt at this listener is part of the key."""
-    attempts = Attempts(10)
-    first, second = (_who(prompt="cp-abcd-7", attempts=attempts) for _ in range(2))
+    def test_attempts_of_one_trace_are_counted_though_their_bodies_differ(self) -> None:
+        """The trace joins them; their dice go by their bodies."""
+        attempts = Attempts(10)
+        first = _who(TRACEPARENT, body=b"1", attempts=attempts)
+        second = _who(TRACEPARENT, body=b"2", attempts=attempts)
 
-    assert (first.attempt, second.attempt) == (1, 2)
-    assert first.dice_key != second.dice_key
+        assert [first.attempt, second.attempt] == [1, 2]
 
+    def test_only_so_many_calls_are_remembered(self) -> None:
+        """The one that was not seen for longest is forgotten."""
+        attempts = Attempts(2)
+        numbers = [attempts.next(key) for key in ("a", "b", "a", "c", "b")]
 
-def test_a_listener_draws_for_itself() -> None:
-    """A fault on two listeners does not hit the same calls on both."""
-    attempts = Attempts(10)
-    one, two = (identify((), "cp-abcd-7", b"", listener=name, attempts=attempts) for name in ("a", "b"))
-
-    assert (one.attempt, two.attempt) == (1, 1)
-    assert one.dice_key != two.dice_key
-
-
-def test_a_nameless_request_is_known_by_its_body() -> None:
-    """Equal bodies are told apart by their occurrence, and belong to no call."""
-    attempts = Attempts(10)
-    first, again, other = (_who(body=body, attempts=attempts) for body in (b"x", b"x", b"y"))
-
-    assert len({first.dice_key, again.dice_key, other.dice_key}) == 3
-    assert first.dice_key == _who(body=b"x").dice_key
-    assert [who.call for who in (first, again, other)] == [None] * 3
-    assert again.attempt == 1
+        assert numbers == [1, 1, 2, 1, 1]
 
 
-def test_attempts_of_a_joined_call_are_counted() -> None:
-    """Also when another name rolls its dice."""
-    attempts = Attempts(10)
-    numbers = [_who((("idempotency-key", "k"),), f"cp-abcd-{number}", attempts=attempts).attempt for number in (1, 2)]
+class TestDiceKey:
+    """What chance may depend on."""
 
-    assert numbers == [1, 2]
+    def test_two_runs_of_one_seed_throw_the_same_dice(self) -> None:
+        """The nonce of a run is not part of the key, the number of the call is."""
+        assert _who(prompt="cp-ab12-7 x").dice_key == _who(prompt="cp-ff00-7 x").dice_key
+        assert _who(prompt="cp-ab12-7 x").dice_key != _who(prompt="cp-ab12-8 x").dice_key
 
+    def test_random_headers_do_not_enter_it(self) -> None:
+        """traceparent and idempotency-key differ in every run."""
+        assert _who(TRACEPARENT, KEY).dice_key == _who().dice_key
 
-def test_memory_is_bounded() -> None:
-    """The call that was not seen for longest is forgotten first."""
-    attempts = Attempts(2)
-    assert [attempts.next(key) for key in ("a", "b", "a", "c", "a", "b")] == [1, 1, 2, 1, 3, 1]
+    def test_a_nameless_request_goes_by_its_body_and_occurrence(self) -> None:
+        """The second of two equal bodies is another throw."""
+        attempts = Attempts(10)
+        first, second = _who(attempts=attempts), _who(attempts=attempts)
 
-
-def test_the_last_tag_counts() -> None:
-    """A conversation repeats earlier prompts before the new one."""
-    assert call_tag("cp-abcd-1 and cp-abcd-12") == "cp-abcd-12"
-    assert call_tag(None) is None
-    assert trace_id(None) is None
+        assert first.dice_key != second.dice_key
+        assert first.dice_key == _who().dice_key
+        assert first.attempt == second.attempt == 1
