@@ -86,7 +86,7 @@ class TestDiceKey:
         assert _who(prompt="cp-ab12-7 x").dice_key != _who(prompt="cp-ab12-8 x").dice_key
 
     def test_random_headers_do_not_enter_it(self) -> None:
-        """traceparent and idempotency-key differ in every run."""
+        """The headers traceparent and idempotency-key differ in every run."""
         assert _who(TRACEPARENT, KEY).dice_key == _who().dice_key
 
     def test_a_nameless_request_goes_by_its_body_and_occurrence(self) -> None:
