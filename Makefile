@@ -77,8 +77,12 @@ reference: setup ## Write docs/reference/ from the models
 	$(BIN)/python -m scripts.generate_reference
 
 .PHONY: bench
-bench: setup ## Measure the data plane
-	$(BIN)/python -m benchmarks.data_plane
+bench: setup ## Measure the data plane and write docs/performance.md
+	$(BIN)/python -m benchmarks.data_plane --write
+
+.PHONY: bench-quick
+bench-quick: setup ## Measure it coarsely, and write nothing
+	$(BIN)/python -m benchmarks.data_plane --quick
 
 # ------------------------------------------------------------------------------------------------------------- tests
 

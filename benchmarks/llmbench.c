@@ -1,6 +1,7 @@
 // llmbench: a lean SSE backend and load client for measuring LLM proxies. Linux only (epoll).
 //   llmbench serve PORT [events] [interval_us] [pad]              an OpenAI-shaped backend; port 0 picks a free one
-//   llmbench load HOST PORT streams seconds [1|0] [events]        closed-loop clients; prints one line of JSON
+//   llmbench load HOST PORT streams seconds [1|0] [events] [spread_s]
+//                                                                 closed-loop clients; prints two lines of JSON
 // Each event carries the monotonic time at which it was sent, so the client reads the one-way latency of each.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -460,7 +461,34 @@ static void report(double seconds) {
            percentile_us(&first_byte, .99), cpu_s / seconds);
 }
 
-static int load(const char *host, int port, int streams, double seconds, int streamed) {
+static void begin_to_count(void) { // errors count from the start
+    answers = events_seen = 0;
+    latency.len = first_byte.len = 0;
+    printf("{\"counting\":true}\n");
+    fflush(stdout);
+}
+
+// The first questions are spread over `spread_s`, and only what comes after it is counted: streams that all begin at
+// once also end at once, again and again.
+static void run(Client *clients, int streams, double spread_s, double seconds) {
+    struct epoll_event batch[BATCH];
+    uint64_t start = now_ns(), spread = (uint64_t)(spread_s * 1e9), began = start + spread;
+    uint64_t end = began + (uint64_t)(seconds * 1e9), now = start;
+    int asked = 0, counting = 0;
+    for (; now < end; now = now_ns()) {
+        while (asked < streams && now >= start + spread * (uint64_t)asked / (uint64_t)streams) ask(&clients[asked++]);
+        if (!counting && now >= began) {
+            counting = 1;
+            began = now;
+            begin_to_count();
+        }
+        int n = epoll_wait(poller, batch, BATCH, asked < streams || !counting ? 1 : 100);
+        for (int i = 0; i < n; i++) receive(batch[i].data.ptr);
+    }
+    report((double)(now - began) / 1e9);
+}
+
+static int load(const char *host, int port, int streams, double spread_s, double seconds, int streamed) {
     const char *flag = streamed ? "\"stream\":true," : "";
     char body[256];
     int body_len = snprintf(body, sizeof body,
@@ -484,14 +512,7 @@ static int load(const char *host, int port, int streams, double seconds, int str
             return 1;
         }
     }
-    uint64_t began = now_ns(), end = began + (uint64_t)(seconds * 1e9);
-    for (int i = 0; i < streams; i++) ask(&clients[i]);
-    struct epoll_event batch[BATCH];
-    while (now_ns() < end) {
-        int n = epoll_wait(poller, batch, BATCH, 100);
-        for (int i = 0; i < n; i++) receive(batch[i].data.ptr);
-    }
-    report((double)(now_ns() - began) / 1e9);
+    run(clients, streams, spread_s, seconds);
     return 0;
 }
 
@@ -514,10 +535,12 @@ int main(int argc, char **argv) {
         if (events_per_stream > 0 && pad >= 0 && pad < PAD_MAX) return serve(atoi(argv[2]));
     }
     if (argc >= 6 && !strcmp(argv[1], "load") && atoi(argv[4]) > 0) {
-        events_expected = number(argc, argv, 7, -1) + 1;
-        return load(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), number(argc, argv, 6, 1));
+        events_expected = number(argc, argv, 7, 0);
+        events_expected += events_expected > 0; // [DONE]
+        double spread_s = argc > 8 ? atof(argv[8]) : 0;
+        return load(argv[2], atoi(argv[3]), atoi(argv[4]), spread_s, atof(argv[5]), number(argc, argv, 6, 1));
     }
     fprintf(stderr, "usage: llmbench serve PORT [events] [interval_us] [pad]\n"
-                    "       llmbench load HOST PORT streams seconds [1|0] [events]\n");
+                    "       llmbench load HOST PORT streams seconds [1|0] [events] [spread_s]\n");
     return 2;
 }

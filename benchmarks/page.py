@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks.processes import Load, Sample
 from benchmarks.results import (
     DIRECT,
-    EVENTS,
     FAULTS,
     INTERVAL_MS,
     JSON_LOAD,
@@ -57,9 +56,9 @@ def _where(results: Results) -> Iterator[str]:
     samples = [sample for found in results.samples.values() for sample in found]
     lost = sum(sample.errors + sample.incomplete for sample in samples)
     yield f"Measured on {machine.date}: {machine.cpu}, {machine.cores} cores, {machine.kernel}; {machine.versions}."
-    yield f"{scale.rounds} rounds, each load {scale.seconds:g} s; median (least to greatest)."
-    yield f"Load average before: {machine.load_average:.1f}; meanwhile other processes took {results.others_cpu:.0%}"
-    yield f"of all CPU time. Errors and incomplete streams, direct and proxied together: {lost}."
+    yield f"{scale.rounds} rounds, {scale.seconds:g} s of each load; median (least to greatest)."
+    yield f"Load average before: {machine.load_average:.1f}; meanwhile other processes took {results.others_cpu:.0%} of"
+    yield f"all CPU time. Errors and incomplete streams, direct and proxied together: {lost}."
 
 
 def _streams(results: Results) -> Iterator[str]:
@@ -81,7 +80,7 @@ def _streams(results: Results) -> Iterator[str]:
                 _ms(results.paired(PROXIED, DIRECT, load, lambda ours, base: ours.event_p99_us - base.event_p99_us)),
             )
         )
-    yield f"### Streams of {EVENTS} events, one per {INTERVAL_MS} ms, no fault"
+    yield f"### Streams of {results.scale.events} events, one per {INTERVAL_MS} ms, no fault"
     yield ""
     head = ("streams", "offered events/s", "direct events/s", "proxied events/s", "proxied / direct")
     yield from _table((*head, "proxy CPU per event, us", "added p50, ms", "added p99, ms"), rows)

@@ -9,6 +9,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,36 +126,56 @@ def proxy(folder: Path, core: int | None, upstream_port: int, fault: str | None 
 
 
 def apply_load(
-    program: Path, core: int | None, load: Load, *, port: int, seconds: float, events: int, through: Proxy | None
+    program: Path,
+    core: int | None,
+    load: Load,
+    *,
+    port: int,
+    spread_s: float,
+    seconds: float,
+    events: int,
+    through: Proxy | None,
 ) -> Sample:
-    """Run one load against ``port``. Raises BenchmarkFailed when it does not end in time."""
+    """Run one load against ``port``: ``spread_s`` to get under way, then ``seconds`` that count.
+
+    Raises BenchmarkFailed when it fails or does not end in time.
+    """
     words = [*_pinned(core), program, "load", "127.0.0.1", port, load.streams, seconds, int(load.streamed)]
-    words += [events] if load.streamed else []
-    began_cpu_s = through.cpu_s if through else 0.0
-    rss_kib = 0
+    words += [events if load.streamed else 0, spread_s]
+    if through:
+        _settle(through)
     with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True) as process:
         try:
-            for _ in range(int((seconds + END_S) / POLL_S)):
-                rss_kib = max(rss_kib, through.rss_kib) if through else 0
-                if _ended(process):
-                    break
+            _read_line(process, spread_s + END_S)
+            began_cpu_s = through.cpu_s if through else 0.0
+            rss_kib = _await_end(process, seconds, through)
             cpu_s = through.cpu_s - began_cpu_s if through else 0.0
-            out, _ = process.communicate(timeout=POLL_S)
-        except subprocess.TimeoutExpired as error:
-            raise BenchmarkFailed(f"the load did not end within {seconds + END_S} s") from error
+            seen = _read_line(process, END_S)
         finally:
             process.kill()
-    if process.returncode:
-        raise BenchmarkFailed(f"the load failed with exit code {process.returncode}")
-    return _sample(json.loads(out), cpu_s, rss_kib)
+    return _sample(seen, cpu_s, rss_kib)
 
 
-def _ended(process: subprocess.Popen[str]) -> bool:
-    try:
-        process.wait(POLL_S)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _settle(proxy: Proxy) -> None:
+    """Wait until a proxy has dealt with what the last load left behind."""
+    for _ in range(int(END_S / POLL_S)):
+        before_s = proxy.cpu_s
+        time.sleep(POLL_S)
+        if proxy.cpu_s == before_s:
+            return
+
+
+def _await_end(process: subprocess.Popen[str], seconds: float, through: Proxy | None) -> int:
+    """Wait for a load; the most memory that the proxy had meanwhile."""
+    rss_kib = 0
+    for _ in range(int((seconds + END_S) / POLL_S)):
+        rss_kib = max(rss_kib, through.rss_kib) if through else 0
+        try:
+            process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return rss_kib
+    raise BenchmarkFailed(f"the load did not end within {seconds + END_S:g} s")
 
 
 def _sample(seen: dict[str, Any], cpu_s: float, rss_kib: int) -> Sample:
@@ -191,7 +212,7 @@ def _running(words: Sequence[object]) -> Iterator[tuple[int, dict[str, Any]]]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), text=True
     ) as process:
         try:
-            yield process.pid, _ready(process, command)
+            yield process.pid, _read_line(process, READY_S)
         finally:
             process.terminate()
             try:
@@ -200,11 +221,12 @@ def _running(words: Sequence[object]) -> Iterator[tuple[int, dict[str, Any]]]:
                 process.kill()
 
 
-def _ready(process: subprocess.Popen[str], command: Sequence[str]) -> dict[str, Any]:
+def _read_line(process: subprocess.Popen[str], timeout_s: float) -> dict[str, Any]:
+    """The next line that it prints, as JSON. Raises BenchmarkFailed when there is none."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
-    readable, _, _ = select.select([process.stdout], [], [], READY_S)
+    readable, _, _ = select.select([process.stdout], [], [], timeout_s)
     line = process.stdout.readline() if readable else ""
     if not line:
-        raise BenchmarkFailed(f"not ready within {READY_S} s: {' '.join(command)}")
-    ready: dict[str, Any] = json.loads(line)
-    return ready
+        raise BenchmarkFailed(f"nothing said within {timeout_s:g} s: {process.args!r}")
+    said: dict[str, Any] = json.loads(line)
+    return said

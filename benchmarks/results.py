@@ -15,21 +15,25 @@ PROXIED = "proxied"
 FAULTS = ("time.inter_token mean=0s", "stream.truncate where=token:1000000")
 """Faults that are at work in every stream and change nothing."""
 
-EVENTS = 100
-"""Events of one stream, without the last one, [DONE]."""
 INTERVAL_MS = 20
 JSON_LOAD = Load(32, streamed=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. Each load lasts ``seconds``."""
+    """How much is measured. Each load lasts ``seconds``; a stream has ``events``, and [DONE] besides."""
 
     rounds: int
     seconds: float
+    events: int
     streams: tuple[int, ...]
     fault_streams: int
     memory_streams: int
+
+    @property
+    def stream_s(self) -> float:
+        """How long a stream lasts."""
+        return self.events * INTERVAL_MS / 1000
 
 
 @dataclass(frozen=True, slots=True)
