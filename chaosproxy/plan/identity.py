@@ -60,7 +60,8 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     """Who this request is, and one more attempt of it at ``listener``.
 
     A tag goes before ``traceparent`` and ``idempotency-key``: a gateway or its SDK makes new ones of these for each
-    request that it sends, but it passes the prompt on. The dice key contains the listener, so that a fault on two of them does not hit the same calls on both.
+    request that it sends, but it passes the prompt on. The dice key contains the listener, so that a fault on two of
+    them does not hit the same calls on both.
     """
     named = header(headers, CALL_HEADER)
     tag = call_tag(prompt)

@@ -19,6 +19,7 @@ from chaosproxy.events import Headers
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
 from chaosproxy.proxy.headers import ERROR_HEADER
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.raw_pipe import RawPipe
 
 log = structlog.get_logger()
 
@@ -105,42 +106,18 @@ class Connection(web.RequestHandler):
         return answer
 
 
-class ConnectionPipe:
+class ConnectionPipe(RawPipe):
     """A client connection after a 101."""
 
     def __init__(self, connection: Connection, on_closed: Callable[[], None]) -> None:
+        super().__init__(connection)
         self._connection = connection
         self._on_closed = on_closed
-        self._on_data: Callable[[bytes], None] | None = None
         self._on_lost: Callable[[], None] | None = None
 
     def start(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
         self._on_data, self._on_lost = on_data, on_lost
         self._connection.set_parser(self)  # type: ignore[arg-type]
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """From aiohttp, which takes us for the parser of a WebSocket."""
-        if self._on_data is not None:
-            self._on_data(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """From aiohttp; ``lost`` follows."""
-
-    def write(self, data: bytes) -> bool:
-        if self._connection.transport is not None:
-            self._connection.transport.write(data)
-        return not self._connection.writing_paused
-
-    async def drained(self) -> None:
-        if self._connection.transport is not None:
-            await self._connection._drain_helper()  # noqa: SLF001 - what aiohttp's own writer awaits
-
-    def pause(self) -> None:
-        self._connection.pause_reading()
-
-    def resume(self) -> None:
-        self._connection.resume_reading()
 
     def close(self) -> None:
         if self._connection.transport is not None:

@@ -9,54 +9,31 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from chaosproxy.errors import UpstreamFailed
+from chaosproxy.proxy.raw_pipe import RawPipe
 
 
-class UpstreamPipe:
+class UpstreamPipe(RawPipe):
     """Takes the connection of a 101 answer. ``closed`` is resolved when it is over."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         connection = answer.connection
         if connection is None or connection.protocol is None:
             raise UpstreamFailed(UpstreamFailed.RESET, "the connection was lost at its upgrade")
-        self._protocol: ResponseHandler = connection.protocol
-        self._on_data: Callable[[bytes], None] | None = None
+        super().__init__(connection.protocol)
+        self._handler: ResponseHandler = connection.protocol
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
         self._on_data = on_data
         self.closed.add_done_callback(lambda _: on_lost())
-        if (lost := self._protocol.closed) is None:
+        if (lost := self._handler.closed) is None:
             self.close()
         else:
             lost.add_done_callback(self._lost)
-            self._protocol.set_parser(self, _NoPayload())
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """From aiohttp, which takes us for the parser of a WebSocket."""
-        if self._on_data is not None:
-            self._on_data(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """From aiohttp; the end of the connection follows."""
-
-    def write(self, data: bytes) -> bool:
-        if self._protocol.transport is not None:
-            self._protocol.transport.write(data)
-        return not self._protocol.writing_paused
-
-    async def drained(self) -> None:
-        if self._protocol.transport is not None:
-            await self._protocol._drain_helper()  # noqa: SLF001 - what aiohttp's own writer awaits
-
-    def pause(self) -> None:
-        self._protocol.pause_reading()
-
-    def resume(self) -> None:
-        self._protocol.resume_reading()
+            self._handler.set_parser(self, _NoPayload())
 
     def close(self) -> None:
-        self._protocol.close()
+        self._handler.close()
         if not self.closed.done():
             self.closed.set_result(None)
 

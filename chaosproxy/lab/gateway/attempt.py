@@ -15,7 +15,7 @@ from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import GatewaySettings
 from chaosproxy.lab.gateway.behaviour import Behaviour
-from chaosproxy.lab.gateway.call import Call, Delivery, end_to_end
+from chaosproxy.lab.gateway.call import Call, Delivery, travelling
 from chaosproxy.lab.gateway.capability import Capabilities
 from chaosproxy.lab.gateway.exchange import EventStream, asked, read_whole
 from chaosproxy.lab.gateway.health import Admission
@@ -98,7 +98,7 @@ class Attempts:
             events = self.behaviour.wrap(call.streamed, body, call.facts.asks_usage)
         except (LookupError, TypeError, AttributeError) as error:
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "a plain answer of unknown shape") from error
-        headers = end_to_end(response.headers.items(), "content-type")
+        headers = travelling(response.headers.items(), "content-type")
         headers["Content-Type"] = call.dialect.stream_type
         await delivery.pass_on(response.status, headers.items(), [events])
         await delivery.finish()

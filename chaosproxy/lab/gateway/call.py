@@ -9,40 +9,21 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from chaosproxy.lab.gateway.speech import AnthropicMessages, OpenAIChat, Speech
+from chaosproxy.proxy.headers import end_to_end
 from chaosproxy.wire.dialects import detect
 from chaosproxy.wire.dialects.base import Dialect, RequestFacts
 
 _SPEECHES: Mapping[str, Speech] = {"openai.chat": OpenAIChat(), "anthropic.messages": AnthropicMessages()}
 
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Fields of one connection only (RFC 9110, 7.6.1)."""
 
-
-def end_to_end(headers: Iterable[tuple[str, str]], *without: str) -> CIMultiDict[str]:
+def travelling(headers: Iterable[tuple[str, str]], *without: str) -> CIMultiDict[str]:
     """The fields that travel on, but for those named (in lower case)."""
-    fields = list(headers)
-    named = {
-        token.strip().lower() for key, value in fields if key.lower() == "connection" for token in value.split(",")
-    }
-    stays = HOP_BY_HOP | named | set(without)
-    return CIMultiDict((key, value) for key, value in fields if key.lower() not in stays)
+    return CIMultiDict(pair for pair in end_to_end(tuple(headers)) if pair[0].lower() not in without)
 
 
 def _reframed(headers: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
     """The fields of an answer whose body we frame and decode ourselves."""
-    return end_to_end(headers, "content-length", "content-encoding")
+    return travelling(headers, "content-length", "content-encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +42,7 @@ class Call:
         """The whole request; answers are asked for without compression, because their events must be read."""
         body = await request.read()
         dialect = detect(request.method, request.path)
-        headers = end_to_end(request.headers.items(), "host", "content-length", "accept-encoding", "expect")
+        headers = travelling(request.headers.items(), "host", "content-length", "accept-encoding", "expect")
         headers["Accept-Encoding"] = "identity"
         return cls(request.method, request.raw_path, headers, body, dialect, dialect.read_request(body))
 
