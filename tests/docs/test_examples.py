@@ -1,0 +1,161 @@
+"""The examples of the documentation are run, parsed and followed: what a page shows is what happens.
+
+``console`` blocks are commands with their output; ``...`` stands for anything, alone on a line for any lines. The
+commands of a page share one folder. A block marked ``console e2e`` starts processes, and is run as such.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chaosproxy.experiment.load_file import parse_experiment
+from chaosproxy.experiment.proxies import parse_proxies
+from chaosproxy.plan.flat import parse_flat
+from chaosproxy.plan.rule import Rule
+from tests.cli.command import chaosproxy
+
+ROOT = Path(__file__).parents[2]
+PAGES = tuple(
+    page
+    for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "experiments/README.md")
+    if page.exists()
+)
+_BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FAULT = re.compile(r"--fault (?:'([^']+)'|([a-z_]+\.[a-z_]+))")
+_LEFT_OUT = re.compile(r"(?<!\.)\.{3}(?!\.)")
+_PLACEHOLDERS = frozenset({"NAME KEY=VALUE...", "..."})
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a page shows it, and what it prints there."""
+
+    words: tuple[str, ...]
+    shown: str
+
+
+def _blocks(page: Path, info: str) -> Iterator[str]:
+    for mark, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if mark == info:
+            yield text
+
+
+def _commands(page: Path, info: str) -> list[Command]:
+    found = []
+    for text in _blocks(page, info):
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            program, *words = shlex.split(line, comments=True)
+            assert program == "chaosproxy", f"{page.name}: {line}"
+            found.append(Command(tuple(words), shown))
+    return found
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    """What the output must look like; spaces at the ends of lines do not matter."""
+    lines = (line.rstrip() for line in shown.strip("\n").splitlines())
+    return re.compile("".join(map(_line_pattern, lines)))
+
+
+def _line_pattern(line: str) -> str:
+    """More than three dots are dots, as in a timeline."""
+    return r"(?:.*\n)*?" if line == "..." else ".*".join(map(re.escape, _LEFT_OUT.split(line))) + r"\n"
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _with(info: str) -> list[Path]:
+    return [page for page in PAGES if _commands(page, info)]
+
+
+def _run_as_shown(page: Path, info: str) -> None:
+    for command in _commands(page, info):
+        ended = chaosproxy(*command.words)
+        printed = "".join(f"{line.rstrip()}\n" for line in (ended.out + ended.err).strip("\n").splitlines())
+        assert _pattern(command.shown).fullmatch(printed), f"$ chaosproxy {shlex.join(command.words)}\n{printed}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, on a terminal of a known width."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", _with("console"), ids=_name)
+def test_commands_print_what_a_page_shows(page: Path, folder: Path) -> None:
+    """Those that start nothing."""
+    _run_as_shown(page, "console")
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _with("console e2e"), ids=_name)
+def test_runs_print_what_a_page_shows(page: Path, folder: Path) -> None:
+    """Those that start processes."""
+    _run_as_shown(page, "console e2e")
+
+
+def test_examples_are_found() -> None:
+    """A block that nobody finds would never fail."""
+    assert {_name(page) for page in _with("console")} >= {"docs/tutorial.md", "docs/troubleshooting.md"}
+    assert _with("console e2e")
+
+
+def test_a_wildcard_hides_no_difference() -> None:
+    """It stands for what is left out, and for nothing else."""
+    pattern = _pattern("a\n...\nout/x-...\nz\n")
+
+    assert pattern.fullmatch("a\nb\nc\nout/x-123\nz\n")
+    assert pattern.fullmatch("a\nout/x-\nz\n")
+    assert not pattern.fullmatch("a\nb\nout/y-1\nz\n")
+    assert not pattern.fullmatch("a\nout/x-1\nz\nmore\n")
+    assert not _pattern("....").fullmatch("a\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_experiments_in_a_page_are_valid(page: Path) -> None:
+    """Whole ones, and whole files for serve."""
+    for text in _blocks(page, "yaml"):
+        if text.startswith("experiment: v1"):
+            parse_experiment(text, _name(page))
+        if text.startswith("listeners:"):
+            parse_proxies(text, _name(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_faults_in_a_page_are_valid(page: Path) -> None:
+    """Every ``--fault`` that a page shows, except where it shows a mistake."""
+    text = page.read_text(encoding="utf-8")
+    wrong = {command.words[-1] for command in _commands(page, "console") if "unknown" in command.shown}
+
+    for quoted, bare in _FAULT.findall(text):
+        if (line := quoted or bare) not in _PLACEHOLDERS | wrong:
+            Rule.model_validate({"id": "x", "listeners": ("main",), **parse_flat(line)})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files that exist, and headings that they have."""
+    for link in _LINK.findall(_BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if not link.startswith(("http://", "https://", "mailto:")):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in _anchors(target), link
+
+
+def _anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).replace(" ", "-").lower() for heading in headings}
