@@ -109,8 +109,9 @@ def _plain(results: Results) -> Iterator[str]:
     row = (
         _count(results.spread(DIRECT, JSON_LOAD, answers_per_s)),
         _count(results.spread(PROXIED, JSON_LOAD, answers_per_s)),
-        _ratio(
-            results.paired(PROXIED, DIRECT, JSON_LOAD, lambda ours, base: answers_per_s(ours) / answers_per_s(base))
+        _spread(
+            results.paired(PROXIED, DIRECT, JSON_LOAD, lambda ours, base: answers_per_s(ours) / answers_per_s(base)),
+            ".3f",
         ),
         _count(results.spread(PROXIED, JSON_LOAD, cpu_us_per_answer)),
     )

@@ -227,6 +227,6 @@ def _read_line(process: subprocess.Popen[str], timeout_s: float) -> dict[str, An
     readable, _, _ = select.select([process.stdout], [], [], timeout_s)
     line = process.stdout.readline() if readable else ""
     if not line:
-        raise BenchmarkFailed(f"nothing said within {timeout_s:g} s: {process.args!r}")
+        raise BenchmarkFailed(f"ended, or silent for {timeout_s:g} s: {process.args!r}")
     said: dict[str, Any] = json.loads(line)
     return said
