@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Protocol
 
-from chaosproxy.errors import ChaosError
+from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.journal.records import AnyRecord, FaultEdge
 from chaosproxy.plan.rule import Rule
 
@@ -75,7 +75,7 @@ class Conductor:
             if not edge.done():
                 edge.set_result(record.at)
 
-    async def play(self, cues: Iterable[Cue], origin: float) -> NoReturn:
+    async def play(self, cues: Iterable[Cue], origin: float) -> None:
         """Apply each fault when its time has come and renew leases, until cancelled. Raises PartFailed."""
         try:
             async with asyncio.TaskGroup() as playing:
@@ -84,12 +84,13 @@ class Conductor:
                     playing.create_task(self._play_one(cue, origin))
         except* ChaosError as errors:
             raise errors.exceptions[0] from None
-        raise AssertionError
 
     async def heal(self) -> None:
-        """End all our faults now."""
+        """End all our faults now. Raises PartFailed when the proxy does not confirm that none is left."""
         self._wanted.clear()
         await self._line.clear(self._owner)
+        if left := await self._line.active(self._owner):
+            raise PartFailed(f"still active after they were cleared: {', '.join(left)}")
 
     async def _play_one(self, cue: Cue, origin: float) -> None:
         start = origin

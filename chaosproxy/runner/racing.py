@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -22,9 +21,9 @@ async def first_of(*endings: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until(at: float) -> None:
-    """Sleep to a moment of the monotonic clock; one that has passed is now."""
-    await asyncio.sleep(max(0.0, at - time.monotonic()))
+async def until(at: float, clock: Callable[[], float]) -> None:
+    """Sleep to a moment of the clock; one that has passed is now."""
+    await asyncio.sleep(max(0.0, at - clock()))
 
 
 async def forever() -> NoReturn:

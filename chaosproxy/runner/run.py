@@ -13,7 +13,7 @@ from pathlib import Path
 from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, Ended
 from chaosproxy.runner.order import Order, Stop
-from chaosproxy.runner.story import Story
+from chaosproxy.runner.story import CANCELLED, Story
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
 
@@ -28,12 +28,22 @@ class Finished:
 
 
 async def run_experiment(
-    order: Order, *, on_record: Callable[[AnyRecord], None] = lambda _: None, stop: Stop | None = None
+    order: Order,
+    *,
+    on_record: Callable[[AnyRecord], None] = lambda _: None,
+    stop: Stop | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Finished:
-    """Run it and judge it. What goes wrong in the run is part of the verdict, not an exception."""
+    """Run it and judge it. What goes wrong in the run is part of the verdict, not an exception.
+
+    When its task is cancelled, the faults are healed and the journal is written before the cancellation goes on.
+    """
     order.directory.mkdir(parents=True, exist_ok=True)
-    story = Story(order, on_record)
-    end = await story.tell(stop or Stop())
-    story.record(Ended(at=time.monotonic(), how=end.how, why=end.why))
-    journal, path = story.recorder.write_journal()
+    story = Story(order, on_record, clock)
+    end = CANCELLED
+    try:
+        end = await story.tell(stop or Stop())
+    finally:
+        story.record(Ended(at=clock(), how=end.how, why=end.why))
+        journal, path = story.recorder.write_journal()
     return Finished(judge(journal, order.experiment.claims()), journal, path)

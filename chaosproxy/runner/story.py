@@ -36,6 +36,7 @@ CHECK_EACH_S = 0.25
 """How often abort conditions look at the records."""
 CLEAR_WITHIN_S = 3.0
 """How long the proxy may take to confirm that nothing is active; after that its leases have to do it."""
+CANCELLED = End("error", "the run was cancelled")
 OVERDUE_S = 0.1
 """A fault that began late, after another one, is ended so long after the time at which all must be over."""
 FIRST_FAULT_SLACK_S = 0.01
@@ -45,8 +46,9 @@ FIRST_FAULT_SLACK_S = 0.01
 class Story:
     """One run while it lasts."""
 
-    def __init__(self, order: Order, on_record: Callable[[AnyRecord], None]) -> None:
+    def __init__(self, order: Order, on_record: Callable[[AnyRecord], None], clock: Callable[[], float]) -> None:
         self._order = order
+        self._clock = clock
         self._experiment = order.experiment
         self._checks = Checks(order.experiment.claims())
         self._conductor: Conductor | None = None
@@ -64,15 +66,17 @@ class Story:
         """From the first process to the last."""
         self._open()
         async with AsyncExitStack() as exits:
+            end = CANCELLED
             try:
                 end = await first_of(self._perform(exits), stop.asked(), self._abort_met())
             except ChaosError as error:
                 end = End("error", str(error))
-            await self._settle(end)
+            finally:
+                await asyncio.shield(self._settle(end))
         return end
 
     def _open(self) -> None:
-        order, now = self._order, time.monotonic()
+        order, now = self._order, self._clock()
         wall = time.time()  # noqa: TID251 - the one use of wall time: the opening record
         host, pid = socket.gethostname(), os.getpid()
         self.record(Opened(process="runner", host=host, pid=pid, mono=now, wall=wall, chaosproxy=__version__))
@@ -98,7 +102,7 @@ class Story:
             self._order.run_id,
             seed=self._order.seed,
             lease_s=self._experiment.safety.lease,
-            clock=time.monotonic,
+            clock=self._clock,
             trouble=lambda words: self._trouble("lease", words),
         )
         self._loading = await self._start_load(stage)
@@ -107,15 +111,18 @@ class Story:
 
     def _listen(self, client: ControlClient, proxy: Part) -> None:
         async def listen() -> None:
-            async for record in client.events():
-                self.recorder.add("proxy", record)
+            try:
+                async for record in client.events():
+                    self.recorder.add("proxy", record)
+            except ChaosError as error:
+                self._trouble("events", f"records of the proxy are missing: {error}")
 
         self._proxy = proxy
         self._listening = asyncio.create_task(listen())
 
     async def _start_load(self, stage: Stage) -> Loading:
         timeline = self._experiment.timeline
-        self._origin = time.monotonic() + START_DELAY_S + timeline.warmup
+        self._origin = self._clock() + START_DELAY_S + timeline.warmup
         job = LoadJob(
             loads=self._experiment.load,
             prompts=self._order.prompts,
@@ -135,7 +142,7 @@ class Story:
         await self._reach("origin", 0.0)
         if reasons := await self._gate(cues):
             return End("gate", "; ".join(reasons))
-        return await first_of(self._until_over(conductor), conductor.play(cues, self._origin))
+        return await first_of(self._until_over(conductor), self._conduct(conductor, cues))
 
     async def _gate(self, cues: list[Cue]) -> list[str]:
         if self._experiment.gate is not None:
@@ -143,16 +150,20 @@ class Story:
         else:
             first_s = min((cue.delay_s for cue in cues if not cue.after), default=0.0)
             window_s = max(0.0, first_s - FIRST_FAULT_SLACK_S)
-        await until(self._origin + window_s)
+        await until(self._origin + window_s, self._clock)
         if self._experiment.timeline.warmup + window_s == 0:
             return []  # the file asks for a fault before anything can be seen
         reasons = self._checks.gate(self.recorder.records, window_s)
-        self.record(Gate(at=time.monotonic(), held=not reasons, reasons=reasons))
+        self.record(Gate(at=self._clock(), held=not reasons, reasons=reasons))
         return reasons
+
+    async def _conduct(self, conductor: Conductor, cues: list[Cue]) -> End:
+        await conductor.play(cues, self._origin)
+        await forever()
 
     async def _until_over(self, conductor: Conductor) -> End:
         timeline = self._experiment.timeline
-        await until(self._origin + min(timeline.faults_end_s + OVERDUE_S, timeline.lasts))
+        await until(self._origin + min(timeline.faults_end_s + OVERDUE_S, timeline.lasts), self._clock)
         await conductor.heal()
         await self._reach("over", timeline.lasts)
         return End("completed")
@@ -160,13 +171,13 @@ class Story:
     async def _reach(self, mark: str, after_origin_s: float) -> None:
         """Wait for a planned moment and mark it as planned: the load goes by the same times."""
         at = self._origin + after_origin_s
-        await until(at)
+        await until(at, self._clock)
         self.record(Mark(name=mark, at=at))
 
     async def _abort_met(self) -> End:
         while True:
             await asyncio.sleep(CHECK_EACH_S)
-            if reason := self._checks.abort(time.monotonic()):
+            if reason := self._checks.abort(self._clock()):
                 return End("aborted", reason)
 
     async def _settle(self, end: End) -> None:
@@ -177,7 +188,7 @@ class Story:
                 await (self._loading.drained() if end.how in ("completed", "gate") else self._loading.stop())
             except PartFailed as error:
                 self._trouble("load", str(error))
-            self.record(Mark(name="drained", at=time.monotonic()))
+            self.record(Mark(name="drained", at=self._clock()))
         if self._conductor is not None:
             self._verify(end, quiet)
             await self._proxy.stop()
@@ -200,7 +211,7 @@ class Story:
             healed_s, within_s = self._healed_at - self._origin, self._experiment.heal.within
             over_s = self._experiment.timeline.lasts
             reasons += self._checks.healed(self.recorder.records, healed_s, within_s, over_s)
-        self.record(Healed(at=time.monotonic(), verified=not reasons, detail="; ".join(reasons)))
+        self.record(Healed(at=self._clock(), verified=not reasons, detail="; ".join(reasons)))
 
     def _noticed(self, record: AnyRecord) -> None:
         self._checks.notice(record)
@@ -211,7 +222,7 @@ class Story:
         self._on_record(record)
 
     def _trouble(self, part: str, words: str) -> None:
-        self.record(Trouble(at=time.monotonic(), part=part, detail=words))
+        self.record(Trouble(at=self._clock(), part=part, detail=words))
 
 
 def cues_of(experiment: Experiment) -> list[Cue]:

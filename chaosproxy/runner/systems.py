@@ -113,10 +113,12 @@ class Systems:
         token = secrets.token_urlsafe(24)
         _write_private(token_file, token)
         _write_private(config, json.dumps({"seed": str(self._seed), "listeners": self._listeners()}))
-        for secret in (token_file, config):
-            self._exits.callback(secret.unlink, missing_ok=True)
         argv = ["serve", "--config", str(config), "--control", "127.0.0.1:0", "--token-file", str(token_file)]
-        part = await Part.start_module("proxy", "chaosproxy", [*argv, "--json", "--leash"], self._directory)
+        try:
+            part = await Part.start_module("proxy", "chaosproxy", [*argv, "--json", "--leash"], self._directory)
+        finally:  # the proxy has read them, and a kill of ours must not leave them behind
+            for secret in (token_file, config):
+                secret.unlink()
         self._keep(part)
         for name, listener in part.ready["listeners"].items():
             self._facts[f"listener.{name}"] = str(listener["url"])

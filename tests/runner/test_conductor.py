@@ -32,6 +32,7 @@ class Memory:
     renewals: int = 0
     cleared: list[str] = field(default_factory=list)
     fails: str = ""
+    left: list[str] = field(default_factory=list)
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(self, owner: str, rules: Sequence[Rule], *, lease_s: float, seed: int) -> None:
@@ -49,7 +50,7 @@ class Memory:
         self.cleared.append(owner)
 
     async def active(self, owner: str) -> list[str]:
-        return self.applied[-1] if self.applied else []
+        return self.left
 
     async def next(self) -> None:
         """Wait for a command."""
@@ -149,3 +150,10 @@ class TestLeases:
         await _conductor(line, []).heal()
 
         assert line.cleared == ["run"]
+
+    async def test_a_heal_that_leaves_something_is_none(self) -> None:
+        """The proxy's own list has the last word."""
+        line = Memory(left=["a"])
+
+        with pytest.raises(PartFailed, match="still active after they were cleared: a"):
+            await _conductor(line, []).heal()
