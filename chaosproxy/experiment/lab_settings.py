@@ -34,6 +34,11 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+def _none_by_name(value: Any) -> Any:
+    """YAML's own null does not exist in our files, and a variable always holds text."""
+    return None if value == "none" else value
+
+
 FailStatus = Annotated[int, Field(ge=400, le=599)]
 FlagPerModel = Annotated[
     dict[str, Flag], BeforeValidator(_for_every_model, json_schema_input_type=bool | dict[str, bool])
@@ -117,7 +122,10 @@ class GatewaySettings(Settings):
     ]
     """Name to URL, in order of preference."""
     profile: Literal["naive", "resilient"] = "resilient"
-    defect: Defect | None = None
+    defect: Annotated[
+        Defect | None, BeforeValidator(_none_by_name, json_schema_input_type=Defect | Literal["none"])
+    ] = None
+    """What a mutant does wrong; ``none``: nothing."""
     fallback: Flag = True
     """Whether another upstream, or a plain answer wrapped as a stream, may stand in."""
     one_token_per_event: Flag = True
