@@ -106,7 +106,7 @@ class Exchange:
     dialect: str = "raw"
     model: str | None = None
     stream: bool | None = None
-    headers: Headers = ()
+    headers: Headers = field(default=(), repr=False)
     call: str | None = None
     attempt: int = 1
     dice_key: str = ""

@@ -152,11 +152,12 @@ def run_process(main: Coroutine[Any, Any, Any]) -> int:
 
 
 def log_to_stderr() -> None:
-    """For people on a terminal, as JSON lines elsewhere."""
-    for_person = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if for_person else structlog.processors.JSONRenderer()
+    """For people on a terminal, as JSON lines elsewhere; tracebacks never show variables, which may hold keys."""
+    renderers: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    if sys.stderr.isatty():
+        renderers = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), renderer],
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), *renderers],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 

@@ -19,6 +19,7 @@ from chaosproxy.events import Headers
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
 from chaosproxy.proxy.headers import ERROR_HEADER
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 
 log = structlog.get_logger()
@@ -98,7 +99,7 @@ class Connection(web.RequestHandler):
         """A request that is not HTTP, or a bug of ours: say which, and close."""
         kind = "bad_request" if status < 500 else "internal"
         if status >= 500:
-            log.error("exchange_failed", exc_info=exc)
+            log.error("exchange_failed", stack=plain_traceback(exc))
         first_line = (message or "").strip().partition("\n")[0]
         headers, body = own_error(kind, first_line or "the request could not be handled")
         answer = web.Response(status=status, body=body, headers=headers)

@@ -8,7 +8,7 @@ No method of an edge calls back before it returned, except ``wire_filled`` from 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chaosproxy.errors import UpstreamFailed
@@ -43,8 +43,8 @@ class Question:
 
     method: str
     target: str
-    headers: Headers
-    body: bytes | AsyncIterator[bytes] | None
+    headers: Headers = field(repr=False)
+    body: bytes | AsyncIterator[bytes] | None = field(repr=False)
     chunked: bool = False
 
 

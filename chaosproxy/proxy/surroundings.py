@@ -12,6 +12,7 @@ from chaosproxy.faults.chain import Report
 from chaosproxy.journal.records import FaultHit, Trouble
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.plain_traceback import plain_traceback
 
 log = structlog.get_logger()
 
@@ -52,7 +53,8 @@ class Surroundings:
 
     def failed(self, account: Account, error: Exception) -> None:
         """A fault raised in one of this account's exchanges: a bug of ours, with its traceback in the log."""
-        log.error("fault_failed", exc_info=error, exchange=account.exchange.id, attached=account.attached)
+        stack = plain_traceback(error)
+        log.error("fault_failed", stack=stack, exchange=account.exchange.id, attached=account.attached)
         detail = f"a fault failed in {account.exchange.id}: {', '.join(account.attached)}"
         self.record(Trouble(at=self.clock(), part="faults", detail=detail))
 
