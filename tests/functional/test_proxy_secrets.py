@@ -46,7 +46,7 @@ async def test_a_bug_in_a_fault_does_not_print_keys_or_prompts(
 ) -> None:
     """The traceback is there, in our own formats and in structlog's default; no variable of it is."""
 
-    def explode(*arguments: object) -> None:
+    def explode(*arguments: object, key: str = SECRET) -> None:
         raise ZeroDivisionError
 
     where = {"feed": "LateStart.feed", "stage": "TimeFirstToken.stage"}[method]
