@@ -29,6 +29,7 @@ def check(
     """
     import os
 
+    from chaosproxy.cli.terminal import reader_may_leave
     from chaosproxy.experiment.load_file import parse_experiment
     from chaosproxy.journal.records import Run
     from chaosproxy.shipped import find
@@ -40,7 +41,8 @@ def check(
     path = find(file)
     experiment = parse_experiment(read_text(path), str(path), vars=overrides, env=os.environ)
     verdict = judge(read, experiment.claims())
-    sys.stdout.write(verdict_json(verdict))
+    with reader_may_leave():
+        sys.stdout.write(verdict_json(verdict))
     sys.exit(verdict.exit_code)
 
 

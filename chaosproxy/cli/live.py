@@ -43,6 +43,7 @@ class Log:
     def __init__(self, order: Order, say: Callable[[str], None]) -> None:
         self._say = say
         self._origin: float | None = None
+        self._held = "the gate holds" if order.experiment.gate else "the system works, faults may be injected"
         self._words = {
             "warmup": f"warming up for {format_duration(order.experiment.timeline.warmup)}",
             "origin": f"running for {format_duration(order.experiment.timeline.lasts)}",
@@ -59,7 +60,7 @@ class Log:
                     self._origin = record.at
                 self._tell(record.at, self._words.get(record.name, record.name))
             case Gate():
-                self._tell(record.at, "the gate holds" if record.held else f"gate: {'; '.join(record.reasons)}")
+                self._tell(record.at, self._held if record.held else f"gate: {'; '.join(record.reasons)}")
             case FaultEdge():
                 why = f" ({record.why})" if record.why else ""
                 self._tell(record.at, f"{record.fault} {record.edge} on {', '.join(record.listeners)}{why}")

@@ -36,6 +36,7 @@ def run(
 
     Example: chaosproxy run first-drill -D profile=naive
     """
+    from chaosproxy.cli.terminal import reader_may_leave
     from chaosproxy.report.console import print_verdict
     from chaosproxy.report.files import write_reports
     from chaosproxy.steady_state.verdict import verdict_json
@@ -45,10 +46,11 @@ def run(
     order = prepare(file, parse_defines(define), seed)
     finished = _run(order, quiet=json)
     write_reports(finished.verdict, order.directory, order.experiment.report.formats)
-    if json:
-        sys.stdout.write(verdict_json(finished.verdict))
-    else:
-        print_verdict(finished.verdict, order.directory)
+    with reader_may_leave():
+        if json:
+            sys.stdout.write(verdict_json(finished.verdict))
+        else:
+            print_verdict(finished.verdict, order.directory)
     code = finished.verdict.exit_code
     sys.exit(0 if code == 3 and inconclusive == "warn" else code)
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 WIDTH_MAX = 110
 """Longer lines are hard to read."""
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Print what decides no exit code: a reader that left (``| head``) changes nothing for a pipeline."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def width() -> int | None:

@@ -29,6 +29,7 @@ from chaosproxy.events import (
     Seen,
     Tick,
     Travelling,
+    header,
 )
 from chaosproxy.faults.where import Place, Where
 
@@ -122,7 +123,10 @@ class AtPlace:
 def unstreamed(seen: Seen, event: Incoming) -> Miss | None:
     """The reason of a fault on events, at the head or when it comes after one."""
     head = event if isinstance(event, Head) else seen.head if isinstance(event, Tick) else None
-    return None if head is None or head.streamed else Miss(event.at, "the answer was not streamed")
+    if head is None or head.streamed:
+        return None
+    coding = header(head.headers, "content-encoding")
+    return Miss(event.at, f"the answer was compressed ({coding})" if coding else "the answer was not streamed")
 
 
 def announced(seen: Seen, reframe: Reframe, event: Incoming) -> Miss | None:

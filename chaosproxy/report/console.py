@@ -23,12 +23,19 @@ _SIGNS = {"error": ("!", "red"), "deviated": ("x", "red"), "inconclusive": ("?",
 
 def print_verdict(verdict: Verdict, directory: Path, console: Console | None = None) -> None:
     """Print it; plain text where the output is no terminal."""
-    console = console or Console(highlight=False)
+    console = console or _Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_WITHOUT_TERMINAL
     console.print(rendered(verdict))
     for line in _last_lines(verdict, directory):
         console.print(Text(line), soft_wrap=True)
+
+
+class _Console(Console):
+    """Leaves it to the caller what a reader that left means; rich would exit with 1, which is our word for deviated."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def rendered(verdict: Verdict) -> RenderableType:

@@ -13,7 +13,7 @@ from typing import Any
 from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
-from chaosproxy.wire.dialects.requests import ends_with, prompt_text
+from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, rewritten, text, word
 from chaosproxy.wire.sse import SseSplitter, read_event, write_event
 
@@ -62,10 +62,9 @@ class AnthropicMessages:
     def read_request(self, body: bytes) -> RequestFacts:
         """Usage always comes, so nobody asks for it."""
         request = fields(parse(body))
-        stream = request.get("stream")
         return RequestFacts(
             model=word(request.get("model")),
-            stream=stream if isinstance(stream, bool) else None,
+            stream=asks_stream(request),
             prompt=prompt_text(request.get("messages"), request.get("system")),
             max_tokens=count(request.get("max_tokens")),
         )

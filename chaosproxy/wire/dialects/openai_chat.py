@@ -13,7 +13,7 @@ from typing import Any
 from chaosproxy.events import Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
-from chaosproxy.wire.dialects.requests import ends_with, prompt_text
+from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, text, word
 from chaosproxy.wire.sse import SseSplitter, read_event, write_event
 
@@ -80,11 +80,10 @@ class OpenAIChat:
     def read_request(self, body: bytes) -> RequestFacts:
         """``max_completion_tokens`` goes before the older ``max_tokens``."""
         request = fields(parse(body))
-        stream = request.get("stream")
         max_tokens = count(request.get("max_completion_tokens"))
         return RequestFacts(
             model=word(request.get("model")),
-            stream=stream if isinstance(stream, bool) else None,
+            stream=asks_stream(request),
             prompt=prompt_text(request.get("messages")),
             max_tokens=max_tokens if max_tokens is not None else count(request.get("max_tokens")),
             asks_usage=fields(request.get("stream_options")).get("include_usage") is True,

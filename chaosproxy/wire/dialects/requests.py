@@ -29,3 +29,9 @@ def _texts(content: Any) -> Iterator[str]:
         yield text(part.get("content"))
         for inner in map(fields, items(part.get("content"))):
             yield text(inner.get("text"))
+
+
+def asks_stream(request: dict[str, Any]) -> bool | None:
+    """Whether it asks for a stream; one that does not speak of it asks for a plain answer. None: it cannot be read."""
+    stream = request.get("stream") or False if request else None
+    return stream if isinstance(stream, bool) else None

@@ -107,13 +107,13 @@ def test_done_is_terminal(frame: bytes) -> None:
             },
             RequestFacts("m", stream=True, prompt="be brief\nhi", max_tokens=7, asks_usage=True),
         ),
-        ({"max_tokens": 5, "messages": []}, RequestFacts(prompt="", max_tokens=5)),
+        ({"max_tokens": 5, "messages": []}, RequestFacts(stream=False, prompt="", max_tokens=5)),
         ({"model": 1, "stream": "yes", "messages": {}, "max_tokens": True}, RequestFacts()),
         ([], RequestFacts()),
     ],
 )
 def test_requests_tell_their_facts(request_body: Any, facts: RequestFacts) -> None:
-    """Model, stream, prompt, limit and the wish for usage; None for what is not there."""
+    """Model, stream (not asked for: false), prompt, limit and the wish for usage; None for what cannot be read."""
     assert OPENAI_CHAT.read_request(json.dumps(request_body).encode()) == facts
 
 
