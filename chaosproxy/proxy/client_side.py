@@ -25,6 +25,11 @@ class ClientSide:
         return self._sent.over
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing was sent and something still can be."""
+        return self._sent.head_at is None and not self.over
+
+    @property
     def seen(self) -> Seen:
         """How far the answer has come at the client."""
         return self._sent.tally.seen

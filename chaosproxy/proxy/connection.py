@@ -7,7 +7,6 @@ already written by an HttpWire. ``Slammed`` and ``TurnedAway`` are what a connec
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -15,10 +14,9 @@ import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from chaosproxy.events import Headers
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
-from chaosproxy.proxy.headers import ERROR_HEADER
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.own_answer import own_error
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 
@@ -26,12 +24,6 @@ log = structlog.get_logger()
 
 TURN_AWAY_S = 1.0
 """How long a client that is turned away has to read why."""
-
-
-def own_error(kind: str, words: str) -> tuple[Headers, bytes]:
-    """Header fields and body of an answer that comes from us and not from the upstream, and says so."""
-    body = json.dumps({"error": {"message": f"chaosproxy: {words}", "type": "chaosproxy_error", "code": kind}}).encode()
-    return (("Content-Type", "application/json"), ("Content-Length", str(len(body))), (ERROR_HEADER, kind)), body
 
 
 class Handover(web.StreamResponse):

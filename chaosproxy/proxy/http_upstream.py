@@ -138,13 +138,16 @@ class _HttpAsking:
                 raise _cut(lost) from error
             if head.framing is Framing.CLOSE and _was_reset(lost):
                 raise _cut(lost)
-        self._receiver.upstream_end()
+        if not self._cancelled:
+            self._receiver.upstream_end()
 
     async def _read_body(self, content: aiohttp.StreamReader) -> None:
         if content.at_eof():
             return  # an empty body; iterating over aiohttp's empty payload never ends
         async for data, _ in content.iter_chunks():
             self._heard_at = self._loop.time()
+            if self._cancelled:  # what is buffered comes without waiting, so the task has not noticed yet
+                return
             if data:
                 self._receiver.upstream_data(data)
             await self._resumed.wait()

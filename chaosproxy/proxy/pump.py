@@ -10,19 +10,19 @@ so the pump always knows where it is, and a chain can be attached or taken away 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from chaosproxy.errors import UpstreamFailed
-from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Framing, Head, Travelling, header
+from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Head, Terminal, Travelling, header
 from chaosproxy.faults.chain import Chain
 from chaosproxy.plan.plan import Decision
 from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
-from chaosproxy.proxy.connection import own_error
+from chaosproxy.proxy.containment import Containment
 from chaosproxy.proxy.edges import AnswerHead, Asking, ClientWire, Pipe, Receiver
 from chaosproxy.proxy.headers import media_type
+from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.retry_after import retry_after_s
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.tally import Tally, compressed
@@ -57,15 +57,16 @@ class Pump:
         self._tunnel: Tunnel | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._finished = False
+        self._contained = Containment(self._failed)
 
     # what the proxy tells it -----------------------------------------------------------------------------------------
 
-    def start(self, decisions: Iterable[Decision]) -> None:
-        """Begin with what the plan decided about this exchange."""
-        with self._contained():
-            for decision in decisions:
+    def start(self, decide: Callable[[], Iterable[Decision]]) -> None:
+        """Begin with what the plan decides about this exchange."""
+        with self._contained:
+            for decision in decide():
                 self._attach(decision)
-        self._passing = self._chain.empty
+            self._passing = self._chain.empty
         self._client.wire.own(self)
         self._push(Ask(self._now()))
 
@@ -76,7 +77,7 @@ class Pump:
         self._waiting[rule_id] = decide
         self._client.separate()
         if not self._passing or not self.account.received.tally.pending:
-            with self._contained():
+            with self._contained:
                 self._attach_waiting()
                 self._advance()
 
@@ -85,7 +86,7 @@ class Pump:
         self._waiting.pop(rule_id, None)
         if self._client.over:
             return
-        with self._contained():
+        with self._contained:
             self._chain.heal(rule_id, self._now())
             self._advance()
         self._passing = self._passing or (self._chain.empty and not self.account.received.tally.pending)
@@ -102,43 +103,18 @@ class Pump:
     # what the upstream tells it --------------------------------------------------------------------------------------
 
     def upstream_head(self, head: AnswerHead) -> None:
-        at, received = self._now(), self.account.received
-        streamed = media_type(header(head.headers, "content-type")) == media_type(self._dialect.stream_type)
-        streamed = streamed and self._dialect is not RAW_BODY and not compressed(head.headers)
-        event = Head(at, head.status, head.reason, head.headers, head.framing, streamed)
-        received.status, received.head_at = head.status, at
-        received.retry_after_s = retry_after_s(head.headers, self._around.wall())
-        received.tally = self._tally(event)
-        self._push(event)
+        with self._contained:
+            self._begin_answer(head)
 
     def upstream_data(self, data: bytes) -> None:
-        at, tally = self._now(), self.account.received.tally
-        before = tally.pending
-        frames = tally.feed(data, at)
-        if self._client.over:
-            self._upstream.drained(len(data))
-        elif not self._passing and not (self._chain.empty and frames):
-            self._push(*frames)
-        elif not self._passing:  # healed in mid-frame: from this boundary on everything passes again
-            self._passing = True
-            self._client.data(b"".join(frame.data for frame in frames) + data[len(data) - tally.pending :], at)
-        elif self._waiting and frames:
-            boundary = len(frames[0].data) - before
-            self._client.data(data[:boundary], at)
-            self._attach_waiting()
-            if self._passing:
-                self._client.data(data[boundary:], at)
-            else:
-                self._push(*frames[1:])
-        else:
-            self._client.data(data, at)
+        with self._contained:
+            self._carry(data)
 
     def upstream_end(self) -> None:
         at = self._now()
         self.account.received.end("end", at)
         self._upstream.ended()
-        self._flush(at)
-        self._push(End(at))
+        self._push_end(End(at))
 
     def upstream_failed(self, error: UpstreamFailed) -> None:
         at = self._now()
@@ -146,10 +122,10 @@ class Pump:
         self.account.received.end(ENDED_BY[error.kind], at)
         self._upstream.ended()
         if self.account.received.head_at is None:
-            self._answer_for(error, at)
+            status = 504 if error.kind == UpstreamFailed.TIMEOUT else 502
+            self._push(*own_answer(status, error.kind, str(error), at))
         else:
-            self._flush(at)
-            self._push(Abort(at, Cut.FIN if error.kind == UpstreamFailed.INCOMPLETE else Cut.RESET))
+            self._push_end(Abort(at, Cut.FIN if error.kind == UpstreamFailed.INCOMPLETE else Cut.RESET))
 
     def upstream_upgraded(self, head: AnswerHead, pipe: Pipe) -> None:
         if self._client.over:
@@ -182,28 +158,63 @@ class Pump:
     def _tally(self, head: Head) -> Tally:
         return Tally(self._dialect, head, self._around.limits.answer_bytes)
 
+    def _begin_answer(self, head: AnswerHead) -> None:
+        at, received = self._now(), self.account.received
+        streamed = media_type(header(head.headers, "content-type")) == media_type(self._dialect.stream_type)
+        streamed = streamed and self._dialect is not RAW_BODY and not compressed(head.headers)
+        event = Head(at, head.status, head.reason, head.headers, head.framing, streamed)
+        received.status, received.head_at = head.status, at
+        received.retry_after_s = retry_after_s(head.headers, self._around.wall())
+        received.tally = self._tally(event)
+        self._push(event)
+
+    def _carry(self, data: bytes) -> None:
+        at, tally = self._now(), self.account.received.tally
+        before = tally.pending
+        frames = tally.feed(data, at)
+        if self._client.over:
+            self._upstream.drained(len(data))
+        elif not self._passing and not (self._chain.empty and frames):
+            self._push(*frames)
+        elif not self._passing:  # healed in mid-frame: from this boundary on everything passes again
+            self._passing = True
+            self._client.data(b"".join(frame.data for frame in frames) + data[len(data) - tally.pending :], at)
+        elif self._waiting and frames:
+            boundary = len(frames[0].data) - before
+            self._client.data(data[:boundary], at)
+            self._attach_waiting()
+            if self._passing:
+                self._client.data(data[boundary:], at)
+            else:
+                self._push(*frames[1:])
+        else:
+            self._client.data(data, at)
+
     def _push(self, *events: Travelling) -> None:
         if self._client.over:
             self._finish_if_over()
             return
-        with self._contained():
+        with self._contained:
             for event in events:
                 self._chain.push(event)
             self._advance()
 
-    @contextmanager
-    def _contained(self) -> Iterator[None]:
-        """A bug in a fault ends its own exchange and no other, and nobody waits for ever."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - it is logged with its traceback
-            self._around.failed(self.account, error)
+    def _failed(self, error: Exception) -> None:
+        """End this exchange: with a 500 of ours if nothing was sent yet, else by cutting it off."""
+        self._around.failed(self.account, error)
+        self._chain, self._passing = Chain(), False
+        self._upstream.hang_up()
+        if self._client.silent:
+            self.account.error = "internal: a fault failed"
+            for event in own_answer(500, "internal", "a fault failed, see the log", self._now()):
+                self._emit(event)
+        else:
             self.stop()
 
-    def _flush(self, at: float) -> None:
-        rest = self.account.received.tally.flush(at)
-        if not self._passing:
-            self._push(*rest)
+    def _push_end(self, end: Terminal) -> None:
+        with self._contained:
+            rest = self.account.received.tally.flush(end.at)
+            self._push(*(() if self._passing else rest), end)
 
     def _attach_waiting(self) -> None:
         """At a frame boundary: ask the plan about the faults that began meanwhile."""
@@ -260,13 +271,6 @@ class Pump:
         if self._client.over:
             self._upstream.drain()
             self._finish_if_over()
-
-    def _answer_for(self, error: UpstreamFailed, at: float) -> None:
-        """The upstream could not answer: say so in its place, and say that it is us who say it."""
-        headers, body = own_error(error.kind, str(error))
-        self._push(Head(at, 504 if error.kind == UpstreamFailed.TIMEOUT else 502, "", headers, Framing.LENGTH))
-        self._push(Frame(at, body))
-        self._push(End(at))
 
     def _balance(self) -> None:
         held = self._chain.held_bytes > self._around.limits.held_bytes

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import cast
 
 import structlog
 from aiohttp import HttpVersion11, web
 
-from chaosproxy.events import Exchange, Framing, Head, Headers, header
+from chaosproxy.events import Exchange, Headers, header
 from chaosproxy.plan.identity import Attempts, identify
 from chaosproxy.plan.plan import Plan
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.client_wire import HttpWire
-from chaosproxy.proxy.connection import Connection, Handover, own_error
+from chaosproxy.proxy.connection import Connection, Handover
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import to_upstream
 from chaosproxy.proxy.http_upstream import HttpUpstream
+from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.wire.dialects import detect, dialect
@@ -90,7 +92,7 @@ class Reception:
         exchange = self._exchange(request, ordinal, spoken, headers, body if whole else None)
         pump = self._pump(request, exchange, spoken, wire, began_at, body, whole=whole)
         self._opened(pump)
-        pump.start(self._plan.decide(exchange, self._around.clock()))
+        pump.start(partial(self._plan.decide, exchange, self._around.clock()))
         return await wire.closed
 
     async def _read_body(self, request: web.BaseRequest) -> tuple[bytes, bool]:
@@ -177,9 +179,9 @@ async def _stream_on(body: bytes, request: web.BaseRequest) -> AsyncIterator[byt
 
 
 def _refuse(wire: HttpWire, status: int, kind: str, words: str) -> bool:
-    headers, body = own_error(kind, words)
+    head, body, _ = own_answer(status, kind, words, 0.0)
     wire.close_after()
-    wire.head(Head(0.0, status, "", headers, Framing.LENGTH))
-    wire.data(body)
+    wire.head(head)
+    wire.data(body.data)
     wire.end()
     return False

@@ -55,7 +55,8 @@ class Surroundings:
         """A fault raised in one of this account's exchanges: a bug of ours, with its traceback in the log."""
         stack = plain_traceback(error)
         log.error("fault_failed", stack=stack, exchange=account.exchange.id, attached=account.attached)
-        detail = f"a fault failed in {account.exchange.id}: {', '.join(account.attached)}"
+        at_work = ", ".join(account.attached) or "none yet"
+        detail = f"a fault failed in {account.exchange.id} ({type(error).__name__}); at work: {at_work}"
         self.record(Trouble(at=self.clock(), part="faults", detail=detail))
 
     def miss(self, account: Account, fault: str, reason: str) -> None:

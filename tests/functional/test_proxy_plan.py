@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from chaosproxy.errors import PartFailed, UserError
-from chaosproxy.journal.records import FaultEdge, FaultHit, Lag, Trouble
+from chaosproxy.journal.records import FaultEdge, FaultHit, Lag
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
@@ -328,26 +327,6 @@ async def test_faults_may_be_applied_before_the_start() -> None:
         async with proxy:
             with pytest.raises(ConnectionRefusedError):
                 await Client.connect(proxy.urls["a"])
-
-
-async def test_a_bug_in_a_fault_ends_its_exchange_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client is cut off, the journal says why, and the proxy goes on."""
-
-    def explode(stage: object, incoming: object) -> None:
-        raise ZeroDivisionError
-
-    async with bench(answers(stream(events(3)))) as at:
-        apply(at, {"type": "time.first_token", "mean": "1ms"}, match={"nth": 1})
-        with monkeypatch.context() as patch, capture_logs() as logs:
-            patch.setattr("chaosproxy.faults.timing.first_token.LateStart.feed", explode)
-            broken = await call(at.url, ask())
-        whole = await call(at.url, ask())
-        record = await at.journal.exchange()
-
-    assert (broken.ended, whole.ended) == ("fin", "end")
-    assert record.sent.ended == "unfinished"
-    assert [entry.detail for entry in at.journal.records if isinstance(entry, Trouble)] == ["a fault failed in a-1: f"]
-    assert logs[0]["event"] == "fault_failed"
 
 
 async def test_a_fault_for_an_unknown_listener_is_refused() -> None:

@@ -1,0 +1,104 @@
+"""A bug in a fault ends its own exchange and no other, and leaves a trace."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from chaosproxy.journal.records import Trouble
+from chaosproxy.plan.rule import Rule
+from tests.functional.wire_kit import Bench, answers, ask, bench, call, events, stream
+
+
+def apply(at: Bench, do: dict[str, object], **common: object) -> None:
+    """One fault at the bench's listener."""
+    rule = Rule.model_validate({"id": "f", "listeners": ["a"], "do": do, **common})
+    at.proxy.apply([rule], owner="test", lease_s=60, seed=1)
+
+
+def troubles(at: Bench) -> list[str]:
+    """What the journal says about bugs."""
+    return [record.detail for record in at.journal.records if isinstance(record, Trouble) and record.part == "faults"]
+
+
+async def test_a_bug_in_a_fault_ends_its_exchange_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gets a 500 of ours, the journal says why, and the proxy goes on."""
+
+    def explode(stage: object, incoming: object) -> None:
+        raise ZeroDivisionError
+
+    async with bench(answers(stream(events(3)))) as at:
+        apply(at, {"type": "time.first_token", "mean": "1ms"}, match={"nth": 1})
+        with monkeypatch.context() as patch, capture_logs() as logs:
+            patch.setattr("chaosproxy.faults.timing.first_token.LateStart.feed", explode)
+            broken = await call(at.url, ask())
+        whole = await call(at.url, ask())
+        record = await at.journal.exchange()
+
+    assert (broken.status, whole.status) == (500, 200)
+    assert "x-chaosproxy-error: internal" in broken.fields
+    assert (record.sent.ended, record.error) == ("end", "internal: a fault failed")
+    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: f"]
+    assert logs[0]["event"] == "fault_failed"
+
+
+async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent cannot be taken back; the client must not wait for the rest."""
+
+    def explode(stage: object, frame: object, before: int) -> None:
+        raise ZeroDivisionError
+
+    async with bench(answers(stream(events(3)))) as at:
+        apply(at, {"type": "stream.fin", "where": "token:2"})
+        monkeypatch.setattr("chaosproxy.faults.framing.fin.StreamFin._close", explode)
+        with capture_logs():
+            broken = await call(at.url, ask())
+        record = await at.journal.exchange()
+
+    assert (broken.status, broken.ended) == (200, "fin")
+    assert (record.sent.ended, record.received.ended) == ("unfinished", "unfinished")
+    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: f"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "chaosproxy.faults.timing.first_token.TimeFirstToken.stage",
+        "chaosproxy.faults.timing.first_token.TimeFirstToken.lacks",
+        "chaosproxy.plan.rule.Match.why_not",
+    ],
+)
+async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 500 of ours, one exchange record, one trouble; the upstream is not asked."""
+
+    def explode(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    async with bench(answers(stream(events(3)))) as at:
+        apply(at, {"type": "time.first_token", "mean": "1ms"})
+        monkeypatch.setattr(place, explode)
+        with capture_logs():
+            broken = await call(at.url, ask())
+        record = await at.journal.exchange()
+        still_open = at.proxy.open_exchanges
+
+    assert (broken.status, still_open) == (500, 0)
+    assert (record.sent.status, record.received.ended, record.asked_at) == (500, "none", None)
+    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: none yet"]
+    assert at.upstream.requests == []
+
+
+async def test_a_bug_in_a_dialect_ends_its_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting the upstream's events is our code, too."""
+
+    def explode(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    async with bench(answers(stream(events(3)))) as at:
+        monkeypatch.setattr("chaosproxy.proxy.tally.Tally.feed", explode)
+        with capture_logs():
+            broken = await call(at.url, ask())
+        record = await at.journal.exchange()
+
+    assert (broken.status, broken.ended, record.sent.ended) == (200, "fin", "unfinished")
+    assert len(troubles(at)) == 1
