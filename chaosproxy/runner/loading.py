@@ -35,6 +35,10 @@ class Loading:
         if status := await self._part.wait():
             raise PartFailed(f"the load ended with status {status}, see {self._part.log}")
 
+    async def send_no_more(self) -> None:
+        """Let the calls that are under way be the last ones."""
+        await self._part.send("stop")
+
     async def drained(self) -> None:
         """Wait until every call has ended; raises PartFailed when that takes longer than any call can."""
         try:

@@ -184,6 +184,8 @@ class Story:
         """Heal first, whatever happened; then let calls end, and look whether the system is well again."""
         quiet = await self._heal()
         if self._loading is not None:
+            if end.how == "gate":
+                await self._loading.send_no_more()
             try:
                 await (self._loading.drained() if end.how in ("completed", "gate") else self._loading.stop())
             except PartFailed as error:
