@@ -222,7 +222,8 @@ class Healed(Record):
 class Trouble(Record):
     """Something of ours went wrong: a part died, a lease could not be renewed.
 
-    ``part`` journal or events: records were lost, which makes a run inconclusive; any other part makes it an error.
+    ``part`` journal or events: records were lost; limits: the proxy itself refused requests. These make a run
+    inconclusive; any other part makes it an error.
     """
 
     type: Literal["trouble"] = "trouble"

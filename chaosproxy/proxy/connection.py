@@ -22,6 +22,10 @@ from chaosproxy.proxy.raw_pipe import RawPipe
 
 log = structlog.get_logger()
 
+Receive = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Refused = Callable[[str], None]
+"""Is told of each request that we answer with an error of our own, and its kind."""
+
 TURN_AWAY_S = 1.0
 """How long a client that is turned away has to read why."""
 
@@ -43,11 +47,12 @@ class Handover(web.StreamResponse):
 class Connection(web.RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_limits", "_pipe", "busy", "closing", "wire")
+    __slots__ = ("_limits", "_pipe", "_refused", "busy", "closing", "wire")
 
-    def __init__(self, server: web.Server, limits: Limits, **settings: Any) -> None:
+    def __init__(self, server: web.Server, limits: Limits, refused: Refused, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._limits = limits
+        self._refused = refused
         self.wire: HttpWire | None = None
         self.busy = False
         self.closing = False
@@ -92,6 +97,7 @@ class Connection(web.RequestHandler):
         kind = "bad_request" if status < 500 else "internal"
         if status >= 500:
             log.error("exchange_failed", stack=plain_traceback(exc))
+        self._refused(kind)
         first_line = (message or "").strip().partition("\n")[0]
         headers, body = own_error(kind, first_line or "the request could not be handled")
         answer = web.Response(status=status, body=body, headers=headers)
@@ -124,20 +130,19 @@ class ConnectionPipe(RawPipe):
             self._on_lost()
 
 
-Receive = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
 class Server(web.Server):
     """Makes connections that call ``receive`` for each request."""
 
-    def __init__(self, receive: Receive, limits: Limits) -> None:
+    def __init__(self, receive: Receive, limits: Limits, refused: Refused) -> None:
         super().__init__(receive)
         self._limits = limits
+        self._refused = refused
 
     def __call__(self) -> Connection:
         return Connection(
             self,
             self._limits,
+            self._refused,
             loop=self._loop,
             auto_decompress=False,
             access_log=None,

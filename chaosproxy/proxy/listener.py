@@ -18,7 +18,7 @@ import structlog
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.client_wire import reset
-from chaosproxy.proxy.connection import Connection, Receive, Server, Slammed, TurnedAway
+from chaosproxy.proxy.connection import Connection, Receive, Refused, Server, Slammed, TurnedAway
 from chaosproxy.proxy.limits import Limits
 
 log = structlog.get_logger()
@@ -85,7 +85,9 @@ def _reusable(family: int, kind: int, proto: int) -> socket.socket:
 
 
 class Listener:
-    """Accepts connections and hands their requests to ``receive``. ``on_slam`` is told of each that the gate reset.
+    """Accepts connections and hands their requests to ``receive``.
+
+    ``on_slam`` is told of each connection that the gate reset, ``refused`` of each that is one too many.
 
     Needs a running loop. Raises PartFailed when the address is taken.
     """
@@ -98,9 +100,11 @@ class Listener:
         *,
         has_room: Callable[[], bool],
         on_slam: Callable[[], None],
+        refused: Refused,
     ) -> None:
         self.spec = spec
-        self.http = Server(receive, limits)
+        self.http = Server(receive, limits, refused)
+        self._refused = refused
         self._limits = limits
         self._has_room = has_room
         self._on_slam = on_slam
@@ -202,5 +206,6 @@ class Listener:
         if self._gate is not None:
             return Slammed(self._on_slam)
         if not self._has_room():
+            self._refused("connections")
             return TurnedAway(self._limits.connections)
         return self.http()

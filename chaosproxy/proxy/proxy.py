@@ -27,6 +27,7 @@ from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
+from chaosproxy.proxy.refusals import Refusals
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 
@@ -66,7 +67,10 @@ class Proxy:
         self._plan = Plan(LocalCounters())
         self._plan_timer: asyncio.TimerHandle | None = None
         self._attempts = Attempts(self._limits.calls)
-        self._around = Surroundings(self._limits, clock, wall, record, self._plan.missed, self._finished)
+        self._refusals = Refusals(record, clock)
+        self._around = Surroundings(
+            self._limits, clock, wall, record, self._plan.missed, self._finished, self._refusals.add
+        )
         self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
         self._listeners: dict[str, Listener] = {}
@@ -100,6 +104,7 @@ class Proxy:
             for pump in list(self._open.values()):
                 pump.stop()
         self._lag.stop()
+        self._refusals.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         if self._session is not None:
             await self._session.close()
@@ -162,7 +167,12 @@ class Proxy:
         upstream = HttpUpstream(self._targets[spec.name], session, self._limits)
         reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._attempts, self._around, self._opened)
         self._listeners[spec.name] = Listener(
-            spec, reception.receive, self._limits, has_room=self._has_room, on_slam=partial(self._slammed, spec.name)
+            spec,
+            reception.receive,
+            self._limits,
+            has_room=self._has_room,
+            on_slam=partial(self._slammed, spec.name),
+            refused=self._refusals.add,
         )
         self._receptions[spec.name] = reception
 

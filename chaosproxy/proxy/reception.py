@@ -76,7 +76,7 @@ class Reception:
             connection, connection.transport, http_1_0=request.version < HttpVersion11, keep_alive=request.keep_alive
         )
         if request.method == "CONNECT":
-            return _refuse(
+            return self._refuse(
                 wire, 501, "connect_method", "this proxy stands in front of one upstream; it opens no tunnels"
             )
         if (request.headers.get("Expect") or "").lower() == "100-continue":
@@ -84,7 +84,7 @@ class Reception:
         try:
             body, whole = await self._read_body(request)
         except TimeoutError:
-            return _refuse(wire, 408, "request_timeout", "the request body did not arrive in time")
+            return self._refuse(wire, 408, "request_timeout", "the request body did not arrive in time")
         except _ClientLeft:
             return False
         headers = _headers(request)
@@ -94,6 +94,15 @@ class Reception:
         self._opened(pump)
         pump.start(partial(self._plan.decide, exchange, self._around.clock()))
         return await wire.closed
+
+    def _refuse(self, wire: HttpWire, status: int, kind: str, words: str) -> bool:
+        self._around.refused(kind)
+        head, body, _ = own_answer(status, kind, words, 0.0)
+        wire.close_after()
+        wire.head(head)
+        wire.data(body.data)
+        wire.end()
+        return False
 
     async def _read_body(self, request: web.BaseRequest) -> tuple[bytes, bool]:
         """The beginning of the body, up to Limits.body_bytes, and whether that is all of it."""
@@ -176,12 +185,3 @@ async def _stream_on(body: bytes, request: web.BaseRequest) -> AsyncIterator[byt
     yield body
     async for piece in request.content.iter_any():
         yield piece
-
-
-def _refuse(wire: HttpWire, status: int, kind: str, words: str) -> bool:
-    head, body, _ = own_answer(status, kind, words, 0.0)
-    wire.close_after()
-    wire.head(head)
-    wire.data(body.data)
-    wire.end()
-    return False

@@ -22,7 +22,7 @@ class Surroundings:
     """``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
 
     ``record`` writes what happens at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
-    ``finished`` gets each account when both of its edges have ended.
+    ``finished`` gets each account when both of its edges have ended, ``refused`` counts requests that have none.
     """
 
     limits: Limits
@@ -31,6 +31,7 @@ class Surroundings:
     record: Callable[[FaultHit | Trouble], None]
     missed: Callable[[str], None]
     finished: Callable[[Account], None]
+    refused: Callable[[str], None]
 
     def note(self, account: Account, report: Report) -> None:
         """A fault said what it did, or why it did nothing."""

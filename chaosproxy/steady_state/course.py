@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LOSING_PARTS = ("journal", "events")
 """Trouble of these parts means that records were lost."""
+REFUSING_PART = "limits"
+"""Trouble of this part means that our own bounds failed requests, which the system did not deserve."""
 ENDED_BADLY = {
     "interrupted": "the run was interrupted",
     "terminated": "the run was terminated",
@@ -76,7 +78,7 @@ def errors(course: Course) -> Iterator[Finding]:
     if course.healed is not None and not course.healed.verified:
         yield Finding(kind="error", sentence=f"the heal could not be verified: {course.healed.detail}")
     for trouble in course.troubles:
-        if trouble.part not in LOSING_PARTS and not course.stopped:
+        if trouble.part not in (*LOSING_PARTS, REFUSING_PART) and not course.stopped:
             yield Finding(kind="error", sentence=f"{trouble.part}: {trouble.detail}")
 
 
@@ -109,6 +111,9 @@ def _measuring_doubts(course: Course, health: Health) -> Iterator[Finding]:
         yield _doubt("the journal's last line is torn, so records are missing")
     for lost in health.lost:
         yield _doubt(f"records were lost: {lost}")
+    if refusing := [trouble.detail for trouble in course.troubles if trouble.part == REFUSING_PART]:
+        more = f" (and in {len(refusing) - 1} more records)" if len(refusing) > 1 else ""
+        yield _doubt(f"{refusing[0]}{more}")
     if len(course.hosts) > 1:
         yield _doubt(f"the journal comes from {len(course.hosts)} hosts, whose clocks were not compared")
 

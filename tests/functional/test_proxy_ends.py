@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from chaosproxy.journal.records import Trouble
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from tests.functional.wire_kit import (
@@ -287,6 +288,7 @@ async def test_requests_that_are_not_http_get_a_clear_400() -> None:
     assert (answer.status, long.status) == (400, 400)
     assert "x-chaosproxy-error: bad_request" in answer.fields
     assert at.upstream.requests == []
+    assert refusals(at) == ["1 x bad_request", "1 x bad_request"]
 
 
 async def test_one_connection_too_many_gets_a_clear_503() -> None:
@@ -300,3 +302,21 @@ async def test_one_connection_too_many_gets_a_clear_503() -> None:
 
     assert refused.status == 503
     assert "x-chaosproxy-error: connections" in refused.fields
+    assert refusals(at) == ["1 x connections"]
+
+
+async def test_many_refusals_are_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is recorded at once, the others together, with their number."""
+    monkeypatch.setattr("chaosproxy.proxy.refusals.REPORT_S", 60.0)
+    async with bench(answers(plain(b""))) as at:
+        for _ in range(5):
+            await call(at.url, b"NONSENSE\r\n\r\n")
+        await call(at.url, b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
+
+    assert refusals(at) == ["1 x bad_request", "4 x bad_request, 1 x connect_method"]
+
+
+def refusals(at: Bench) -> list[str]:
+    """What the journal says about requests that the proxy itself refused."""
+    troubles = [record for record in at.journal.records if isinstance(record, Trouble) and record.part == "limits"]
+    return [trouble.detail.removeprefix("the proxy itself refused requests: ") for trouble in troubles]

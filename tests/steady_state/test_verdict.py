@@ -214,6 +214,18 @@ def test_lost_records_make_the_run_inconclusive(drill: Drill, part: str) -> None
     assert "records were lost: 12 records of the proxy" in verdict.headline
 
 
+def test_requests_that_the_proxy_refused_make_the_run_inconclusive(drill: Drill) -> None:
+    """A bound of our own failed calls that the system would have answered; it is told once, however often."""
+    drill.records += [
+        Trouble(at=ORIGIN + at, part="limits", detail="the proxy refused 9 x connections") for at in (1, 2)
+    ]
+
+    verdict = judged(drill)
+
+    assert verdict.exit_code == 3
+    assert verdict.headline.startswith("the proxy refused 9 x connections (and in 1 more records)")
+
+
 def test_dropped_calls_make_the_run_inconclusive(drill: Drill) -> None:
     """A load that could not send what it should is no load."""
     drill.call("dropped", 30, "", dropped=True, end_at=None, status=None)
