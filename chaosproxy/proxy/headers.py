@@ -50,7 +50,12 @@ def to_upstream(headers: Headers, *, identity: bool) -> Headers:
     Host follows the upstream and is set by the client library; Expect was answered by us; of our own control headers
     only the one that names the call goes on.
     """
-    kept = tuple(pair for pair in end_to_end(headers) if _goes_on(pair[0].lower()))
+    spelling: dict[str, str] = {}  # of the first: aiohttp's client would keep only the last of two spellings
+    kept = tuple(
+        (spelling.setdefault(name.lower(), name), value)
+        for name, value in end_to_end(headers)
+        if _goes_on(name.lower())
+    )
     if wants_upgrade(headers):
         kept += (("Connection", "Upgrade"), ("Upgrade", "websocket"))
     if not identity:

@@ -77,6 +77,16 @@ async def test_a_request_reaches_the_upstream_as_it_was() -> None:
     ]
 
 
+async def test_repeated_fields_all_reach_the_upstream() -> None:
+    """In their order, whatever their case; repeats take the spelling of the first."""
+    sent = b"GET / HTTP/1.1\r\nHost: h\r\nAnthropic-Beta: a\r\nX-A: 1\r\nanthropic-beta: b\r\nANTHROPIC-BETA: c\r\n\r\n"
+    async with bench(answers(plain(b""))) as at:
+        await call(at.url, sent)
+        got = at.upstream.requests[0]
+
+    assert got.fields[1:] == ["Anthropic-Beta: a", "X-A: 1", "Anthropic-Beta: b", "Anthropic-Beta: c"]
+
+
 async def test_a_large_upload_streams_through() -> None:
     """A body beyond the read limit reaches the upstream whole, and the journal knows nothing of what it said."""
     body = b'{"model": "m", "x": "' + b"y" * 9_000_000 + b'"}'
