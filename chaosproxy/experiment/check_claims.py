@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chaosproxy.experiment.yaml_text import Path
     from chaosproxy.steady_state.claims import Expression, Window
 
+_CONTENT = ("silent_truncated", "silent_empty", "silent_corrupt", "content_intact", "duplicated", "leaked")
+"""Measures that compare an answer with the right one."""
 _SUSTAINED = {"failover_time": "success", "recovery_time": "share_of_baseline"}
 """Measures that need ``sustained``, and the key in it that they read."""
 
@@ -32,6 +34,7 @@ def claim_problems(draft: Draft) -> Iterator[Found]:
         yield from _windows(draft, path, entry)
         yield from _sustained(path, entry)
     for path, entry in draft.gate():
+        yield from _expression(draft, (*path, "expect"), entry.expect)
         yield from _in_gate(path, entry)
     for path, condition in draft.aborts():
         yield from _expression(draft, (*path, "when"), condition.when, abort=True)
@@ -48,6 +51,9 @@ def _same_ids(entries: Iterable[tuple[Path, object]], what: str) -> Iterator[Fou
 
 def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool = False) -> Iterator[Found]:
     measure = MEASURES[expression.measure]
+    if measure.name in _CONTENT and any(load.oracle == "none" for load in draft.experiment.load):
+        mend = "let load.oracle be auto, or claim error_rate and times only"
+        yield Found(path, f"{measure.name} compares texts, and with oracle none nobody knows the right one; {mend}")
     known = {Takes.FAULT: draft.fault_ids, Takes.BACKEND: draft.backends}.get(measure.takes)
     if known is not None and expression.argument not in known:
         what = "fault" if measure.takes is Takes.FAULT else "backend"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
-from chaosproxy.experiment.claims_of import answers_come_from_lab
+from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_url, without_port
@@ -64,8 +64,9 @@ def _loads(draft: Draft) -> Iterator[Found]:
         if load.id in seen:
             yield Found((*path, "id"), f"two loads are called {load.id!r}")
         seen.add(load.id)
-        if load.oracle == "lab" and not answers_come_from_lab(draft.experiment):
-            yield Found((*path, "oracle"), "lab is for answers of lab backends only, and not every upstream is one")
+        if load.oracle == "lab" and answer_tokens(draft.experiment) is None:
+            words = "lab is for upstreams that are all lab backends with the same number of tokens"
+            yield Found((*path, "oracle"), f"{words}, so that the right text of a call is known before it is sent")
         oracles.add(str(load.oracle))
         if len(oracles) == 2:
             oracles.add("said")

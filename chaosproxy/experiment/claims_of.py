@@ -41,10 +41,11 @@ def claims_of(experiment: Experiment) -> Claims:
     )
 
 
-def answers_come_from_lab(experiment: Experiment) -> bool:
-    """Whether every backend is one of the lab's."""
-    upstreams = [backend.upstream for backend in experiment.topology.backends.values()]
-    return all(isinstance(experiment.systems.get(upstream), LabBackend) for upstream in upstreams)
+def answer_tokens(experiment: Experiment) -> int | None:
+    """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
+    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
+    lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _expectation(entry: ExpectationEntry) -> Expectation:
@@ -89,5 +90,5 @@ def _oracle(experiment: Experiment) -> Literal["lab", "upstream", "none"]:
     """One for all loads (``checks`` sees to it); a text that is the same for every call is known to the client, too."""
     oracle = experiment.load[0].oracle
     if oracle == "auto":
-        return "lab" if answers_come_from_lab(experiment) else "upstream"
+        return "upstream" if answer_tokens(experiment) is None else "lab"
     return oracle if isinstance(oracle, str) else "lab"

@@ -98,7 +98,8 @@ class LoadSpec(Settings):
     calls: Annotated[int, Field(ge=1)] | None = None
     """Send so many and no more; such a load has no warm-up and begins at t = 0."""
     oracle: Literal["auto", "lab", "upstream", "none"] | Equals = "auto"
-    """How the right text is known. auto: lab when the answers come from lab backends, else upstream. The client itself
+    """How the right text is known. auto: lab when the answers come from lab backends of one length, else
+    upstream. The client itself
     compares with lab and equals; upstream is joined from the journal."""
 
     @field_validator("prompts")

@@ -17,8 +17,8 @@ from hashlib import sha256
 from chaosproxy import __version__
 from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.journal.records import AnyRecord, FaultEdge, Gate, Healed, Mark, Opened, Run, Trouble
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.checks import Checks
@@ -234,13 +234,6 @@ def cues_of(experiment: Experiment) -> list[Cue]:
         Cue(rules[fault.id], fault.delay if fault.at is None else fault.at, *(fault.after or "").rpartition(".")[::2])
         for fault in experiment.faults
     ]
-
-
-def answer_tokens(experiment: Experiment) -> int | None:
-    """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
-    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
-    lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
-    return lengths.pop() if len(lengths) == 1 else None
 
 
 async def must_live(part: Part) -> End:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag
-from chaosproxy.steady_state.outcome import ADMITTED, ANSWERED, Outcome, classify, reference_for, source_of
+from chaosproxy.steady_state.outcome import (
+    ADMITTED,
+    ANSWERED,
+    Outcome,
+    Uncertainty,
+    classify,
+    reference_for,
+    source_of,
+    uncertainty_of,
+)
 from chaosproxy.steady_state.timeline import Span, Timeline, timeline_of
 
 if TYPE_CHECKING:
@@ -26,11 +35,23 @@ class Story:
     hits: tuple[FaultHit, ...] = ()
     source: ExchangeRecord | None = None
     """Who answered."""
+    uncertainty: Uncertainty | None = None
+    """What else its outcome may be."""
 
     @property
     def id(self) -> str:
         """The call's id."""
         return self.call.id
+
+    @property
+    def surely_ok(self) -> bool:
+        """Nothing else can be true than that it got the right text, whole."""
+        return self.outcome is Outcome.OK and self.uncertainty is None
+
+    @property
+    def perhaps_ok(self) -> bool:
+        """Nothing excludes that it got the right text, whole."""
+        return self.outcome is Outcome.OK or (self.uncertainty is not None and Outcome.OK in self.uncertainty.perhaps)
 
     @property
     def answered(self) -> bool:
@@ -152,6 +173,8 @@ def _join(
     for call in calls:
         mine = tuple(exchanges_of[call.id]) if call.tagged else ()
         source = source_of(call, mine)
-        outcome = classify(call, reference_for(call, source, claims.oracle))
-        stories.append(Story(call, outcome, mine, tuple(hit for own in mine for hit in hits_on[own.id]), source))
+        reference = reference_for(call, source, claims.oracle)
+        outcome = classify(call, reference)
+        met = tuple(hit for own in mine for hit in hits_on[own.id])
+        stories.append(Story(call, outcome, mine, met, source, uncertainty_of(reference, outcome)))
     return tuple(stories)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from chaosproxy.steady_state.claims import Abort, Expectation, Moment, Window
 from chaosproxy.steady_state.expression import parse_objectives
 from chaosproxy.steady_state.history import History, Story
 from chaosproxy.steady_state.observation import OPERATORS, Observation, Sample, State, aggregated, needed_samples
-from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.outcome import Doubt, Outcome
 from chaosproxy.steady_state.samples import SAMPLERS, Sampler, meets
 from chaosproxy.steady_state.spells import applied_late, failover_time, recovery_time, served_by
 from chaosproxy.steady_state.timeline import Span, Unknowable
@@ -66,6 +67,8 @@ def _over_calls(history: History, expectation: Expectation, window: Window) -> O
 def _served_by(history: History, expectation: Expectation, window: Window) -> Observation:
     def sampler(_: History, story: Story) -> Iterable[Sample]:
         served = served_by(story, (expectation.expect.argument or "",))
+        if story.outcome is Outcome.UNFINISHED:
+            return (Sample(story.id, 0.0, 0.0, 1.0, Doubt.UNFINISHED),)
         return (Sample.sure(story.id, float(served)),) if story.answered else ()
 
     span = history.timeline.span(window)
@@ -116,10 +119,9 @@ def _summary(expectation: Expectation, span: Span, samples: list[Sample], aggreg
 
 
 def _doubt(samples: list[Sample]) -> str:
-    unfinished = sum(sample.unfinished for sample in samples)
-    if unfinished:
-        return f"{unfinished} calls had not ended when the journal does"
-    return "our own processes were late while it was measured"
+    """All reasons for which the bounds are apart."""
+    doubts = Counter(sample.doubt or Doubt.LATE for sample in samples if sample.low != sample.high)
+    return "; ".join(doubt.format(count=doubts[doubt]) for doubt in Doubt if doubts[doubt])
 
 
 def _speaks_against(expect: Expression, sample: Sample) -> bool:

@@ -1,7 +1,8 @@
 """What was observed, with what could not be known as bounds: the truth lies between ``low`` and ``high``.
 
 An expectation holds when it does at both bounds and deviates when it fails at both; in between nothing can be said.
-Late processes, unfinished calls and times that never came to an end all become bounds, so one rule judges them all.
+Late processes, unfinished calls, unknown texts and times that never came to an end all become bounds: one rule judges
+them all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from chaosproxy.steady_state.outcome import Doubt
 from chaosproxy.steady_state.vocabulary import percentile
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class Sample:
     value: float
     low: float
     high: float
-    unfinished: bool = False
+    doubt: Doubt | None = None
+    """Why the bounds are apart, where that is not the lateness of our own processes."""
 
     @classmethod
     def sure(cls, call: str, value: float) -> Sample:

@@ -36,6 +36,30 @@ ADMITTED = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.HUNG})
 ANSWERED = frozenset(Outcome) - ADMITTED - {Outcome.UNFINISHED}
 """The client believes that it has a whole answer."""
 
+FLAWED = ANSWERED - {Outcome.OK}
+"""It was passed off as whole, and is not."""
+
+
+class Doubt(StrEnum):
+    """Why a call's outcome, or one of its times, lies between bounds; completes "N calls"."""
+
+    UNFINISHED = "{count} calls had not ended when the journal does"
+    TEXT = "the right text of {count} calls is not known"
+    FLAW = "how the text of {count} calls went wrong is not known"
+    LATE = "our own processes were late while it was measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """What else may have become of a call. ``perhaps`` holds OK, or the outcome is OK: not even that much is known.
+
+    Else it is flawed for certain, and the outcome is the flaw that was seen.
+    """
+
+    doubt: Doubt
+    perhaps: frozenset[Outcome]
+
+
 _BY_ERROR = {"timeout": Outcome.TIMEOUT, "hung": Outcome.HUNG}
 
 
@@ -58,6 +82,16 @@ def classify(call: Call, reference: Reference | None) -> Outcome:
     if call.foreign is not None:
         return Outcome.LEAKED
     return _by_ending(call) if reference is None else _by_text(call, reference)
+
+
+def uncertainty_of(reference: Reference | None, outcome: Outcome) -> Uncertainty | None:
+    """What the oracle cannot exclude; None when nothing is in doubt."""
+    if outcome is Outcome.UNFINISHED:
+        return Uncertainty(Doubt.UNFINISHED, frozenset(Outcome) - {outcome})
+    if reference is not None or outcome not in (Outcome.OK, Outcome.SILENT_TRUNCATED, Outcome.DUPLICATED):
+        return None
+    doubt = Doubt.TEXT if outcome is Outcome.OK else Doubt.FLAW
+    return Uncertainty(doubt, FLAWED - {outcome, Outcome.SILENT_EMPTY})
 
 
 def _by_text(call: Call, reference: Reference) -> Outcome:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.steady_state.history import History, Story
 from chaosproxy.steady_state.observation import OPERATORS, Sample
-from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.outcome import Doubt, Outcome
 
 if TYPE_CHECKING:
     from chaosproxy.journal.records import ExchangeRecord
@@ -27,10 +27,15 @@ RETRY_AFTER_TOLERANCE_S = 0.01
 
 
 def has_outcome(story: Story, *outcomes: Outcome) -> Sample:
-    """1 when the call has one of them, else 0; an unfinished call could still get any."""
-    if story.outcome is Outcome.UNFINISHED:
-        return Sample(story.id, 0.0, 0.0, 1.0, unfinished=True)
-    return Sample.sure(story.id, float(story.outcome in outcomes))
+    """1 when the call has one of them, else 0; between both when it may have one, or may have another."""
+    value, uncertainty = story.outcome in outcomes, story.uncertainty
+    if uncertainty is None:
+        return Sample.sure(story.id, float(value))
+    wanted = frozenset(outcomes)
+    flawed_for_certain = story.outcome is not Outcome.OK and not story.perhaps_ok
+    low = value and (flawed_for_certain or uncertainty.perhaps <= wanted)
+    high = value or bool(uncertainty.perhaps & wanted)
+    return Sample(story.id, float(value), float(low), float(high), uncertainty.doubt)
 
 
 def _outcome_in(*outcomes: Outcome) -> Sampler:
@@ -38,7 +43,7 @@ def _outcome_in(*outcomes: Outcome) -> Sampler:
 
 
 def _content_intact(_: History, story: Story) -> Iterable[Sample]:
-    return (Sample.sure(story.id, float(story.outcome is Outcome.OK)),) if story.answered else ()
+    return (has_outcome(story, Outcome.OK),) if story.answered or story.outcome is Outcome.UNFINISHED else ()
 
 
 # ------------------------------------------------------------------------------------------------------------- times
@@ -55,9 +60,8 @@ def _since_intended(history: History, story: Story, at: float | None) -> Iterabl
     if at is not None:
         return (_lagged(history, story, at - story.call.intended_at),)
     if story.outcome is Outcome.UNFINISHED:
-        return (
-            Sample(story.id, math.inf, history.timeline.last_at - story.call.intended_at, math.inf, unfinished=True),
-        )
+        waited_s = history.timeline.last_at - story.call.intended_at
+        return (Sample(story.id, math.inf, waited_s, math.inf, Doubt.UNFINISHED),)
     return (Sample.sure(story.id, math.inf),) if story.outcome is not Outcome.OK else ()
 
 
@@ -75,6 +79,8 @@ def _e2e(history: History, story: Story) -> Iterable[Sample]:
 
 def _tpot(history: History, story: Story) -> Iterable[Sample]:
     call = story.call
+    if story.outcome is Outcome.UNFINISHED:
+        return (Sample(story.id, math.inf, 0.0, math.inf, Doubt.UNFINISHED),)
     tokens = call.output_tokens or 0
     if tokens < 2 or call.first_content_at is None or call.last_content_at is None:
         return ()
@@ -93,6 +99,8 @@ def _gaps_s(story: Story) -> list[float]:
 
 
 def _around(history: History, story: Story, values: Iterable[float]) -> Iterable[Sample]:
+    if story.outcome is Outcome.UNFINISHED:
+        return (Sample(story.id, math.inf, 0.0, math.inf, Doubt.UNFINISHED),)
     lag = history.lag_s(story.call.first_content_at or story.call.intended_at, story.end_at)
     return tuple(Sample(story.id, value, max(value - lag, 0.0), value + lag) for value in values)
 
@@ -103,21 +111,22 @@ def _icl(history: History, story: Story) -> Iterable[Sample]:
 
 def _stall(history: History, story: Story) -> Iterable[Sample]:
     gaps = _gaps_s(story)
-    return _around(history, story, (max(gaps),)) if gaps else ()
+    return _around(history, story, (max(gaps),) if gaps else ())
 
 
 def meets(history: History, story: Story, objectives: Iterable[Objective]) -> Sample:
     """1 when the call is ok and within every objective, with doubt where a time is in doubt."""
+    good = has_outcome(story, Outcome.OK)
     if story.outcome is not Outcome.OK:
-        return has_outcome(story, Outcome.OK)
-    value = low = high = True
+        return good
+    value, low, high = True, bool(good.low), True
     for objective in objectives:
         test = OPERATORS[objective.operator]
         for sample in SAMPLERS[objective.measure](history, story):
             value = value and test(sample.value, objective.bound_s)
             low = low and test(sample.high, objective.bound_s)
             high = high and test(sample.low, objective.bound_s)
-    return Sample(story.id, float(value), float(low), float(high))
+    return Sample(story.id, float(value), float(low), float(high), good.doubt)
 
 
 # ------------------------------------------------------------------------------------------------- tokens, exchanges
@@ -130,8 +139,15 @@ def _usage_error(_: History, story: Story) -> Iterable[Sample]:
     return (Sample.sure(story.id, abs(reported - expected) / expected),)
 
 
+def _count(story: Story, count: int) -> Sample:
+    """Something that a call does now and then, and may do again as long as it has not ended."""
+    if story.outcome is Outcome.UNFINISHED:
+        return Sample(story.id, float(count), float(count), math.inf, Doubt.UNFINISHED)
+    return Sample.sure(story.id, float(count))
+
+
 def _retries(_: History, story: Story) -> Iterable[Sample]:
-    return (Sample.sure(story.id, float(max(len(story.exchanges) - 1, 0))),)
+    return (_count(story, max(len(story.exchanges) - 1, 0)),)
 
 
 def _abandoned(_: History, story: Story) -> Iterable[Sample]:
@@ -139,7 +155,7 @@ def _abandoned(_: History, story: Story) -> Iterable[Sample]:
     late = [
         exchange for exchange in story.exchanges if exchange.began_at > limit or (exchange.sent.end_at or 0) > limit
     ]
-    return (Sample.sure(story.id, float(len(late))),)
+    return (_count(story, len(late)),)
 
 
 def retries_too_early(story: Story) -> list[tuple[ExchangeRecord, ExchangeRecord]]:
@@ -157,7 +173,7 @@ def retries_too_early(story: Story) -> list[tuple[ExchangeRecord, ExchangeRecord
 
 
 def _retry_after_ignored(_: History, story: Story) -> Iterable[Sample]:
-    return (Sample.sure(story.id, float(len(retries_too_early(story)))),)
+    return (_count(story, len(retries_too_early(story))),)
 
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(

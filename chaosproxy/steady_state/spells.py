@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
     from chaosproxy.steady_state.claims import Expectation, PlannedFault
     from chaosproxy.steady_state.history import History, Story
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """Which calls count as good: as far as can be told, without any doubt, and if every doubt is in their favour."""
+
+    likely: Callable[[Story], bool]
+    surely: Callable[[Story], bool]
+    perhaps: Callable[[Story], bool]
+
 
 DEFAULT_FOR_S = 3.0
 DEFAULT_SUCCESS = 0.95
@@ -38,8 +49,9 @@ def failover_time(history: History, expectation: Expectation) -> Observation:
     _require_hits(history, fault)
     for_s = sustained.for_s if sustained else DEFAULT_FOR_S
     share = sustained.success if sustained and sustained.success is not None else DEFAULT_SUCCESS
-    begin = _first_span(_since(history, applied_at), _is_ok, share, for_s, history.timeline.over)
-    return _observed(history, expectation, f"{fault}.applied..over", applied_at, begin, for_s, _is_ok)
+    span = Span(f"{fault}.applied..over", applied_at, history.timeline.over)
+    ok = _Good(lambda story: story.outcome is Outcome.OK, lambda story: story.surely_ok, lambda story: story.perhaps_ok)
+    return _observed(history, expectation, span, for_s, share, ok)
 
 
 def recovery_time(history: History, expectation: Expectation) -> Observation:
@@ -55,8 +67,9 @@ def recovery_time(history: History, expectation: Expectation) -> Observation:
     def served(story: Story) -> bool:
         return served_by(story, targets)
 
-    begin = _first_span(_since(history, healed_at), served, share, for_s, history.timeline.over)
-    return _observed(history, expectation, f"{fault}.healed..over", healed_at, begin, for_s, served)
+    span = Span(f"{fault}.healed..over", healed_at, history.timeline.over)
+    good = _Good(served, served, lambda story: served(story) or story.outcome is Outcome.UNFINISHED)
+    return _observed(history, expectation, span, for_s, share, good)
 
 
 def served_by(story: Story, listeners: Sequence[str]) -> bool:
@@ -76,10 +89,6 @@ def baseline(history: History, targets: Sequence[str]) -> float:
     if not served:
         raise Unknowable(f"{' and '.join(targets)} answered nothing before the first fault: nothing can recover")
     return served / len(steady)
-
-
-def _is_ok(story: Story) -> bool:
-    return story.outcome is Outcome.OK
 
 
 def _planned(history: History, fault: str) -> PlannedFault:
@@ -111,28 +120,38 @@ def _first_span(
 
 
 def _observed(
-    history: History,
-    expectation: Expectation,
-    window: str,
-    since: float,
-    begin: Story | None,
-    for_s: float,
-    good: Callable[[Story], bool],
+    history: History, expectation: Expectation, span: Span, for_s: float, share: float, good: _Good
 ) -> Observation:
-    over = history.timeline.over
+    """When the first lasting span began; the bounds are what it would be if every doubt were in favour, or against."""
+    since, over = span.start, span.end
     stories = [story for story in _since(history, since) if story.call.intended_at < over]
     if over - for_s <= since or not stories:
         raise Unknowable(f"the data ends {max(over - since, 0):.1f} s after it, a span of {for_s:g} s does not fit")
-    span = Span(window, since, over)
+    begin, earliest, latest = (
+        _first_span(_since(history, since), test, share, for_s, over)
+        for test in (good.likely, good.perhaps, good.surely)
+    )
     answer_at = over if begin is None else begin.answer_at or begin.end_at
     in_time = since + expectation.expect.value
-    against = tuple(story.id for story in stories if story.call.intended_at < answer_at and _late(story, good, in_time))
+    against = tuple(
+        story.id for story in stories if story.call.intended_at < answer_at and _late(story, good.likely, in_time)
+    )
+    low, high = over - for_s - since, math.inf
+    if earliest is not None:
+        low = (earliest.answer_at or earliest.call.intended_at) - since
+    if latest is not None:
+        high = max((latest.answer_at or latest.end_at) - since, 0.0)
+    why = _DOUBTFUL if earliest is not latest else ""
     if begin is None:
-        return Observation(window, span, None, over - for_s - since, math.inf, len(stories), "", against)
+        return Observation(span.text, span, None, max(low, 0.0), high, len(stories), why, against)
     value = max(answer_at - since, 0.0)
     lag = history.lag_s(since, since + value)
-    why = "our own processes were late while it was measured" if lag else ""
-    return Observation(window, span, value, max(value - lag, 0.0), value + lag, len(stories), why, against)
+    low, high = max(min(low, value) - lag, 0.0), max(high, value) + lag
+    why = why or ("our own processes were late while it was measured" if lag else "")
+    return Observation(span.text, span, value, low, high, len(stories), why, against)
+
+
+_DOUBTFUL = "which calls were answered as they should is not known for all of them"
 
 
 def _late(story: Story, good: Callable[[Story], bool], in_time: float) -> bool:

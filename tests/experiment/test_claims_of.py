@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.steady_state.claims import Abort, Expectation, PlannedFault, Sustained
 from chaosproxy.steady_state.expression import parse_expression, parse_window
@@ -97,3 +98,11 @@ class TestOracle:
         topology = {**LAB["topology"], "backends": backends}
 
         assert lab(topology=topology, load={"oracle": written}).claims().oracle == oracle
+
+    def test_is_the_upstreams_where_lab_backends_differ(self) -> None:
+        """Answers of two lengths: the load cannot know which one comes, and what was sent can be read afterwards."""
+        backends = {"primary": {"upstream": "models"}, "secondary": {"upstream": "spare"}}
+        systems = {**LAB["systems"], "spare": {**LAB["systems"]["models"], "tokens": 30}}
+        experiment = lab(systems=systems, topology={**LAB["topology"], "backends": backends})
+
+        assert (answer_tokens(experiment), experiment.claims().oracle) == (None, "upstream")

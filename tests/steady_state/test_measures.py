@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosproxy.journal.records import Lag
+from chaosproxy.journal.records import Call, Lag
 from chaosproxy.steady_state.claims import Abort, Sustained
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import history_of
@@ -414,6 +414,17 @@ def test_failover_ends_with_the_first_answer_of_lasting_success() -> None:
 
     assert observed(drill, "failover_time(part) <= 2s").value == pytest.approx(4.2)
     assert state(drill, "failover_time(part) <= 5s") is State.HELD
+    assert state(drill, "failover_time(part) <= 2s") is State.DEVIATED
+
+
+def test_failover_to_answers_that_nobody_can_read_is_not_known() -> None:
+    """Calls whose right text is unknown may be good, so the failover was this fast at best."""
+    drill = failing_over(4)
+    drill.records = [
+        record.model_copy(update={"expected": None}) if isinstance(record, Call) else record for record in drill.records
+    ]
+
+    assert state(drill, "failover_time(part) <= 5s") is State.INCONCLUSIVE
     assert state(drill, "failover_time(part) <= 2s") is State.DEVIATED
 
 

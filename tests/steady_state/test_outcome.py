@@ -9,6 +9,8 @@ import pytest
 
 from chaosproxy.journal.fingerprint import Fingerprint
 from chaosproxy.journal.records import Call, Edge
+from chaosproxy.steady_state.expression import parse_expression
+from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.outcome import ADMITTED, ANSWERED, Outcome
 from tests.steady_state.drills import (
     CUT,
@@ -18,6 +20,7 @@ from tests.steady_state.drills import (
     Drill,
     cut_edge,
     edge,
+    expectation,
     refusing_edge,
     silent_edge,
     text_of,
@@ -245,3 +248,106 @@ def test_calls_that_were_never_sent_are_no_calls() -> None:
     assert history.stories == ()
     assert [call.id for call in history.dropped] == ["c"]
     assert all(isinstance(call, Call) for call in history.dropped)
+
+
+# ------------------------------------------------------------------------------- answers whose right text is not known
+
+
+UNKNOWN: dict[str, Any] = {"expected": None}
+
+
+def states(drill: Drill, *claims: str) -> dict[str, str]:
+    """What is said about each claim."""
+    history = drill.history()
+    told = {}
+    for claim in claims:
+        (seen,) = observe(history, expectation(claim))
+        told[claim] = seen.state(parse_expression(claim)).value
+    return told
+
+
+def corrupt_under(drill: Drill, oracle: Literal["lab", "upstream", "none"], **changes: Any) -> Drill:
+    """Ten good calls, and ten whose text lost something while nobody can know it."""
+    drill.claims = replace(drill.claims, oracle=oracle)
+    for number in range(10):
+        drill.exchange(f"g{number}", "primary", number)
+        drill.call(f"g{number}", number)
+        drill.call(f"c{number}", 11 + number, LOSSY, **{**UNKNOWN, **changes})
+    return drill
+
+
+@pytest.mark.parametrize(
+    "drill",
+    [
+        corrupt_under(Drill(), "lab"),
+        corrupt_under(Drill(), "none"),
+        corrupt_under(Drill(), "upstream"),
+        corrupt_under(Drill(), "upstream", tagged=False),
+    ],
+    ids=["backends of two lengths", "no oracle", "an answer without an exchange", "no tag"],
+)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "silent_corrupt == 0",
+        "silent_truncated == 0",
+        "duplicated == 0",
+        "leaked == 0",
+        "content_intact >= 99%",
+        "success >= 99%",
+        "goodput(e2e <= 9s) >= 0.3/s",
+    ],
+)
+def test_unknown_text_is_neither_right_nor_wrong(drill: Drill, claim: str) -> None:
+    """A call that claims success is not taken for intact when nobody knows what it should have got."""
+    assert states(drill, claim) == {claim: "inconclusive"}
+
+
+def test_answer_that_could_not_be_read_on_its_way_is_not_intact() -> None:
+    """A compressed answer passes the proxy unread: what the client made of it cannot be compared."""
+    drill = with_oracle(Drill(), "upstream")
+    drill.exchange("c", "primary", 1, received=edge(ORIGIN + 1, ""), sent=edge(ORIGIN + 1, ""))
+    drill.call("c", 1, LOSSY, **UNKNOWN)
+
+    assert set(states(drill, "silent_corrupt == 0", "content_intact >= 99%").values()) == {"inconclusive"}
+
+
+def test_reason_says_that_the_text_is_not_known() -> None:
+    """Who reads the verdict learns what to mend."""
+    (seen,) = observe(corrupt_under(Drill(), "lab").history(), expectation("silent_corrupt == 0"))
+
+    assert seen.why == "the right text of 10 calls is not known"
+
+
+def test_what_is_known_without_a_text_is_judged() -> None:
+    """Errors, timeouts, empty answers, other calls' tags and missing ends need no right text."""
+    drill = corrupt_under(Drill(), "lab")
+    drill.call("empty", 40, "", **UNKNOWN)
+    drill.call("cut", 41, CUT, terminal=False, finish=None, **UNKNOWN)
+    drill.call("leak", 42, WHOLE, foreign="cp-n-9", **UNKNOWN)
+    drill.call("slow", 43, "", error="timeout", **UNKNOWN)
+
+    assert states(drill, "error_rate <= 5%", "timeout_rate <= 1%", "hung == 0", "silent_empty == 0") == {
+        "error_rate <= 5%": "held",
+        "timeout_rate <= 1%": "deviated",
+        "hung == 0": "held",
+        "silent_empty == 0": "deviated",
+    }
+    assert states(drill, "silent_truncated == 0", "leaked == 0", "success >= 90%", "success <= 90%") == {
+        "silent_truncated == 0": "deviated",
+        "leaked == 0": "deviated",
+        "success >= 90%": "deviated",  # four are bad for certain, of 24
+        "success <= 90%": "held",
+    }
+
+
+def test_missing_end_excludes_no_other_flaw() -> None:
+    """Without the right text a cut answer may have lost something inside as well."""
+    drill = Drill()
+    drill.call("cut", 1, CUT, terminal=False, finish=None, **UNKNOWN)
+
+    assert states(drill, "silent_truncated == 0", "silent_corrupt == 0", "content_intact >= 1%") == {
+        "silent_truncated == 0": "deviated",
+        "silent_corrupt == 0": "inconclusive",
+        "content_intact >= 1%": "deviated",
+    }
