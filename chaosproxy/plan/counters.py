@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Protocol
 
 from chaosproxy.faults.base import Bucket
 
 
 class Counters(Protocol):
-    """Ordinals, hits and quotas of the rules of one plan."""
+    """Ordinals and attempts at listeners; ordinals, hits and quotas of the rules of one plan."""
+
+    def arrival(self, listener: str) -> int:
+        """Count one more exchange at a listener; its number, from 1."""
+
+    def attempt(self, key: str) -> int:
+        """Count one more attempt under this key; its number, from 1."""
 
     def ordinal(self, rule_id: str) -> int:
         """Count one more matching exchange; its number, from 1."""
@@ -49,13 +55,38 @@ class TokenBucket:
         return (amount - self._left) * 60 / self._size
 
 
-class LocalCounters:
-    """Counters of a single process."""
+class Attempts:
+    """Counts attempts per key. Remembers ``size`` keys and forgets the one that was not seen for longest."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def next(self, key: str) -> int:
+        """One more attempt; its number, from 1."""
+        number = self._counts.pop(key, 0) + 1
+        self._counts[key] = number
+        if len(self._counts) > self._size:
+            self._counts.popitem(last=False)
+        return number
+
+
+class LocalCounters:
+    """Counters of a single process. ``calls`` is how many keys of attempts are remembered."""
+
+    def __init__(self, calls: int = 100_000) -> None:
+        self._arrivals: Counter[str] = Counter()
+        self._attempts = Attempts(calls)
         self._ordinals: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
+
+    def arrival(self, listener: str) -> int:
+        self._arrivals[listener] += 1
+        return self._arrivals[listener]
+
+    def attempt(self, key: str) -> int:
+        return self._attempts.next(key)
 
     def ordinal(self, rule_id: str) -> int:
         self._ordinals[rule_id] += 1
@@ -68,8 +99,7 @@ class LocalCounters:
         self._chosen[rule_id] += 1
 
     def release(self, rule_id: str) -> None:
-        # A replaced rule's last exchanges are released after its successor began to count anew.
-        self._chosen[rule_id] = max(0, self._chosen[rule_id] - 1)
+        self._chosen[rule_id] -= 1
 
     def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
         return self._buckets.setdefault((rule_id, quota), TokenBucket(per_minute))

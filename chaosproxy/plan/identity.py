@@ -7,11 +7,11 @@ exchanges but differ between two runs of one seed. A request that names nothing 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from chaosproxy.events import Headers, header
+from chaosproxy.plan.counters import Counters
 
 CALL_TAG = re.compile(r"cp-[0-9a-z]{4,12}-\d+")
 """What our load puts into each prompt (``cp-<nonce of the run>-<number of the call>``) and the lab into each answer."""
@@ -31,22 +31,6 @@ def trace_id(traceparent: str | None) -> str | None:
     return match[1] if match else None
 
 
-class Attempts:
-    """Counts attempts per call. Remembers ``size`` calls and forgets the one that was not seen for longest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._counts: OrderedDict[str, int] = OrderedDict()
-
-    def next(self, key: str) -> int:
-        """One more attempt; its number, from 1."""
-        number = self._counts.pop(key, 0) + 1
-        self._counts[key] = number
-        if len(self._counts) > self._size:
-            self._counts.popitem(last=False)
-        return number
-
-
 @dataclass(frozen=True, slots=True)
 class Identity:
     """``call`` joins exchanges (None when nothing names it), ``attempt`` counts them, ``dice_key`` is for chance."""
@@ -56,7 +40,7 @@ class Identity:
     dice_key: str
 
 
-def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str, attempts: Attempts) -> Identity:
+def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str, counters: Counters) -> Identity:
     """Who this request is, and one more attempt of it at ``listener``.
 
     A tag goes before ``traceparent`` and ``idempotency-key``: a gateway or its SDK makes new ones of these for each
@@ -67,8 +51,8 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     tag = call_tag(prompt)
     call = named or tag or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key")
     thrown_by = _without_nonce(named or tag) or f"body {blake2b(body, digest_size=8).hexdigest()}"
-    throw = attempts.next(f"{listener} dice {thrown_by}")
-    attempt = throw if call in (None, named or tag) else attempts.next(f"{listener} call {call}")
+    throw = counters.attempt(f"{listener} dice {thrown_by}")
+    attempt = throw if call in (None, named or tag) else counters.attempt(f"{listener} call {call}")
     return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}")
 
 

@@ -41,11 +41,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen."""
+    """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
+
+    ``since`` is when the rule began: it tells a rule from a later one of the same id.
+    """
 
     rule_id: str
     reason: str
     stage: Stage | None = None
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +176,11 @@ class Plan:
             return None
         return self._decide(active, replace(exchange, seen=replace(exchange.seen, open=True)), now)
 
-    def missed(self, rule_id: str) -> None:
-        """A chosen exchange was not hit: its place under ``max_hits`` is free again."""
-        self._counters.release(rule_id)
+    def missed(self, decision: Decision) -> None:
+        """A chosen exchange was not hit: its place under ``max_hits`` is free again, unless the rule has ended."""
+        active = self._active.get(decision.rule_id)
+        if active is not None and active.since == decision.since:
+            self._counters.release(decision.rule_id)
 
     def _is_spent(self, rule: Rule, owner: str) -> bool:
         return rule.id in self._spent and self._spent[rule.id].owner == owner
@@ -218,7 +224,7 @@ class Plan:
         if stage is None:
             return Decision(rule.id, "within its quota")
         self._counters.choose(rule.id)
-        return Decision(rule.id, "chosen", stage)
+        return Decision(rule.id, "chosen", stage, active.since)
 
     def _stage(self, rule: Rule, dice: Random, exchange: Exchange, now: float) -> Stage | None:
         fault = rule.do

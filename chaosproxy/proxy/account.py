@@ -8,6 +8,7 @@ from typing import Literal
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Exchange
 from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss
+from chaosproxy.plan.plan import Decision
 from chaosproxy.proxy.tally import Tally
 
 Ended = Literal["end", "fin", "reset", "gone", "timeout", "refused", "unfinished", "none"]
@@ -71,7 +72,7 @@ class Account:
     sent: Side = field(default_factory=Side)
     asked_at: float | None = None
     error: str | None = None
-    attached: list[str] = field(default_factory=list)
+    attached: dict[str, Decision] = field(default_factory=dict)
     hit: set[str] = field(default_factory=set)
     misses: dict[str, str] = field(default_factory=dict)
 
@@ -98,7 +99,7 @@ class Account:
             asked_at=_absolute(self.asked_at, self.began_at),
             received=self.received.edge(self.began_at),
             sent=self.sent.edge(self.began_at),
-            attached=self.attached,
+            attached=list(self.attached),
             misses=[FaultMiss(fault=fault, reason=reason) for fault, reason in self.misses.items()],
             error=self.error,
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from secrets import token_hex
 from typing import Self
 
 import aiohttp
@@ -17,7 +18,6 @@ from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.counters import LocalCounters
-from chaosproxy.plan.identity import Attempts
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
@@ -40,8 +40,9 @@ _FILES_KEPT = 128
 class Proxy:
     """Listeners in front of upstreams, with faults in between.
 
-    ``record`` is called with each journal record, in the loop. ``clock`` is monotonic seconds: ``time.monotonic``, or
-    the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that
+    ``record`` is called with each journal record, in the loop. ``token`` stands in the ids of its exchanges, to tell
+    them from those of other proxies and runs; None: a random one. ``clock`` is monotonic seconds: ``time.monotonic``,
+    or the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that
     cannot be.
     """
 
@@ -52,6 +53,7 @@ class Proxy:
         record: Callable[[AnyRecord], None],
         limits: Limits | None = None,
         ca: str | None = None,
+        token: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - injected; for HTTP dates
     ) -> None:
@@ -64,12 +66,19 @@ class Proxy:
         self._limits = _within_files(limits or Limits())
         self._ca = ca
         self._clock = clock
-        self._plan = Plan(LocalCounters())
+        self._counters = LocalCounters(self._limits.calls)
+        self._plan = Plan(self._counters)
         self._plan_timer: asyncio.TimerHandle | None = None
-        self._attempts = Attempts(self._limits.calls)
         self._refusals = Refusals(record, clock)
         self._around = Surroundings(
-            self._limits, clock, wall, record, self._plan.missed, self._finished, self._refusals.add
+            token or token_hex(3),
+            self._limits,
+            clock,
+            wall,
+            record,
+            self._plan.missed,
+            self._finished,
+            self._refusals.add,
         )
         self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
@@ -165,7 +174,7 @@ class Proxy:
 
     def _open_listener(self, spec: ListenerSpec, session: aiohttp.ClientSession) -> None:
         upstream = HttpUpstream(self._targets[spec.name], session, self._limits)
-        reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._attempts, self._around, self._opened)
+        reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._counters, self._around, self._opened)
         self._listeners[spec.name] = Listener(
             spec,
             reception.receive,

@@ -233,8 +233,7 @@ class Pump:
             return
         self._diverged = True
         self.account.misses.pop(decision.rule_id, None)
-        if decision.rule_id not in self.account.attached:
-            self.account.attached.append(decision.rule_id)
+        self.account.attached[decision.rule_id] = decision
         self._chain.attach(decision.rule_id, decision.stage, self._now())
 
     def _advance(self) -> None:

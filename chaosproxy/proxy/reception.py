@@ -11,7 +11,8 @@ import structlog
 from aiohttp import HttpVersion11, web
 
 from chaosproxy.events import Exchange, Headers, header
-from chaosproxy.plan.identity import Attempts, identify
+from chaosproxy.plan.counters import Counters
+from chaosproxy.plan.identity import identify
 from chaosproxy.plan.plan import Plan
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.client_wire import HttpWire
@@ -43,7 +44,7 @@ class Reception:
         dialect_name: str,
         upstream: HttpUpstream,
         plan: Plan,
-        attempts: Attempts,
+        counters: Counters,
         around: Surroundings,
         opened: Callable[[Pump], None],
     ) -> None:
@@ -51,10 +52,9 @@ class Reception:
         self._dialect = None if dialect_name == "auto" else dialect(dialect_name)
         self._upstream = upstream
         self._plan = plan
-        self._attempts = attempts
+        self._counters = counters
         self._around = around
         self._opened = opened
-        self._ordinal = 0
         self._explained_404 = False
 
     async def receive(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -68,8 +68,7 @@ class Reception:
 
     async def _receive(self, request: web.BaseRequest, connection: Connection) -> bool:
         began_at = self._around.clock()
-        self._ordinal += 1
-        ordinal = self._ordinal
+        ordinal = self._counters.arrival(self._listener)
         if connection.transport is None:
             return False
         wire = HttpWire(
@@ -122,9 +121,9 @@ class Reception:
         self, request: web.BaseRequest, ordinal: int, spoken: Dialect, headers: Headers, body: bytes | None
     ) -> Exchange:
         facts = spoken.read_request(body) if body is not None else RequestFacts()
-        who = identify(headers, facts.prompt, body or b"", listener=self._listener, attempts=self._attempts)
+        who = identify(headers, facts.prompt, body or b"", listener=self._listener, counters=self._counters)
         return Exchange(
-            id=f"{self._listener}-{ordinal}",
+            id=f"{self._listener}-{self._around.token}-{ordinal}",
             listener=self._listener,
             ordinal=ordinal,
             method=request.method,

@@ -10,6 +10,7 @@ import structlog
 from chaosproxy.events import Hit
 from chaosproxy.faults.chain import Report
 from chaosproxy.journal.records import FaultHit, Trouble
+from chaosproxy.plan.plan import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.plain_traceback import plain_traceback
@@ -19,17 +20,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
+    """``token`` is part of each exchange's id, so that journals of several proxies or runs can be merged.
+
+    ``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
 
     ``record`` writes what happens at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
     ``finished`` gets each account when both of its edges have ended, ``refused`` counts requests that have none.
     """
 
+    token: str
     limits: Limits
     clock: Callable[[], float]
     wall: Callable[[], float]
     record: Callable[[FaultHit | Trouble], None]
-    missed: Callable[[str], None]
+    missed: Callable[[Decision], None]
     finished: Callable[[Account], None]
     refused: Callable[[str], None]
 
@@ -55,7 +59,7 @@ class Surroundings:
     def failed(self, account: Account, error: Exception) -> None:
         """A fault raised in one of this account's exchanges: a bug of ours, with its traceback in the log."""
         stack = plain_traceback(error)
-        log.error("fault_failed", stack=stack, exchange=account.exchange.id, attached=account.attached)
+        log.error("fault_failed", stack=stack, exchange=account.exchange.id, attached=list(account.attached))
         at_work = ", ".join(account.attached) or "none yet"
         detail = f"a fault failed in {account.exchange.id} ({type(error).__name__}); at work: {at_work}"
         self.record(Trouble(at=self.clock(), part="faults", detail=detail))
@@ -64,4 +68,4 @@ class Surroundings:
         """A fault that was at work did nothing; the first reason counts."""
         if fault not in account.hit and fault not in account.misses:
             account.misses[fault] = reason
-            self.missed(fault)
+            self.missed(account.attached[fault])

@@ -38,7 +38,7 @@ async def test_a_bug_in_a_fault_ends_its_exchange_and_no_other(monkeypatch: pyte
     assert (broken.status, whole.status) == (500, 200)
     assert "x-chaosproxy-error: internal" in broken.fields
     assert (record.sent.ended, record.error) == ("end", "internal: a fault failed")
-    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: f"]
+    assert troubles(at) == ["a fault failed in a-t-1 (ZeroDivisionError); at work: f"]
     assert logs[0]["event"] == "fault_failed"
 
 
@@ -57,7 +57,7 @@ async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.Monke
 
     assert (broken.status, broken.ended) == (200, "fin")
     assert (record.sent.ended, record.received.ended) == ("unfinished", "unfinished")
-    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: f"]
+    assert troubles(at) == ["a fault failed in a-t-1 (ZeroDivisionError); at work: f"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: 
 
     assert (broken.status, still_open) == (500, 0)
     assert (record.sent.status, record.received.ended, record.asked_at) == (500, "none", None)
-    assert troubles(at) == ["a fault failed in a-1 (ZeroDivisionError); at work: none yet"]
+    assert troubles(at) == ["a fault failed in a-t-1 (ZeroDivisionError); at work: none yet"]
     assert at.upstream.requests == []
 
 

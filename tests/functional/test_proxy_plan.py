@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.journal.explanation import find_exchanges
 from chaosproxy.journal.records import FaultEdge, FaultHit, Lag
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.listener import ListenerSpec
@@ -327,6 +329,20 @@ async def test_faults_may_be_applied_before_the_start() -> None:
         async with proxy:
             with pytest.raises(ConnectionRefusedError):
                 await Client.connect(proxy.urls["a"])
+
+
+async def test_two_proxies_never_give_one_id_twice() -> None:
+    """Their journals can be merged; the listener's name and the number stay at both ends of the id."""
+    specs = [ListenerSpec("a", "127.0.0.1:0", "http://127.0.0.1:9")]
+    journals = [Journal(), Journal()]
+    for journal in journals:
+        async with Proxy(specs, record=journal.add) as proxy:
+            await call(proxy.urls["a"], ask())
+    ids = [journal.exchanges[0].id for journal in journals]
+
+    assert ids[0] != ids[1]
+    assert all(re.fullmatch("a-[0-9a-f]{6}-1", name) for name in ids)
+    assert all(find_exchanges(journal.records, "a#1") == journal.exchanges for journal in journals)
 
 
 async def test_a_fault_for_an_unknown_listener_is_refused() -> None:

@@ -297,5 +297,5 @@ async def bench(script: Script, limits: Limits | None = None, base_path: str = "
     async with upstream(script) as server_side:
         journal = Journal()
         spec = ListenerSpec("a", "127.0.0.1:0", server_side.url + base_path)
-        async with Proxy([spec], record=journal.add, limits=limits or Limits(stop_s=0.2)) as proxy:
+        async with Proxy([spec], record=journal.add, limits=limits or Limits(stop_s=0.2), token="t") as proxy:
             yield Bench(proxy, server_side, journal)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chaosproxy.events import Headers
-from chaosproxy.plan.identity import Attempts, Identity, call_tag, identify, trace_id
+from chaosproxy.plan.counters import Counters, LocalCounters
+from chaosproxy.plan.identity import Identity, call_tag, identify, trace_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = ("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")
@@ -15,10 +16,10 @@ TAGGED = "[cp-ab12-7] hello"
 
 
 def _who(
-    *headers: tuple[str, str], prompt: str = "hello", body: bytes = b"{}", attempts: Attempts | None = None
+    *headers: tuple[str, str], prompt: str = "hello", body: bytes = b"{}", counters: Counters | None = None
 ) -> Identity:
     fields: Headers = headers
-    return identify(fields, prompt, body, listener="a", attempts=attempts or Attempts(10))
+    return identify(fields, prompt, body, listener="a", counters=counters or LocalCounters())
 
 
 class TestJoining:
@@ -55,24 +56,24 @@ class TestAttempts:
 
     def test_a_retry_is_the_next_attempt_and_draws_anew(self) -> None:
         """The same call at the same listener gets another number and another dice key."""
-        attempts = Attempts(10)
-        first, second = _who(prompt=TAGGED, attempts=attempts), _who(prompt=TAGGED, attempts=attempts)
+        counters = LocalCounters()
+        first, second = _who(prompt=TAGGED, counters=counters), _who(prompt=TAGGED, counters=counters)
 
         assert [first.attempt, second.attempt] == [1, 2]
         assert first.dice_key != second.dice_key
 
     def test_attempts_of_one_trace_are_counted_though_their_bodies_differ(self) -> None:
         """The trace joins them; their dice go by their bodies."""
-        attempts = Attempts(10)
-        first = _who(TRACEPARENT, body=b"1", attempts=attempts)
-        second = _who(TRACEPARENT, body=b"2", attempts=attempts)
+        counters = LocalCounters()
+        first = _who(TRACEPARENT, body=b"1", counters=counters)
+        second = _who(TRACEPARENT, body=b"2", counters=counters)
 
         assert [first.attempt, second.attempt] == [1, 2]
 
     def test_only_so_many_calls_are_remembered(self) -> None:
         """The one that was not seen for longest is forgotten."""
-        attempts = Attempts(2)
-        numbers = [attempts.next(key) for key in ("a", "b", "a", "c", "b")]
+        counters = LocalCounters(calls=2)
+        numbers = [counters.attempt(key) for key in ("a", "b", "a", "c", "b")]
 
         assert numbers == [1, 1, 2, 1, 1]
 
@@ -91,8 +92,8 @@ class TestDiceKey:
 
     def test_a_nameless_request_goes_by_its_body_and_occurrence(self) -> None:
         """The second of two equal bodies is another throw."""
-        attempts = Attempts(10)
-        first, second = _who(attempts=attempts), _who(attempts=attempts)
+        counters = LocalCounters()
+        first, second = _who(counters=counters), _who(counters=counters)
 
         assert first.dice_key != second.dice_key
         assert first.dice_key == _who().dice_key

@@ -221,18 +221,29 @@ class TestDecide:
     def test_max_hits_counts_those_that_may_still_be_hit(self) -> None:
         """A miss gives its place to the next."""
         made = plan(rule(max_hits=2))
-        first = reasons(made, 3)
-        made.missed("cut")
+        first = [made.decide(EXCHANGE, 1.0)[0] for _ in range(3)]
+        made.missed(first[0])
 
-        assert first == ["chosen", "chosen", "max_hits: 2 reached"]
+        assert [decision.reason for decision in first] == ["chosen", "chosen", "max_hits: 2 reached"]
         assert reasons(made, 2) == ["chosen", "max_hits: 2 reached"]
 
     def test_a_late_miss_of_a_replaced_rule_gives_no_place_away(self) -> None:
         """The new rule counts its own."""
         made = plan(rule(max_hits=2))
-        reasons(made, 1)
+        late = made.decide(EXCHANGE, 1.0)[0]
         made.apply([rule(max_hits=1)], "run", FOREVER, Dice(1), 1.0)
-        made.missed("cut")
+        first = reasons(made, 1)
+        made.missed(late)
+
+        assert (first, reasons(made, 1)) == (["chosen"], ["max_hits: 1 reached"])
+
+    def test_a_late_miss_of_a_rule_that_ended_gives_no_place_away(self) -> None:
+        """Nor to one that is applied again later."""
+        made = plan(rule(max_hits=1))
+        late = made.decide(EXCHANGE, 1.0)[0]
+        made.clear("run", 1.0)
+        made.missed(late)
+        made.apply([rule(max_hits=1)], "run", FOREVER, Dice(1), 2.0)
 
         assert reasons(made, 2) == ["chosen", "max_hits: 1 reached"]
 
