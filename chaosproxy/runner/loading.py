@@ -16,19 +16,22 @@ DRAIN_SLACK_S = 5.0
 
 
 class Loading:
-    """A load process and the task that listens to it. ``calls_over`` is done when it has ended."""
+    """A load process and the task that listens to it."""
 
-    def __init__(self, part: Part, job: LoadJob, record: Callable[[AnyRecord], None]) -> None:
+    def __init__(self, part: Part, record: Callable[[AnyRecord], None]) -> None:
         self._part = part
-        self._longest_call_s = 2 * max(load.request.timeout for load in job.loads)
+        self._longest_call_s = 0.0
         self._listening = asyncio.create_task(self._listen(record))
 
     @classmethod
-    async def start(cls, job: LoadJob, directory: Path, record: Callable[[AnyRecord], None]) -> Loading:
-        """Start sending as the job says. Raises PartFailed."""
-        part = await Part.start_module("load", "chaosproxy.lab.load", [], directory)
-        await part.send(job.model_dump_json())
-        return cls(part, job, record)
+    async def start(cls, directory: Path, record: Callable[[AnyRecord], None]) -> Loading:
+        """Start the process; once it is ready it waits for its job. Raises PartFailed."""
+        return cls(await Part.start_module("load", "chaosproxy.lab.load", [], directory), record)
+
+    async def begin(self, job: LoadJob) -> None:
+        """Send calls as the job says."""
+        self._longest_call_s = 2 * max(load.request.timeout for load in job.loads)
+        await self._part.send(job.model_dump_json())
 
     async def died(self) -> None:
         """Wait for the end of the process; raises PartFailed when it is not a good one."""

@@ -28,10 +28,10 @@ from chaosproxy.runner.order import End, Order, Stop
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
-from chaosproxy.runner.systems import Stage, Systems
+from chaosproxy.runner.systems import Systems
 
-START_DELAY_S = 0.3
-"""From the start of the load process to its first intended call."""
+START_DELAY_S = 0.1
+"""From the order to the load, which is ready, to its first intended call."""
 CHECK_EACH_S = 0.25
 """How often abort conditions look at the records."""
 CLEAR_WITHIN_S = 3.0
@@ -105,7 +105,8 @@ class Story:
             clock=self._clock,
             trouble=lambda words: self._trouble("lease", words),
         )
-        self._loading = await self._start_load(stage)
+        self._loading = await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
+        await self._loading.begin(self._job(stage.entry))
         play = self._play(self._conductor)
         return await first_of(play, *map(must_live, stage.parts), load_must_live(self._loading))
 
@@ -120,13 +121,14 @@ class Story:
         self._proxy = proxy
         self._listening = asyncio.create_task(listen())
 
-    async def _start_load(self, stage: Stage) -> Loading:
+    def _job(self, entry: str) -> LoadJob:
+        """The load's job, which begins now."""
         timeline = self._experiment.timeline
         self._origin = self._clock() + START_DELAY_S + timeline.warmup
-        job = LoadJob(
+        return LoadJob(
             loads=self._experiment.load,
             prompts=self._order.prompts,
-            entry=stage.entry,
+            entry=entry,
             seed=self._order.seed,
             nonce=self._order.nonce,
             warmup_s=timeline.warmup,
@@ -134,7 +136,6 @@ class Story:
             origin_mono=self._origin,
             answer_tokens=answer_tokens(self._experiment),
         )
-        return await Loading.start(job, self._order.directory, partial(self.recorder.add, "load"))
 
     async def _play(self, conductor: Conductor) -> End:
         cues = cues_of(self._experiment)
