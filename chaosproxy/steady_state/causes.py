@@ -169,7 +169,7 @@ def _ending(story: Story) -> str:
     if not call.stream:
         return "the client got a complete response around it"
     if not call.terminal and call.finish is None:
-        return "the gateway passed it on without any end marker or error"
+        return "it was passed on without any end marker or error"
     invented = sent is not None and (call.finish is not None) > (sent.finish is not None)
     invented = invented or (sent is not None and call.finish is None and call.terminal and not sent.terminal)
     if invented:

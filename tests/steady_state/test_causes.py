@@ -244,7 +244,7 @@ def test_cut_without_any_end_marker() -> None:
     drill.call("a", 12, CUT, finish=None, terminal=False)
     drill.expect("silent_truncated == 0")
 
-    assert "the gateway passed it on without any end marker or error (a)" in told(drill)[0]
+    assert "it was passed on without any end marker or error (a)" in told(drill)[0]
 
 
 def test_cut_with_the_end_that_the_backend_sent() -> None:
