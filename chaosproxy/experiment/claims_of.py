@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from chaosproxy.experiment.timeline import planned
 from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.faults.base import Gate
-from chaosproxy.steady_state.claims import Abort, Claims, Expectation, PlannedFault, Sustained
+from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, Sustained
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.units import format_duration
 
@@ -82,6 +82,7 @@ def _fault(span: Span) -> PlannedFault:
         min_hits=fault.min_hits,
         at_s=span.at_s if fault.after is None else None,
         lasts_s=span.lasts_s,
+        follows=None if fault.after is None else Moment(fault.after, fault.delay),
         counts_hits=fault.do.gate() is not Gate.REFUSE,
     )
 

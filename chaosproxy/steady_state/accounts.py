@@ -1,4 +1,4 @@
-"""What each fault did: planned and real times, hits, misses. A fault that met nobody proves nothing."""
+"""What each fault did, beside what was planned. One that met nobody, or was not what was planned, proves nothing."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from chaosproxy.steady_state.findings import FaultAccount
+from chaosproxy.steady_state.timeline import LEASE, Unknowable
+from chaosproxy.steady_state.vocabulary import Unit, display
 
 if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History
+    from chaosproxy.steady_state.timeline import Spell
 
+HIT_SLACK_S = 0.5
+"""A hit may be written down so long before or after the edges of its fault."""
+TOLERANCE_SHARE = 0.1
+"""A fault may begin late, or end early, by this part of its planned duration ..."""
+TOLERANCE_S = 0.5
+"""... or by this, whatever is more, but never by half of its duration."""
 _COUNTED_REASON = re.compile(r"(share|max_hits|match\.(?:first|skip|nth|each)):")
 """Reasons with a number that differs from request to request; they are counted by their name."""
 
 
-def account_of(history: History, fault: PlannedFault) -> FaultAccount:
-    """The account of one fault."""
-    timeline, hits = history.timeline, len(history.hits_of(fault.id))
-    spell = timeline.spells.get(fault.id)
+def account_of(history: History, fault: PlannedFault, *, completed: bool) -> FaultAccount:
+    """The account of one fault; only a completed run owes its end."""
+    timeline, spell = history.timeline, history.timeline.spells.get(fault.id)
+    hits = 0 if spell is None else _hits_within(history, fault, spell)
     misses = _misses(history, fault)
     enough, why = _enough(history, fault, hits, misses)
+    if enough and spell is not None and (unplanned := _unplanned(history, fault, spell, completed=completed)):
+        enough, why = False, unplanned
     return FaultAccount(
         id=fault.id,
         type=fault.type,
@@ -38,6 +49,55 @@ def account_of(history: History, fault: PlannedFault) -> FaultAccount:
     )
 
 
+def _hits_within(history: History, fault: PlannedFault, spell: Spell) -> int:
+    """Whom it met while it acted."""
+    until = history.timeline.last_at if spell.healed_at is None else spell.healed_at
+    begin, end = spell.applied_at - HIT_SLACK_S, until + HIT_SLACK_S
+    return sum(begin <= hit.at <= end for hit in history.hits_of(fault.id))
+
+
+def _unplanned(history: History, fault: PlannedFault, spell: Spell, *, completed: bool) -> str:
+    """How it differed from the plan, so that it tested less than it should; nothing when it did not."""
+    elsewhere = [target for target in fault.targets if target not in spell.listeners]
+    if elsewhere:
+        return f"it was never applied at {' and '.join(elsewhere)}"
+    late_s, tolerance_s = _late_s(history, fault, spell), _tolerance_s(fault)
+    if late_s > tolerance_s:
+        return f"it began {_seconds(late_s)} later than planned"
+    if spell.healed_at is None:
+        return "the journal does not say when it ended" if completed else ""
+    acted_s, planned_s = spell.healed_at - spell.applied_at, fault.lasts_s
+    of = "" if planned_s is None else f" of {_seconds(planned_s)}"
+    if spell.why == LEASE:
+        return f"it ended after {_seconds(acted_s)}{of} because its lease ran out"
+    if completed and planned_s is not None and acted_s < planned_s - tolerance_s:
+        return f"it ended after {_seconds(acted_s)}{of}" + (f" ({spell.why})" if spell.why else "")
+    return ""
+
+
+def _late_s(history: History, fault: PlannedFault, spell: Spell) -> float:
+    """Seconds from its planned begin, which may hang on another fault's real time; 0 when that is not known."""
+    timeline = history.timeline
+    try:
+        if fault.follows is not None:
+            return spell.applied_at - timeline.at(fault.follows)
+    except Unknowable:
+        return 0.0
+    if fault.at_s is None or timeline.origin is None:
+        return 0.0
+    return spell.applied_at - timeline.origin - fault.at_s
+
+
+def _tolerance_s(fault: PlannedFault) -> float:
+    if fault.lasts_s is None:
+        return TOLERANCE_S
+    return min(max(TOLERANCE_SHARE * fault.lasts_s, TOLERANCE_S), fault.lasts_s / 2)
+
+
+def _seconds(duration_s: float) -> str:
+    return display(duration_s, Unit.SECONDS)
+
+
 def _misses(history: History, fault: PlannedFault) -> dict[str, int]:
     reasons: Counter[str] = Counter()
     for exchange in history.exchanges:
@@ -51,7 +111,7 @@ def _misses(history: History, fault: PlannedFault) -> dict[str, int]:
 def _enough(history: History, fault: PlannedFault, hits: int, misses: dict[str, int]) -> tuple[bool, str]:
     """Whether the fault met enough traffic, and if not, why."""
     if fault.id not in history.timeline.spells:
-        return fault.min_hits == 0, "it was never applied"
+        return False, "it was never applied"
     if hits >= fault.min_hits:
         return True, ""
     if not fault.counts_hits:

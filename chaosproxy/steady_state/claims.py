@@ -94,6 +94,8 @@ class PlannedFault:
     lasts_s: float | None
     counts_hits: bool = True
     """False when its effect leaves no trace at the proxy (a refused connection)."""
+    follows: Moment | None = None
+    """When it is to begin, where that hangs on another fault's real time."""
 
 
 @dataclass(frozen=True, slots=True)

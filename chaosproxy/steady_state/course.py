@@ -93,8 +93,7 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
         yield _doubt(f"{ENDED_BADLY[course.how]}{why}")
     for account in accounts:
         if not account.enough:
-            wanted = f"{account.hits} of at least {account.min_hits} hits"
-            yield _doubt(f"fault {account.id!r} ({account.type}) made {wanted}: {account.why}", account.id)
+            yield _doubt(f"fault {account.id!r} ({account.type}) {_lack(account)}: {account.why}", account.id)
     if not history.claims.hypothesis:
         yield _doubt("the hypothesis is empty, so nothing was judged")
     if not history.stories and (course.run is None or course.run.load == "own"):
@@ -102,6 +101,12 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
     if course.how == "completed" and course.healed is None and history.timeline.spells:
         yield _doubt("nothing in the journal says that the heal was verified")
     yield from _measuring_doubts(course, health)
+
+
+def _lack(account: FaultAccount) -> str:
+    if account.hits < account.min_hits:
+        return f"made {account.hits} of at least {account.min_hits} hits"
+    return "did not act as planned"
 
 
 def _measuring_doubts(course: Course, health: Health) -> Iterator[Finding]:

@@ -111,8 +111,12 @@ class History:
         return "new" if any(story.sent_at >= begin for begin in begins) else None
 
     def hits_of(self, fault: str) -> list[FaultHit]:
-        """What a fault did, in the order of time."""
-        return [hit for hit in self.hits if hit.fault == fault]
+        """Whom a fault met, in the order of time: each exchange once, each connection without a request by itself."""
+        met: dict[str | int, FaultHit] = {}
+        for number, hit in enumerate(self.hits):
+            if hit.fault == fault:
+                met.setdefault(number if hit.exchange is None else hit.exchange, hit)
+        return list(met.values())
 
     def lag_s(self, start: float, end: float) -> float:
         """By how much our own processes were late between two times, where that exceeded the bound; else 0."""

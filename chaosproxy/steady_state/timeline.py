@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chaosproxy.journal.records import AnyRecord, Call, Ended, ExchangeRecord, FaultEdge, Mark, Opened, Run
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import Moment, Window
 
 _MARK_OF = {"start": "warmup", "origin": "origin", "drained": "drained"}
+
+
+LEASE = "lease"
+"""Why a fault ended that nobody kept alive."""
 
 
 class Unknowable(Exception):
@@ -38,10 +42,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """When a fault acted: from its first application to its last heal (None: the journal does not tell)."""
+    """When a fault acted: from its first application to its last heal (None: the journal does not tell).
+
+    ``why`` it ended; a lease that ran out is never outdone by a later reason. ``listeners``: where it was applied.
+    """
 
     applied_at: float
     healed_at: float | None = None
+    why: str = ""
+    listeners: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +138,14 @@ def timeline_of(records: Iterable[AnyRecord], quiet_tail_s: float) -> Timeline:
 
 
 def _enter(spells: dict[str, Spell], edge: FaultEdge) -> None:
-    spell = spells.get(edge.fault)
+    spell = spells.get(edge.fault, Spell(edge.at))
     if edge.edge == "applied":
-        applied_at = edge.at if spell is None else min(edge.at, spell.applied_at)
-        spells[edge.fault] = Spell(applied_at, None if spell is None else spell.healed_at)
-    elif edge.edge == "healed" and spell is not None:
+        listeners = spell.listeners.union(edge.listeners)
+        spells[edge.fault] = replace(spell, applied_at=min(edge.at, spell.applied_at), listeners=listeners)
+    elif edge.edge == "healed" and edge.fault in spells:
         healed_at = edge.at if spell.healed_at is None else max(edge.at, spell.healed_at)
-        spells[edge.fault] = Spell(spell.applied_at, healed_at)
+        why = spell.why if spell.why == LEASE else edge.why
+        spells[edge.fault] = replace(spell, healed_at=healed_at, why=why)
 
 
 def _time_of(record: AnyRecord) -> float:

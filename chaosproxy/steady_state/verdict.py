@@ -35,7 +35,7 @@ ABORTED, ERROR, INTERRUPTED, TERMINATED = 4, 5, 130, 143
 def judge(journal: Journal, claims: Claims) -> Verdict:
     """The verdict over a finished (or broken off) run."""
     history, course = history_of(journal.records, claims), course_of(journal.records)
-    accounts = tuple(account_of(history, fault) for fault in claims.faults)
+    accounts = tuple(account_of(history, fault, completed=course.how == "completed") for fault in claims.faults)
     health = health_of(journal, history)
     rows = [] if course.gate_held is False else list(_rows(history, claims))
     findings = merged(

@@ -6,7 +6,7 @@ import pytest
 
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.load_file import parse_experiment
-from chaosproxy.steady_state.claims import Abort, Expectation, PlannedFault, Sustained
+from chaosproxy.steady_state.claims import Abort, Expectation, Moment, PlannedFault, Sustained
 from chaosproxy.steady_state.expression import parse_expression, parse_window
 from tests.experiment.files import LAB, PARTITION, SMALLEST, lab
 
@@ -57,7 +57,7 @@ class TestClaims:
 
         assert lab(faults=faults).claims().faults == (
             PlannedFault("part", "partition", ("primary",), 1, 10.0, 15.0),
-            PlannedFault("conn-refuse", "conn.refuse", ("secondary",), 1, None, 3.0, counts_hits=False),
+            PlannedFault("conn-refuse", "conn.refuse", ("secondary",), 1, None, 3.0, False, Moment("part.healed")),
         )
 
 
