@@ -20,6 +20,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as ended:
         sys.exit(_code(ended))
+    except Exception:  # noqa: BLE001 - a bug of ours: Python's own 1 would mean that an experiment deviated
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(ChaosError.exit_code)
 
 
 def _code(ended: SystemExit) -> str | int | None:

@@ -23,11 +23,13 @@ def check(
 ) -> None:
     """Judge a finished run again and print its report.json; the exit code is the verdict's.
 
-    Variables come from the journal, as they were given to the run; -D overrides them.
+    Variables come from the journal, as they were given to the run; -D overrides them. A file that is not the one of
+    the run, byte for byte, is judged by as well, with a warning.
 
     Example: chaosproxy check out/first-drill-.../journal.jsonl first-drill
     """
     import os
+    from hashlib import sha256
 
     from chaosproxy.cli.terminal import reader_may_leave
     from chaosproxy.experiment.load_file import parse_experiment
@@ -39,7 +41,10 @@ def check(
     run = next((record for record in read.records if isinstance(record, Run)), None)
     overrides = {**(run.vars if run else {}), **parse_defines(define)}
     path = find(file)
-    experiment = parse_experiment(read_text(path), str(path), vars=overrides, env=os.environ)
+    text = read_text(path)
+    if run is not None and run.file_sha256 != sha256(text.encode()).hexdigest():
+        sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
+    experiment = parse_experiment(text, str(path), vars=overrides, env=os.environ)
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))

@@ -15,7 +15,7 @@ from chaosproxy.experiment.check_faults import fault_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
-from chaosproxy.experiment.section import host_of, is_url, without_port
+from chaosproxy.experiment.section import host_of, is_bare, is_url, without_port
 from chaosproxy.experiment.topology import Command, LabGateway
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def _topology(draft: Draft) -> Iterator[Found]:
         if backend.upstream not in systems and not is_url(backend.upstream):
             what = "neither a system nor an http or https URL"
             yield Found((*path, "upstream"), f"{backend.upstream!r} is {what}{hint(backend.upstream, systems)}")
+        elif backend.upstream not in systems and not is_bare(backend.upstream):
+            yield Found((*path, "upstream"), "an upstream has no user, password, query or fragment")
         if backend.listen in taken and not backend.listen.endswith(":0"):
             yield Found((*path, "listen"), f"{taken[backend.listen]} listens at {backend.listen} already")
         taken.setdefault(backend.listen, name)

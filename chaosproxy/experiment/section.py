@@ -58,6 +58,12 @@ def is_url(text: str) -> bool:
         return False
 
 
+def is_bare(url: str) -> bool:
+    """Whether a URL for which :func:`is_url` holds has neither user, query nor fragment."""
+    parts = urlsplit(url)
+    return not (parts.username or parts.password or parts.query or parts.fragment)
+
+
 def without_port(url: str) -> str:
     """A URL whose port the run will choose (``${port}``), with a port in its place: so it can be checked."""
     return url.replace("${port}", "1")

@@ -65,6 +65,15 @@ def test_foreseen_ends_have_exit_codes_and_no_traceback(error: BaseException, co
     assert str(error) in said.err
 
 
+def test_a_bug_of_ours_is_an_error() -> None:
+    """Exit code 5 and the traceback, not Python's 1, which means that an experiment deviated."""
+    with patch("chaosproxy.cli.app.app", side_effect=ZeroDivisionError("a bug")):
+        said = chaosproxy("faults")
+
+    assert said.code == 5
+    assert "ZeroDivisionError: a bug" in said.err
+
+
 def test_ctrl_c_at_a_question_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 130, not typer's 1, which means that an experiment deviated."""
     monkeypatch.setattr(init, "_somebody_is_there", lambda: True)
