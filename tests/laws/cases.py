@@ -34,6 +34,15 @@ class Case:
         return dialect(self.exchange.dialect)
 
     @property
+    def head(self) -> Head | None:
+        """The upstream's head, which may have come before the fault."""
+        return next((event for event in self.events if isinstance(event, Head)), self.exchange.seen.head)
+
+    def lasts(self, frame: Frame) -> bool:
+        """Whether the fault is still at work when this frame comes."""
+        return self.heal_at is None or frame.at < self.heal_at
+
+    @property
     def frames(self) -> list[Frame]:
         """The frames that are to come."""
         return [event for event in self.events if isinstance(event, Frame)]

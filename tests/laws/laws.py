@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from chaosproxy.events import Abort, Ask, End, Frame, Framing, Head, Travelling
 from chaosproxy.faults.base import Fault, Room
 from tests.laws.cases import Case, cases
-from tests.laws.promises import ROOM_LAWS, Law
-from tests.laws.trial import Trial, trial
+from tests.laws.promises import ROOM_LAWS
+from tests.laws.trial import Law, Trial, trial
 
 
 class LawBroken(AssertionError):

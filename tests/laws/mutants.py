@@ -72,6 +72,22 @@ def mutant(defect: str, make_twist: Callable[[], Twist], name: str, **values: An
     return Mutant(defect, Mutated.model_construct(**dict(healthy)))
 
 
+def misdeclared(defect: str, name: str, declared: dict[str, Any], real: dict[str, Any]) -> Mutant:
+    """A fault whose stages do what other settings mean."""
+    other = fault_class(name).model_validate(real)
+    healthy = fault_class(name).model_validate(declared)
+
+    class Mutated(type(healthy)):  # type: ignore[misc]
+        def stage(self, dice: Random, exchange: Exchange) -> Stage:
+            return other.stage(dice, exchange)
+
+        @classmethod
+        def neutral(cls) -> Fault | None:
+            return healthy.neutral()
+
+    return Mutant(defect, Mutated.model_construct(**dict(healthy)))
+
+
 # defects that any stage may have ------------------------------------------------------------------------------------
 
 
@@ -333,6 +349,20 @@ _ONE_OF_EACH_ROOM: tuple[tuple[str, dict[str, Any]], ...] = (
     ("llm.error_event", {"where": "token:2"}),
 )
 
+_ELSEWHERE = (
+    ("time.stall", "event:2", "event:3"),
+    ("stream.truncate", "token:2", "token:3"),
+    ("stream.truncate", "byte:33", "byte:34"),
+    ("stream.truncate", "percent:50", "percent:60"),
+    ("stream.fin", "before_terminal", "after_terminal"),
+    ("stream.reset", "token:0", "event:0"),
+    ("sse.drop", "token:1", "token:2"),
+    ("sse.malformed", "event:2", "event:1"),
+    ("llm.error_event", "token:1", "token:0"),
+    ("llm.error_event", "token:1", "token:1000"),
+)
+"""What is declared, and where it really happens."""
+
 MUTANTS: tuple[Mutant, ...] = (
     *(mutant(defect, twist, name, **values) for name, values in _ONE_OF_EACH_ROOM for defect, twist in _EVERYWHERE),
     mutant("asks the upstream", asks_the_upstream, "http.status"),
@@ -367,4 +397,15 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant("misreads itself", misreads_itself, "llm.no_terminal", which="finish"),
     mutant("sends a foreign error", sends_a_foreign_error, "llm.error_event", where="token:1"),
     mutant("breaks the envelope", breaks_the_envelope, "llm.error_event", where="token:1"),
+    misdeclared("keeps half the gap", "time.inter_token", {"mean": "1s"}, {"mean": "500ms"}),
+    misdeclared("waits half the delay", "time.first_token", {"mean": "1s"}, {"mean": "500ms"}),
+    misdeclared(
+        "holds half as long", "time.stall", {"hold": "2s", "where": "token:2"}, {"hold": "1s", "where": "token:2"}
+    ),
+    misdeclared("drops every other one only", "sse.drop", {"each": 2}, {"each": 4}),
+    misdeclared("forgets its offset", "sse.drop", {"each": 2, "offset": 1}, {"each": 2}),
+    *(
+        misdeclared(f"acts at {real}, not at {declared},", name, {"where": declared}, {"where": real})
+        for name, declared, real in _ELSEWHERE
+    ),
 )

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
-from chaosproxy.events import Abort, Ask, Cut, End, Frame, Head, Kind
+from chaosproxy.events import Abort, Ask, Cut, End, Frame, Framing, Head, Kind
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.base import Fault, Room
 from chaosproxy.faults.framing.drop import SseDrop
+from chaosproxy.faults.framing.fin import StreamFin
+from chaosproxy.faults.framing.malformed import SseMalformed
+from chaosproxy.faults.framing.reset import StreamReset
 from chaosproxy.faults.framing.truncate import StreamTruncate
+from chaosproxy.faults.semantic.error_event import LlmErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
+from chaosproxy.faults.where import Where
 from chaosproxy.wire.sse import read_event
-from tests.laws.trial import Trial
+from tests.laws.lateness import as_late_as_declared, later_never_different, times
+from tests.laws.places import bytes_before, place_of
+from tests.laws.trial import Law, Trial
 
-Law = Callable[[Fault, Trial], str | None]
-"""None, or the sentence that says how the law was broken."""
+# everywhere ---------------------------------------------------------------------------------------------------------
+
+
+def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
+    """A fault that is there from the start hits when its place comes, unless it says what it cannot do there."""
+    where = getattr(fault, "where", None)
+    if where is None or done.hit or done.case.exchange.seen.open or fault.neutral() == fault:
+        return None
+    place = place_of(where, done.case)
+    if place is None or not done.case.lasts(done.case.frames[place[0]]):
+        return None
+    frame = done.case.frames[place[0]]
+    excused = {
+        "stream.truncate": bool(frame.kind & Kind.TERMINAL) and place[1] == len(frame.data),
+        "sse.malformed": not _is_event(read_event(frame.data).data),
+        "sse.drop": isinstance(fault, SseDrop) and _protected(fault, frame),
+    }
+    return None if excused.get(fault.type, False) else f"{where} lies in {frame}, and it said {done.said}"
 
 
 # admission ----------------------------------------------------------------------------------------------------------
@@ -62,40 +84,7 @@ def _anthropic_error(payload: dict[str, Any]) -> bool:
 
 def open_streams_are_cut_or_late(fault: Fault, done: Trial) -> str | None:
     """A fault that reaches open exchanges leaves a beginning of the answer, or all of it later."""
-    return (
-        _later_never_different(fault, done) if isinstance(fault, Partition) and done.case.exchange.seen.open else None
-    )
-
-
-# timing -------------------------------------------------------------------------------------------------------------
-
-
-def later_never_different(fault: Fault, done: Trial) -> str | None:
-    """The same bytes in the same order, none earlier; an endless stall breaks off when its lease ends."""
-    return _later_never_different(fault, done)
-
-
-def _later_never_different(fault: Fault, done: Trial) -> str | None:
-    given, got = _times(done.case.events), _times(done.out)
-    endless = done.hit and isinstance(done.ends[0], Abort) and done.ends[0].how is Cut.RESET
-    if got != given and (not endless or len(got[0]) > len(given[0])) and got[0] != given[0]:
-        return "bytes differ"
-    if not given[0].startswith(got[0]):
-        return "other bytes, or in another order"
-    if any(out_at < in_at for in_at, out_at in zip(given[1], got[1], strict=False)):
-        return "something came earlier than from the upstream"
-    whole = len(got[0]) == len(given[0]) and done.ends[0] == _moved(done.case.events[-1], done.ends[0].at)
-    return None if whole or endless else f"something was lost: {done.out}"
-
-
-def _times(events: tuple[object, ...]) -> tuple[bytes, list[float]]:
-    """All bytes, and when each came."""
-    frames = [event for event in events if isinstance(event, Frame)]
-    return b"".join(frame.data for frame in frames), [frame.at for frame in frames for _ in frame.data]
-
-
-def _moved(end: object, at: float) -> End | Abort | None:
-    return Abort(at, end.how) if isinstance(end, Abort) else End(at) if isinstance(end, End) else None
+    return later_never_different(fault, done) if isinstance(fault, Partition) and done.case.exchange.seen.open else None
 
 
 # framing ------------------------------------------------------------------------------------------------------------
@@ -113,7 +102,7 @@ def _nothing_declared(fault: Fault, done: Trial) -> str | None:
 
 def _a_beginning(fault: Fault, done: Trial) -> str | None:
     """truncate, fin, reset: a beginning of the body, each byte at its time, then the declared end."""
-    given, got = _times(done.case.events), _times(done.out)
+    given, got = times(done.case.events), times(done.out)
     if not given[0].startswith(got[0]):
         return "not a beginning of the body"
     held = isinstance(fault, StreamTruncate) and fault.framing == "length"
@@ -121,6 +110,10 @@ def _a_beginning(fault: Fault, done: Trial) -> str | None:
         return "bytes came at other times"
     if not done.hit:
         return None if len(got[0]) == len(given[0]) else "bytes are missing"
+    assert isinstance(fault, StreamTruncate | StreamFin | StreamReset)
+    place = place_of(fault.where, done.case)
+    if place is None or len(got[0]) != bytes_before(place, done.case):
+        return f"it ended after {len(got[0])} bytes, and {fault.where} is {place}"
     expected = {"stream.truncate": End, "stream.fin": Abort, "stream.reset": Abort}[fault.type]
     how = {"stream.fin": Cut.FIN, "stream.reset": Cut.RESET}.get(fault.type)
     right = isinstance(done.ends[0], expected) and getattr(done.ends[0], "how", None) is how
@@ -128,35 +121,45 @@ def _a_beginning(fault: Fault, done: Trial) -> str | None:
 
 
 def _frames_are_missing(fault: Fault, done: Trial) -> str | None:
-    """sse.drop: whole frames only, never a protected one."""
-    rest = list(done.frames)
-    dropped = []
-    for frame in done.case.frames:
-        if rest and rest[0] == frame:
-            rest.pop(0)
-        else:
-            dropped.append(frame)
-    if rest:
-        return f"{rest[0]} was never sent, or came at another time"
+    """sse.drop: every frame that is due and none that is not, whole, and never a protected one."""
     assert isinstance(fault, SseDrop)
-    protected = [frame for frame in dropped if any(frame.kind & Kind[name.upper()] for name in fault.never)]
-    if protected:
-        return f"a protected event was dropped: {protected[0]}"
-    if fault.each is None and len(dropped) > 1:
-        return f"{len(dropped)} events were dropped"
-    positions = [done.case.exchange.seen.events + done.case.frames.index(frame) + 1 for frame in dropped]
-    wrong = [number for number in positions if fault.each and (number - fault.offset) % fault.each]
-    return f"events {wrong} were dropped" if wrong and len(set(done.case.frames)) == len(done.case.frames) else None
+    expected = [
+        frame
+        for index, frame in enumerate(done.case.frames)
+        if not (_is_due(fault, done, index) and done.case.lasts(frame) and not _protected(fault, frame))
+    ]
+    return None if done.frames == expected else f"got {done.frames}, expected {expected}"
+
+
+def _is_due(fault: SseDrop, done: Trial, index: int) -> bool:
+    """Whether the settings mean this one of the frames to come."""
+    case, head = done.case, done.case.head
+    too_late = case.exchange.seen.head is not None and case.exchange.seen.head.framing is Framing.LENGTH
+    if head is None or not head.streamed or too_late:
+        return False
+    if fault.each is not None:
+        number = case.exchange.seen.events + index + 1 - fault.offset
+        return number > 0 and number % fault.each == 0
+    place = place_of(fault.where or Where("token", 5), case)
+    return place is not None and place[0] == index
+
+
+def _protected(fault: SseDrop, frame: Frame) -> bool:
+    return any(frame.kind & Kind[name.upper()] for name in fault.never)
 
 
 def _one_payload_is_broken(fault: Fault, done: Trial) -> str | None:
-    """sse.malformed: one frame differs, in its payload only."""
+    """sse.malformed: one frame differs, the declared one, in its payload only."""
+    assert isinstance(fault, SseMalformed)
     pairs = list(zip(done.case.frames, done.frames, strict=False))
     changed = [(given, got) for given, got in pairs if given.data != got.data]
     if len(pairs) != len(done.case.frames) or any(given.at != got.at for given, got in pairs):
         return "frames were lost, added or moved"
     if len(changed) != done.hit:
         return f"{len(changed)} frames changed, hit: {done.hit}"
+    place = place_of(fault.where, done.case)
+    if changed and (place is None or done.case.frames[place[0]] is not changed[0][0]):
+        return f"{changed[0][0]} was broken, and {fault.where} is {place}"
     for given, got in changed:
         given_event, got_event = read_event(given.data), read_event(got.data)
         if got_event._replace(data=given_event.data) != given_event or not got.data.endswith(b"\n\n"):
@@ -190,17 +193,19 @@ def it_still_parses(fault: Fault, done: Trial) -> str | None:
 
 
 def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
-    """llm.error_event: a beginning of the stream, the error, a clean end."""
+    """llm.error_event: the stream up to the declared place, the error, a clean end."""
+    assert isinstance(fault, LlmErrorEvent)
     if not done.hit:
         return None if list(done.frames) == done.case.frames else "the answer was changed"
     if not done.frames:
         return "there is no error event"
     *kept, error = done.frames
-    if kept != done.case.frames[: len(kept)]:
-        return "what came before the error was changed"
+    place = place_of(fault.where, done.case)
+    if place is None or kept != done.case.frames[: place[0] + bool(place[1])]:
+        return f"the error came after {len(kept)} events, or they were changed, and {fault.where} is {place}"
     if not error.kind & Kind.ERROR or not isinstance(done.ends[0], End):
         return f"it ended with {error.data!r} and {done.ends[0]}"
-    named = getattr(fault, "error_type", None)
+    named = fault.error_type
     return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"
 
 
@@ -234,7 +239,7 @@ _PROMISES: dict[str, Law] = {
 
 ROOM_LAWS: dict[Room, tuple[Law, ...]] = {
     Room.ADMISSION: (it_never_asks_the_upstream, its_answer_is_native, open_streams_are_cut_or_late),
-    Room.TIMING: (later_never_different,),
-    Room.FRAMING: (only_what_was_declared,),
-    Room.SEMANTIC: (it_still_parses, only_what_was_declared),
+    Room.TIMING: (later_never_different, as_late_as_declared, it_acts_at_its_place),
+    Room.FRAMING: (only_what_was_declared, it_acts_at_its_place),
+    Room.SEMANTIC: (it_still_parses, only_what_was_declared, it_acts_at_its_place),
 }

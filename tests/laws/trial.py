@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -58,6 +58,10 @@ class Trial:
     def ends(self) -> list[End | Abort]:
         """Terminal events; one, if the laws hold."""
         return [event for event in self.out if isinstance(event, End | Abort)]
+
+
+Law = Callable[[Fault, Trial], str | None]
+"""None, or the sentence that says how the law was broken."""
 
 
 def trial(fault: Fault, case: Case) -> Trial:
