@@ -60,7 +60,7 @@ class HttpWire:
         self._framing = Framing.EMPTY
         self._left: int | None = None  # bytes of the declared length that are still to come
         self._owner: WireOwner | None = None
-        self._reset_when_drained = False
+        self._reset_timer: asyncio.TimerHandle | None = None  # while a reset waits for what was sent before it
         self.full = False
         self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         connection.wire = self
@@ -114,7 +114,7 @@ class HttpWire:
         if how is Cut.FIN:
             self._send_fin()
         elif self._transport.get_write_buffer_size():
-            self._reset_when_drained = True
+            self._reset_timer = asyncio.get_running_loop().call_later(self._connection.limits.reset_s, self._reset)
             self._transport.set_write_buffer_limits(0)
             return
         else:
@@ -136,9 +136,8 @@ class HttpWire:
     def drained(self) -> None:
         """From the connection: its buffer is low again."""
         self.full = False
-        if self._reset_when_drained:
-            reset(self._transport)
-            self._close(keep_alive=False)
+        if self._reset_timer is not None:
+            self._reset()
         elif self._owner is not None:
             self._owner.wire_drained()
 
@@ -149,6 +148,10 @@ class HttpWire:
         if owner is not None and not over:
             owner.client_gone()
 
+    def _reset(self) -> None:
+        reset(self._transport)
+        self._close(keep_alive=False)
+
     def _send_fin(self) -> None:
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
@@ -156,5 +159,7 @@ class HttpWire:
     def _close(self, *, keep_alive: bool) -> None:
         self._connection.wire = None
         self._owner = None
+        if self._reset_timer is not None:
+            self._reset_timer.cancel()
         if not self.closed.done():
             self.closed.set_result(keep_alive)

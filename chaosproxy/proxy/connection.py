@@ -47,11 +47,11 @@ class Handover(web.StreamResponse):
 class Connection(web.RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_limits", "_pipe", "_refused", "busy", "closing", "wire")
+    __slots__ = ("_pipe", "_refused", "busy", "closing", "limits", "wire")
 
     def __init__(self, server: web.Server, limits: Limits, refused: Refused, **settings: Any) -> None:
         super().__init__(server, **settings)
-        self._limits = limits
+        self.limits = limits
         self._refused = refused
         self.wire: HttpWire | None = None
         self.busy = False
@@ -60,7 +60,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        cast(asyncio.Transport, transport).set_write_buffer_limits(self._limits.unsent_bytes)
+        cast(asyncio.Transport, transport).set_write_buffer_limits(self.limits.unsent_bytes)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

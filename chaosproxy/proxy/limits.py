@@ -30,6 +30,8 @@ class Limits:
     """Name resolution, TCP and TLS together; beyond it the request is answered with 504."""
     idle_s: float = 600.0
     """Silence of an upstream that was asked and has not ended, or of a client inside its request body."""
+    reset_s: float = 5.0
+    """How long a reset waits for a client that has not taken what was sent before it."""
     keepalive_s: float = 620.0
     """How long an idle client connection stays open: longer than clients keep theirs in a pool."""
     pooled_s: float = 4.0

@@ -109,10 +109,10 @@ class Reception:
         pieces: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(limits.idle_s):
-                while not request.content.at_eof() and size <= limits.body_bytes:
+            while not request.content.at_eof() and size <= limits.body_bytes:
+                async with asyncio.timeout(limits.idle_s):
                     pieces.append(await request.content.readany())
-                    size += len(pieces[-1])
+                size += len(pieces[-1])
         except (ConnectionError, web.RequestPayloadError) as error:
             raise _ClientLeft from error
         return b"".join(pieces), request.content.at_eof()

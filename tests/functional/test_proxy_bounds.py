@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 import pytest
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.connection import Connection
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec, bind, parse_address
 from chaosproxy.proxy.proxy import Proxy
@@ -67,6 +69,21 @@ async def test_a_request_body_that_stops_coming() -> None:
     assert "x-chaosproxy-error: request_timeout" in answer.fields
 
 
+async def test_a_request_body_may_come_slowly() -> None:
+    """Only silence counts, not the time that the whole body takes."""
+    async with bench(answers(plain(b"")), Limits(idle_s=0.5, stop_s=0.1)) as at:
+        client = await Client.connect(at.url)
+        await client.send(f"POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n".encode())
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            await client.send(b"x")
+        answer = await client.read()
+        client.close()
+
+    assert answer.status == 200
+    assert at.upstream.requests[0].body == b"x" * 8
+
+
 async def test_a_client_that_leaves_inside_its_request() -> None:
     """Nothing is asked, and the proxy goes on."""
     async with bench(answers(plain(b"{}"))) as at:
@@ -107,6 +124,24 @@ async def test_a_reset_comes_after_what_was_sent() -> None:
         client.close()
 
     assert first_got == first
+
+
+async def test_a_reset_does_not_wait_for_ever() -> None:
+    """A client that never reads is reset after a named time, and its connection is free."""
+    frames = [events(1)[0], b"data: " + b"x" * BIG + b"\n\n", *events(3)]
+    async with bench(answers(stream(frames)), Limits(reset_s=0.1, stop_s=0.1)) as at:
+        _apply(at, {"type": "stream.reset", "where": "event:2"})
+        client = await Client.connect(at.url, limit=1024)
+        await client.send(ask())
+        await at.journal.exchange()
+        (connection,) = at.proxy._listeners["a"].http.connections
+        wire = cast(Connection, connection).wire
+        assert wire is not None
+        async with asyncio.timeout(5):
+            await wire.closed
+        with pytest.raises(ConnectionResetError):
+            await _read_to_the_end(client)
+        client.close()
 
 
 async def test_an_upstream_is_drained_within_limits() -> None:
