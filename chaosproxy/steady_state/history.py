@@ -73,6 +73,10 @@ class Story:
         """When it ended; infinity when it did not."""
         return float("inf") if self.call.end_at is None else self.call.end_at
 
+    def is_open_at(self, moments: Iterable[float]) -> bool:
+        """Whether it was under way at any of them."""
+        return any(self.sent_at < moment < self.end_at for moment in moments)
+
     @property
     def answer_at(self) -> float | None:
         """When its client had something to read: the first content of a stream, the end of a plain answer."""
@@ -96,19 +100,26 @@ class History:
     claims: Claims
 
     def calls(self, span: Span, cohort: Literal["new", "in_flight"] | None = None) -> list[Story]:
-        """The calls that belong to a window, by their intended time, and to a cohort."""
-        return [
-            story
-            for story in self.stories
-            if story.call.intended_at in span and (cohort is None or self.cohort(story) == cohort)
-        ]
+        """The calls that belong to a window and to a cohort.
 
-    def cohort(self, story: Story) -> Literal["new", "in_flight"] | None:
-        """in_flight: under way when some fault began to act; new: sent after one began; None: over before the first."""
+        By their intended time, but for those in flight: they were sent before what met them, so they belong to the
+        window in which a fault began while they were under way.
+        """
         begins = [spell.applied_at for spell in self.timeline.spells.values()]
-        if any(story.sent_at < begin < story.end_at for begin in begins):
-            return "in_flight"
-        return "new" if any(story.sent_at >= begin for begin in begins) else None
+        match cohort:
+            case None:
+                return [story for story in self.stories if story.call.intended_at in span]
+            case "in_flight":
+                caught_at = [begin for begin in begins if begin in span]
+                return [story for story in self.stories if story.is_open_at(caught_at)]
+            case "new":
+                return [
+                    story
+                    for story in self.stories
+                    if story.call.intended_at in span
+                    and any(story.sent_at >= begin for begin in begins)
+                    and not story.is_open_at(begins)
+                ]
 
     def hits_of(self, fault: str) -> list[FaultHit]:
         """Whom a fault met, in the order of time: each exchange once, each connection without a request by itself."""

@@ -32,17 +32,28 @@ def observe(history: History, expectation: Expectation, now: float | None = None
 
 
 def abort_met(history: History, abort: Abort, now: float) -> bool:
-    """Whether an abort condition is met for certain, by the calls that ended in the last ``for_s`` (at least 1 s)."""
+    """Whether an abort condition is met for certain, by the calls that ended in the last ``for_s`` (at least 1 s).
+
+    In none of its seconds may calls speak against it; one in which none ended is no break.
+    """
     for_s = max(abort.for_s, 1.0)
     start = history.timeline.marks.get("warmup", history.timeline.origin)
     if start is None or now - start < abort.for_s:
         return False
-    recent = Span("recent", now - for_s, math.nextafter(now, math.inf))
+    if _lately(history, abort, Span("recent", now - for_s, math.nextafter(now, math.inf))) is not State.HELD:
+        return False
+    seconds = range(int(for_s))
+    parts = (Span("recent", now - second - 1, now - second) for second in seconds)
+    return all(_lately(history, replace(abort, min_samples=1), part) is not State.DEVIATED for part in parts)
+
+
+def _lately(history: History, abort: Abort, recent: Span) -> State:
+    """Whether the condition holds for the calls that ended in this span."""
     ended = tuple(story for story in history.stories if story.end_at in recent)
-    live = replace(history, stories=ended, timeline=replace(history.timeline, last_at=now))
+    live = replace(history, stories=ended, timeline=replace(history.timeline, last_at=recent.end))
     whole = Window("recent", Moment("start", -math.inf), Moment("start", math.inf))
     expectation = Expectation("abort", abort.when, (whole,), min_samples=abort.min_samples)
-    return _observe(live, expectation, whole).state(abort.when) is State.HELD
+    return _observe(live, expectation, whole).state(abort.when)
 
 
 def _observe(history: History, expectation: Expectation, window: Window) -> Observation:

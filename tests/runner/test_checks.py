@@ -66,7 +66,7 @@ class TestAbort:
         for record in drill.journal().records:
             checks.notice(record)
 
-        assert checks.abort(ORIGIN + 13.5) == "error_rate > 50%"
+        assert checks.abort(ORIGIN + 14) == "error_rate > 50%"
         assert checks.abort(ORIGIN + 60) is None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.journal.records import Call, Lag
 from chaosproxy.steady_state.claims import Abort, Sustained
-from chaosproxy.steady_state.expression import parse_expression
+from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.steady_state.history import history_of
 from chaosproxy.steady_state.measures import abort_met, observe
 from chaosproxy.steady_state.observation import Observation, State, aggregated, needed_samples
@@ -236,31 +236,45 @@ def test_fault_that_was_never_healed_leaves_its_window_unknown() -> None:
     assert "does not say when fault 'part' was healed" in observed(drill, "success >= 1%", "part").why
 
 
-def test_cohorts_tell_streams_that_were_open_from_later_ones() -> None:
-    """in_flight was under way when a fault began, new came after, and what ended before is neither."""
+@pytest.fixture
+def two_faults() -> Drill:
+    """Calls before, at and after the begins of two faults."""
     drill = Drill()
     drill.fault("part", "partition", "primary", at=10, lasts=10)
     drill.fault("more", "sse.drop", "secondary", at=15, lasts=10)
-    drill.call("before", 5)
-    drill.call("open", 9.5)
-    drill.call("with-it", 10)
-    drill.call("between", 12)
-    drill.call("open-at-the-second", 14.5)
-    drill.call("after", 16)
+    for name, at in (("before", 5), ("open", 9.5), ("with-it", 10), ("between", 12), ("second", 14.5), ("after", 16)):
+        drill.call(name, at)
+    return drill
 
-    history = drill.history()
 
-    assert {story.id: history.cohort(story) for story in history.stories} == {
-        "before": None,
-        "open": "in_flight",
-        "with-it": "new",
-        "between": "new",
-        "open-at-the-second": "in_flight",
-        "after": "new",
-    }
-    assert observed(drill, "success >= 1%", cohort="new").samples == 3
-    assert observed(drill, "upstream_requests >= 1", cohort="in_flight").value == 0
-    assert "of the cohort in_flight" in observed(drill, "success >= 1%", "50s..60s", cohort="in_flight").why
+@pytest.mark.parametrize(
+    ("cohort", "over", "names"),
+    [
+        (None, "all", ["before", "open", "with-it", "between", "second", "after"]),
+        ("in_flight", "all", ["open", "second"]),
+        ("in_flight", "part", ["open", "second"]),
+        ("in_flight", "more", ["second"]),
+        ("in_flight", "part.applied..+1s", ["open"]),
+        ("in_flight", "steady", []),
+        ("new", "all", ["with-it", "between", "after"]),
+        ("new", "more", ["after"]),
+    ],
+)
+def test_cohorts_tell_streams_that_were_open_from_later_ones(
+    two_faults: Drill, cohort: Literal["new", "in_flight"] | None, over: str, names: list[str]
+) -> None:
+    """Cohort new came after a fault had begun; in_flight was open then, and belongs to the window of that begin."""
+    history = two_faults.history()
+
+    called = history.calls(history.timeline.span(parse_window(over)), cohort)
+
+    assert [story.id for story in called] == names
+
+
+def test_an_empty_cohort_is_named(two_faults: Drill) -> None:
+    """No calls in a cohort is no value, and says so; a count of requests is 0."""
+    assert observed(two_faults, "upstream_requests >= 1", cohort="in_flight").value == 0
+    assert "of the cohort in_flight" in observed(two_faults, "success >= 1%", "50s..60s", cohort="in_flight").why
 
 
 # ---------------------------------------------------------------------------------------------------- what is unknown
@@ -588,12 +602,21 @@ def failing_since(at: float) -> Drill:
     return drill
 
 
-@pytest.mark.parametrize(("now", "met"), [(10, False), (12, False), (16, True)])
+@pytest.mark.parametrize(("now", "met"), [(10, False), (12, False), (14, False), (14.9, False), (16, True)])
 def test_abort_waits_until_its_condition_has_lasted(now: float, met: bool) -> None:
-    """A short burst does not abort a run; what lasts does."""
+    """A short burst does not abort a run, however many calls it breaks; what lasts does."""
     abort = Abort(parse_expression("error_rate > 60%"), for_s=5.0, min_samples=20)
 
     assert abort_met(failing_since(10).history(), abort, ORIGIN + now) is met
+
+
+def test_a_second_without_calls_is_no_break() -> None:
+    """A system that is too slow to fail every second is not well for it."""
+    drill = Drill()
+    for number in range(10):
+        drill.call(f"f{number}", 10 + 2 * number, "", took=0.1, error="timeout", status=None)
+
+    assert abort_met(drill.history(), Abort(parse_expression("error_rate > 60%"), 5.0, 2), ORIGIN + 20)
 
 
 def test_abort_waits_for_its_time_from_the_begin() -> None:
