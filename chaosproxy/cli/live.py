@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, Gate, Mark
+from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
 from chaosproxy.units import format_duration
 
@@ -25,7 +27,7 @@ REFRESH_PER_S = 4
 @contextmanager
 def watching(order: Order, *, quiet: bool) -> Iterator[Callable[[AnyRecord], None]]:
     """Show the run on standard error; what it yields takes every record."""
-    console = Console(stderr=True, highlight=False)
+    console = QuietConsole(stderr=True, highlight=False)
     if quiet:
         yield lambda _: None
     elif console.is_terminal:
@@ -33,8 +35,13 @@ def watching(order: Order, *, quiet: bool) -> Iterator[Callable[[AnyRecord], Non
         with Live(get_renderable=view.render, console=console, refresh_per_second=REFRESH_PER_S, transient=True):
             yield view.notice
     else:
-        log = Log(order, lambda line: console.print(line, soft_wrap=True))
-        yield log.notice
+        yield Log(order, partial(_say, console)).notice
+
+
+def _say(console: Console, line: str) -> None:
+    """Print a line; that nobody reads it any more is no reason to end the run."""
+    with suppress(BrokenPipeError):
+        console.print(line, soft_wrap=True)
 
 
 class Log:

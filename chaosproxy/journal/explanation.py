@@ -35,7 +35,7 @@ def explain(records: Sequence[AnyRecord], exchange: ExchangeRecord) -> list[str]
 def _why(fault: str, edges: Sequence[FaultEdge], exchange: ExchangeRecord, hits: Sequence[FaultHit]) -> str:
     hit = next((hit for hit in hits if hit.fault == fault), None)
     if hit is not None:
-        return f"hit {hit.at - exchange.began_at:.3f} s after its begin: {hit.detail}"
+        return f"hit, {hit.at - exchange.began_at:.3f} s after the exchange began: {hit.detail}"
     miss = next((miss for miss in exchange.misses if miss.fault == fault), None)
     if miss is not None:
         return f"not hit: {miss.reason}"
@@ -44,7 +44,7 @@ def _why(fault: str, edges: Sequence[FaultEdge], exchange: ExchangeRecord, hits:
     applied = [edge.at for edge in edges if edge.edge == "applied"]
     healed = [edge.at for edge in edges if edge.edge == "healed"]
     if applied and exchange.began_at < min(applied):
-        return f"not hit: it began {min(applied) - exchange.began_at:.2f} s after the exchange"
+        return f"not hit: the fault began {min(applied) - exchange.began_at:.2f} s later"
     if healed and exchange.began_at >= max(healed):
-        return f"not hit: it had healed {exchange.began_at - max(healed):.2f} s before"
+        return f"not hit: the fault had healed {exchange.began_at - max(healed):.2f} s before"
     return "not hit: it did not act just then"

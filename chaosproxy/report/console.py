@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -23,24 +24,37 @@ _SIGNS = {"error": ("!", "red"), "deviated": ("x", "red"), "inconclusive": ("?",
 
 def print_verdict(verdict: Verdict, directory: Path, console: Console | None = None) -> None:
     """Print it; plain text where the output is no terminal."""
-    console = console or _Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH_WITHOUT_TERMINAL
-    console.print(rendered(verdict))
+    console = console or QuietConsole(highlight=False)
+    if console.is_terminal:
+        console.print(rendered(verdict))
+    else:
+        console.print(_plain(rendered(verdict)), soft_wrap=True)
     for line in _last_lines(verdict, directory):
         console.print(Text(line), soft_wrap=True)
 
 
-class _Console(Console):
+class QuietConsole(Console):
     """Leaves it to the caller what a reader that left means; rich would exit with 1, which is our word for deviated."""
 
     def on_broken_pipe(self) -> None:
+        """Raise it."""
         raise BrokenPipeError
+
+
+def _plain(report: RenderableType) -> Text:
+    """For pipes and logs: wide, and without the blanks with which rich fills its lines."""
+    paper = Console(width=WIDTH_WITHOUT_TERMINAL, file=io.StringIO(), highlight=False, color_system=None)
+    with paper.capture() as written:
+        paper.print(report)
+    return Text("\n".join(line.rstrip() for line in written.get().splitlines()))
 
 
 def rendered(verdict: Verdict) -> RenderableType:
     """Word, reasons and tables."""
-    others = (finding for finding in verdict.findings if finding.sentence not in verdict.headline)
+    others = [finding for finding in verdict.findings if finding.sentence not in verdict.headline]
+    if not verdict.calls:  # the run broke off before there was anything to see: its tables would say nothing
+        errors = (finding for finding in others if finding.kind == "error")
+        return Group(_first_line(verdict), *map(_finding, errors), Text())
     parts: list[RenderableType] = [_first_line(verdict), *map(_finding, others)]
     if verdict.expectations:
         parts += [Text(), _expectations(verdict.expectations)]
@@ -92,14 +106,11 @@ def _faults(accounts: tuple[FaultAccount, ...]) -> Table:
     for heading in ("fault", "type", "target", "planned", "real", "hits"):
         table.add_column(heading, justify="right" if heading == "hits" else "left", no_wrap=True)
     for account in accounts:
-        planned_end = None
-        if account.planned_at_s is not None and account.planned_lasts_s is not None:
-            planned_end = account.planned_at_s + account.planned_lasts_s
         table.add_row(
             account.id,
             account.type,
             ", ".join(account.targets),
-            _between(account.planned_at_s, planned_end),
+            _planned(account),
             _between(account.applied_at_s, account.healed_at_s),
             Text(str(account.hits), "" if account.enough else "yellow"),
         )
@@ -127,6 +138,14 @@ def _margin(row: Judged) -> str:
         case Unit.SECONDS:
             return f"{sign}{format_duration(float(f'{abs(row.margin):.3g}'))}"
     return f"{sign}{abs(row.margin):.3g}" if row.margin else "0"
+
+
+def _planned(account: FaultAccount) -> str:
+    """``6s..14s``; for a fault that waits for another one its length is all that is planned."""
+    lasts_s = account.planned_lasts_s
+    if account.planned_at_s is not None:
+        return _between(account.planned_at_s, None if lasts_s is None else account.planned_at_s + lasts_s)
+    return "after another" if lasts_s is None else f"for {_clock(lasts_s)}"
 
 
 def _between(start_s: float | None, end_s: float | None) -> str:

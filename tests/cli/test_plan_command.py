@@ -24,7 +24,7 @@ def test_it_says_what_to_expect() -> None:
 
     assert "about 2600 calls, seed 7" in said.out
     assert "about 800 hits, min_hits 2" in said.out
-    assert "20% of about 600 requests" in said.out
+    assert "20% of about 700 requests" in said.out
     assert "about 400 calls, needs 1" in said.out
     assert "...########" in said.out
 

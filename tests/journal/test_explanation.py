@@ -24,11 +24,11 @@ def drill() -> Drill:
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        ("early", "cut: not hit: it began 2.00 s after the exchange"),
+        ("early", "cut: not hit: the fault began 2.00 s later"),
         ("elsewhere", "cut: not hit: it acts on primary"),
-        ("hit", "cut: hit 0.000 s after its begin: "),
+        ("hit", "cut: hit, 0.000 s after the exchange began: "),
         ("spared", "cut: not hit: share: drew 0.730, chosen below 0.2"),
-        ("late", "cut: not hit: it had healed 5.00 s before"),
+        ("late", "cut: not hit: the fault had healed 5.00 s before"),
     ],
 )
 def test_every_exchange_has_its_reason(drill: Drill, call: str, reason: str) -> None:
