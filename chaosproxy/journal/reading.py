@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from chaosproxy.errors import JournalBroken
-from chaosproxy.journal.records import VERSION, AnyRecord, Call, ExchangeRecord, Opened, Run, from_line
+from chaosproxy.journal.records import VERSION, AnyRecord, Call, ExchangeRecord, Opened, Run, Sent, from_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +100,7 @@ def _order(record: AnyRecord) -> tuple[int, float]:
             return 1, 0.0
         case ExchangeRecord():
             return 2, record.began_at
-        case Call():
+        case Sent() | Call():
             return 2, record.intended_at
         case _:
             return 2, record.at

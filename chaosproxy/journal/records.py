@@ -159,6 +159,25 @@ class CallError(Record):
     message: str = ""
 
 
+class Sent(Record):
+    """A call that is about to be sent. Its Call follows when it has ended, so that one without it never did."""
+
+    type: Literal["sent"] = "sent"
+    id: str
+    load: str
+    number: int
+    tagged: bool = True
+    api: str
+    stream: bool
+    model: str
+    intended_at: float
+    sent_at: float
+
+    def unended(self) -> Call:
+        """All that is known of the call before its end."""
+        return Call(**self.model_dump(exclude={"type"}))
+
+
 class Call(Record):
     """One call as its client saw it; times on the load's clock, latencies count from ``intended_at``.
 
@@ -242,7 +261,7 @@ class Ended(Record):
 
 
 AnyRecord = Annotated[
-    Opened | Run | Mark | Gate | FaultEdge | FaultHit | ExchangeRecord | Call | Lag | Healed | Trouble | Ended,
+    Opened | Run | Mark | Gate | FaultEdge | FaultHit | ExchangeRecord | Sent | Call | Lag | Healed | Trouble | Ended,
     Field(discriminator="type"),
 ]
 

@@ -1,25 +1,28 @@
 """What the runner itself must know while the run goes on: the gate, the abort conditions, and whether the heal held.
 
-The measures are those of the verdict, over the records at hand; a call has a record once it has ended.
+The measures are those of the verdict, over the records at hand; what they do not tell yet lies between bounds.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark
 from chaosproxy.steady_state.claims import Claims, Expectation, Moment, Window
 from chaosproxy.steady_state.expression import parse_expression
-from chaosproxy.steady_state.history import history_of
+from chaosproxy.steady_state.history import History, Story, history_of
 from chaosproxy.steady_state.measures import abort_met, observe
 from chaosproxy.steady_state.observation import Observation, State
+from chaosproxy.steady_state.outcome import Outcome
 
 ALIVE = parse_expression("success > 0%")
 """The gate of a file that has none: something must work, as far as can be told, before it is broken."""
 HORIZON_SLACK_S = 5.0
 """Calls are remembered so long beyond the longest ``for`` of an abort condition."""
+RECORD_SLACK_S = 0.25
+"""A record may be so long on its way to us."""
 STEP_S = 0.25
 """The grid on which spans after the heal are tried."""
 
@@ -40,13 +43,22 @@ class Checks:
         elif isinstance(record, Mark | FaultEdge):
             self._marks.append(record)
 
-    def gate(self, records: Sequence[AnyRecord], until_s: float) -> list[str]:
-        """Why nothing may be injected, one sentence each; ``until_s`` is how long after the origin we are."""
+    def gate(self, records: Sequence[AnyRecord], until_s: float, last_look_at: float | None = None) -> list[str] | None:
+        """Why nothing may be injected, one sentence each; ``until_s`` is how long after the origin its window ends.
+
+        None: that hangs on calls which are still under way. At the last look (its time) a call that is under way for no
+        longer than good ones took is left out, and one that should have ended is a doubt.
+        """
+        history = history_of(records, self._claims)
         if self._claims.gate:
             window = Window("gate", Moment("origin"), Moment("origin", self._claims.gate_window_s))
-            return self._unmet(records, self._claims.gate, window)
+            if last_look_at is not None:
+                history = _without_young(history, last_look_at)
+            elif _hangs_on_open_calls(history, self._claims.gate, window):
+                return None
+            return _unmet(history, self._claims.gate, window)
         window = Window("before the first fault", Moment("start"), Moment("origin", until_s))
-        (seen,) = observe(history_of(records, self._claims), Expectation("alive", ALIVE, (window,)))
+        (seen,) = observe(history, Expectation("alive", ALIVE, (window,)))
         return [] if seen.value else [f"{ALIVE.text}: {_words(seen)}"]
 
     def abort(self, now: float) -> str | None:
@@ -65,25 +77,53 @@ class Checks:
         last_s = min(healed_s + within_s, over_s)
         if not self._claims.gate or last_s <= healed_s:
             return []
+        history = history_of(records, self._claims)
         reasons: list[str] = []
         start_s = healed_s
         while not reasons or start_s + length_s <= last_s:
             end_s = min(start_s + length_s, last_s)
             window = Window("after the heal", Moment("origin", start_s), Moment("origin", end_s))
-            reasons = self._unmet(records, self._claims.gate, window)
+            reasons = _unmet(history, self._claims.gate, window)
             if not reasons:
                 return []
             start_s += STEP_S
         return reasons
 
-    def _unmet(self, records: Sequence[AnyRecord], expectations: Sequence[Expectation], window: Window) -> list[str]:
-        history = history_of(records, self._claims)
-        reasons = []
-        for expectation in expectations:
-            (seen,) = observe(history, replace(expectation, over=(window,)))
-            if seen.state(expectation.expect) is not State.HELD:
-                reasons.append(f"{expectation.expect.text}: {_words(seen)}")
-        return reasons
+
+def _seen(
+    history: History, expectations: Sequence[Expectation], window: Window
+) -> Iterator[tuple[Expectation, Observation]]:
+    for expectation in expectations:
+        (seen,) = observe(history, replace(expectation, over=(window,)))
+        yield expectation, seen
+
+
+def _unmet(history: History, expectations: Sequence[Expectation], window: Window) -> list[str]:
+    return [
+        f"{expectation.expect.text}: {_words(seen)}"
+        for expectation, seen in _seen(history, expectations, window)
+        if seen.state(expectation.expect) is not State.HELD
+    ]
+
+
+def _hangs_on_open_calls(history: History, expectations: Sequence[Expectation], window: Window) -> bool:
+    """Whether nothing speaks against them for certain, and what is still to be reported may speak for them."""
+    states = {seen.state(expectation.expect) for expectation, seen in _seen(history, expectations, window)}
+    return State.INCONCLUSIVE in states and State.DEVIATED not in states and any(map(_is_open, history.stories))
+
+
+def _is_open(story: Story) -> bool:
+    """Whether more of it is to come: its end, or the record of the exchange in which it was answered."""
+    return story.outcome is Outcome.UNFINISHED or (story.uncertainty is not None and not story.exchanges)
+
+
+def _without_young(history: History, now: float) -> History:
+    """Without the calls that are open and no older than good ones when these had ended."""
+    usual_s = max(
+        (story.end_at - story.sent_at for story in history.stories if story.outcome is Outcome.OK), default=0.0
+    )
+    young_at = now - usual_s - RECORD_SLACK_S
+    return replace(history, stories=tuple(s for s in history.stories if not (_is_open(s) and s.sent_at >= young_at)))
 
 
 def _words(seen: Observation) -> str:

@@ -41,6 +41,8 @@ OVERDUE_S = 0.1
 """A fault that began late, after another one, is ended so long after the time at which all must be over."""
 FIRST_FAULT_SLACK_S = 0.01
 """A file without a gate is checked so long before its first fault."""
+LAST_CALLS_WITHIN_S = 5.0
+"""How long a gate waits for the last calls of its window, unless the first fault is due earlier."""
 
 
 class Story:
@@ -154,8 +156,18 @@ class Story:
         await until(self._origin + window_s, self._clock)
         if self._experiment.timeline.warmup + window_s == 0:
             return []  # the file asks for a fault before anything can be seen
-        reasons = self._checks.gate(self.recorder.records, window_s)
+        reasons = await self._look(cues, window_s)
         self.record(Gate(at=self._clock(), held=not reasons, reasons=reasons))
+        return reasons
+
+    async def _look(self, cues: list[Cue], window_s: float) -> list[str]:
+        """Judge the gate once the calls of its window have ended, or when they have no more time: faults never wait."""
+        first_s = min((cue.delay_s for cue in cues if not cue.after), default=window_s + LAST_CALLS_WITHIN_S)
+        last_look_at = self._origin + min(window_s + LAST_CALLS_WITHIN_S, first_s - FIRST_FAULT_SLACK_S)
+        while (reasons := self._checks.gate(self.recorder.records, window_s)) is None:
+            if (left_s := last_look_at - self._clock()) <= 0:
+                return self._checks.gate(self.recorder.records, window_s, self._clock()) or []
+            await asyncio.sleep(min(CHECK_EACH_S, left_s))
         return reasons
 
     async def _conduct(self, conductor: Conductor, cues: list[Cue]) -> End:

@@ -20,6 +20,7 @@ LOSING_PARTS = ("journal", "events")
 """Trouble of these parts means that records were lost."""
 REFUSING_PART = "limits"
 """Trouble of this part means that our own bounds failed requests, which the system did not deserve."""
+STRANGERS_NAMED = 3
 ENDED_BADLY = {
     "interrupted": "the run was interrupted",
     "terminated": "the run was terminated",
@@ -100,7 +101,20 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
         yield _doubt("no call was made at all")
     if course.how == "completed" and course.healed is None and history.timeline.spells:
         yield _doubt("nothing in the journal says that the heal was verified")
+    yield from _strangers(history, course)
     yield from _measuring_doubts(course, health)
+
+
+def _strangers(history: History, course: Course) -> Iterator[Finding]:
+    """Requests with a tag of this run prove calls; one that the load did not report is a hole in the journal."""
+    if course.run is None:
+        return
+    known = {story.id for story in history.stories} | {call.id for call in history.dropped}
+    mine = f"cp-{course.run.nonce}-"
+    tags = {exchange.call for exchange in history.exchanges if exchange.call and exchange.call.startswith(mine)}
+    if strangers := sorted(tags - known):
+        some = f"requests of {len(strangers)} calls were seen that the load did not record"
+        yield _doubt(f"records are missing: {some} ({', '.join(strangers[:STRANGERS_NAMED])})")
 
 
 def _lack(account: FaultAccount) -> str:

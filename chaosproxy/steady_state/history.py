@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag, Sent
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
@@ -157,7 +157,10 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         key=lambda exchange: (exchange.began_at, exchange.id),
     )
     hits = sorted(_of(records, FaultHit), key=lambda hit: (hit.at, hit.fault, hit.exchange or ""))
-    calls = sorted(_of(records, Call), key=lambda call: (call.intended_at, call.id))
+    ended = _of(records, Call)
+    known = {call.id for call in ended}
+    unended = [sent.unended() for sent in _of(records, Sent) if sent.id not in known]
+    calls = sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
     return History(
         timeline_of(records, claims.quiet_tail_s),
         _join([call for call in calls if not call.dropped], exchanges, hits, claims),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import AnyRecord, Call, Ended, ExchangeRecord, FaultEdge, Mark, Opened, Run
+from chaosproxy.journal.records import AnyRecord, Call, Ended, ExchangeRecord, FaultEdge, Mark, Opened, Run, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,6 +156,8 @@ def _time_of(record: AnyRecord) -> float:
             return 0.0
         case Call():
             return record.end_at or record.intended_at
+        case Sent():
+            return record.sent_at
         case ExchangeRecord():
             return record.sent.end_at or record.began_at
         case Ended():

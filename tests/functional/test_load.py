@@ -15,7 +15,7 @@ import pytest
 from chaosproxy.errors import UserError
 from chaosproxy.experiment.lab_settings import BackendSettings
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import AnyRecord, Call, Lag
+from chaosproxy.journal.records import AnyRecord, Call, Lag, Sent
 from chaosproxy.lab.backend import Backend
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.sender import run_load
@@ -196,6 +196,27 @@ async def test_stop_ends_the_sending_and_not_the_calls() -> None:
 
         assert len(calls) == backend.stats["requests"] < 20
     assert {call.error for call in calls} == {None}
+
+
+async def test_call_is_recorded_before_it_has_ended() -> None:
+    """A load that is stopped in the middle has said what it sent."""
+    records: list[AnyRecord] = []
+    asked = asyncio.Event()
+
+    async def hang(_: asyncio.StreamWriter) -> None:
+        asked.set()
+        await FOR_EVER().wait()
+
+    async with _raw_server(hang) as url:
+        running = asyncio.create_task(run_load(_job(url), records.append))
+        await asked.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    (sent,) = (record for record in records if isinstance(record, Sent))
+
+    assert (sent.id, sent.load, sent.number, sent.tagged) == ("cp-abcd-1", "a", 1, True)
+    assert sent.sent_at >= sent.intended_at
+    assert not any(isinstance(record, Call) for record in records)
 
 
 async def test_bad_entry_is_refused() -> None:

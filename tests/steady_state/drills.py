@@ -21,6 +21,7 @@ from chaosproxy.journal.records import (
     Mark,
     Opened,
     Run,
+    Sent,
     to_line,
 )
 from chaosproxy.steady_state.claims import Claims, Expectation, PlannedFault, Window
@@ -165,6 +166,13 @@ class Drill:
             "expected": text_of(WHOLE),
         }
         self.records.append(Call(id=name, intended_at=at, **{**facts, **changes}))
+        return name
+
+    def sent(self, name: str, at: float) -> str:
+        """A call that was sent; without more it has not ended."""
+        at += ORIGIN
+        facts: dict[str, Any] = {"load": "chat", "number": 1, "api": "openai.chat", "stream": True, "model": "m"}
+        self.records.append(Sent(id=name, intended_at=at, sent_at=at, **facts))
         return name
 
     def good(self, name: str, at: float, listener: str = "primary", **changes: Any) -> str:

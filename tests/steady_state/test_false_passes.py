@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from chaosproxy.journal.records import Gate, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
@@ -78,3 +80,61 @@ def test_fault_that_was_left_on_is_no_pass() -> None:
     drill.expect("success >= 50%")
 
     assert code(drill) == 5
+
+
+# ------------------------------------------------------------------- what other tools do not see, and ours did not once
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "success >= 95%",
+        "error_rate <= 5%",
+        "hung == 0",
+        "content_intact >= 95%",
+        "silent_truncated == 0",
+        "e2e.max <= 100s",
+        "stall.max <= 5s",
+        "retries_per_call <= 1",
+        "served_by(primary) >= 95%",
+        "goodput(e2e <= 5s) >= 1.1/s",
+    ],
+)
+def test_calls_that_never_ended_are_doubts(claim: str) -> None:
+    """Twenty calls were sent and hang when the load is stopped: nothing holds by the others alone."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    for number in range(20):
+        drill.sent(f"hung{number}", 11 + number / 10)
+    drill.expect(claim)
+
+    verdict = judge(drill.journal(), drill.claims)
+
+    assert (verdict.exit_code, verdict.calls, verdict.outcomes) == (3, 80, {"ok": 60, "unfinished": 20})
+    assert "20 calls had not ended" in verdict.headline
+
+
+def test_call_that_ended_is_one_call() -> None:
+    """Its sending and its end are two records of the same."""
+    drill = Drill()
+    drill.sent("a", 1)
+    drill.call("a", 1)
+    drill.expect("success == 100%")
+
+    verdict = judge(drill.journal(), drill.claims)
+
+    assert (verdict.exit_code, verdict.calls) == (0, 1)
+
+
+def test_requests_of_calls_that_nobody_recorded_are_doubts() -> None:
+    """A request with a tag of this run proves a call; another run's tag proves nothing."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    drill.exchange("cp-other-1", "primary", 5)
+    drill.expect("success >= 95%")
+    assert code(drill) == 0
+
+    drill.exchange("cp-n-1", "primary", 5)
+
+    assert code(drill) == 3
+    assert "the load did not record (cp-n-1)" in judge(drill.journal(), drill.claims).headline

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 from chaosproxy.dice import Dice
-from chaosproxy.journal.records import AnyRecord, Call
+from chaosproxy.journal.records import AnyRecord, Call, Sent
 from chaosproxy.lab.load.arrivals import intended_times
 from chaosproxy.lab.load.client import Client
 from chaosproxy.lab.load.job import LoadJob
@@ -87,6 +88,7 @@ class _Sender:
         self._meter.sent(sent_at - intended_at)
         request = self._spec.request
         transcript = Transcript(question, self._questions.dialect, stream=request.stream)
+        self._record(Sent(**self._facts(question, intended_at), sent_at=sent_at))
         sent = self._client.request(self._path, self._questions.headers, question.body)
         try:
             connection = await self._client.ask(sent, transcript, request.timeout)
@@ -96,14 +98,17 @@ class _Sender:
         await self._client.part(connection, transcript)
 
     def _dropped(self, question: Question, intended_at: float) -> Call:
-        return Call(
-            id=question.id,
-            load=self._spec.id,
-            number=question.number,
-            tagged=question.tagged,
-            api=self._spec.request.api,
-            stream=self._spec.request.stream,
-            model=question.model,
-            intended_at=intended_at,
-            dropped=True,
-        )
+        return Call(**self._facts(question, intended_at), dropped=True)
+
+    def _facts(self, question: Question, intended_at: float) -> dict[str, Any]:
+        """What is known of a call before it is sent."""
+        return {
+            "id": question.id,
+            "load": self._spec.id,
+            "number": question.number,
+            "tagged": question.tagged,
+            "api": self._spec.request.api,
+            "stream": self._spec.request.stream,
+            "model": question.model,
+            "intended_at": intended_at,
+        }
