@@ -89,19 +89,23 @@ class Delivery:
 
     async def send(self, data: bytes) -> None:
         """A further piece."""
-        assert self.response is not None  # noqa: S101 - pass_on comes first
-        await self.response.write(data)
+        await self._started.write(data)
 
     async def finish(self) -> None:
         """The clean end of the body."""
-        assert self.response is not None  # noqa: S101 - pass_on comes first
-        await self.response.write_eof()
+        await self._started.write_eof()
 
     async def whole(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         """An answer that is already complete."""
         self.response = web.Response(status=status, body=body, headers=_reframed(headers))
         await self.response.prepare(self._request)
         await self.response.write_eof()
+
+    @property
+    def _started(self) -> web.StreamResponse:
+        if self.response is None:
+            raise RuntimeError("nothing follows in an answer that has not begun")
+        return self.response
 
     def cut(self) -> None:
         """The unclean end: the connection goes down in the middle of the body."""
