@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from chaosproxy.faults.docs import FaultDoc
 
 
 def faults(
@@ -24,24 +27,36 @@ def faults(
 
     Example: chaosproxy faults sse.drop
     """
-    from chaosproxy.cli.terminal import width
-    from chaosproxy.errors import BadValue, UserError
-    from chaosproxy.faults import fault_class
-    from chaosproxy.faults.docs import catalogue, document, find_symptom
-    from chaosproxy.report import catalogue as words
+    from chaosproxy.errors import UserError
 
     if name is not None and symptom is not None:
         raise UserError("a fault or a --symptom, not both")
-    if name is not None:
-        try:
-            docs = [document(fault_class(name))]
-        except BadValue as error:
-            raise UserError(str(error)) from None
-    else:
-        docs = find_symptom(symptom) if symptom is not None else list(catalogue())
+    docs = _chosen(name, symptom)
     if as_json:
         _print_json(docs, alone=name is not None)
-    elif name is not None:
+    else:
+        _print_words(docs, name, symptom)
+
+
+def _chosen(name: str | None, symptom: str | None) -> list[FaultDoc]:
+    from chaosproxy.errors import BadValue, UserError
+    from chaosproxy.faults import fault_class
+    from chaosproxy.faults.docs import catalogue, document, find_symptom
+
+    if name is None:
+        return list(catalogue()) if symptom is None else find_symptom(symptom)
+    try:
+        return [document(fault_class(name))]
+    except BadValue as error:
+        raise UserError(str(error)) from None
+
+
+def _print_words(docs: list[FaultDoc], name: str | None, symptom: str | None) -> None:
+    from chaosproxy.cli.terminal import width
+    from chaosproxy.faults.docs import catalogue
+    from chaosproxy.report import catalogue as words
+
+    if name is not None:
         typer.echo(words.explanation(docs[0], width()))
     elif symptom is None:
         typer.echo(words.overview(docs, width()))
@@ -53,7 +68,7 @@ def faults(
         typer.echo(words.symptoms(catalogue(), width()))
 
 
-def _print_json(docs: list[Any], *, alone: bool) -> None:
+def _print_json(docs: list[FaultDoc], *, alone: bool) -> None:
     import json
     from dataclasses import asdict
 

@@ -15,46 +15,53 @@ if TYPE_CHECKING:
     from chaosproxy.plan.rule import Rule
 
 
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_LISTEN",
+        metavar="HOST:PORT",
+        help="Address; port 0 picks a free one. [default: 127.0.0.1:9001]",
+    ),
+]
+Upstream = Annotated[
+    str | None,
+    typer.Option(envvar="CHAOSPROXY_UPSTREAM", metavar="URL", help="URL of the backend; a path in it comes first."),
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(metavar="'NAME KEY=VALUE...'", help="Such as 'sse.drop each=7 share=20%'; repeat it."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(envvar="CHAOSPROXY_SEED", metavar="N", min=0, help="Of all chance. [default: random, printed]"),
+]
+Config = Annotated[
+    str | None, typer.Option(envvar="CHAOSPROXY_CONFIG", metavar="FILE", help="A YAML file with several listeners.")
+]
+Control = Annotated[
+    str | None, typer.Option(envvar="CHAOSPROXY_CONTROL", metavar="HOST:PORT", help="Address of the control API.")
+]
+TokenFile = Annotated[
+    str | None,
+    typer.Option(envvar="CHAOSPROXY_TOKEN_FILE", metavar="FILE", help="File with the control API's token."),
+]
+Journal = Annotated[str | None, typer.Option(envvar="CHAOSPROXY_JOURNAL", metavar="FILE", help="File for the journal.")]
+Authorities = Annotated[
+    str | None,
+    typer.Option(envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."),
+]
+
+
 def serve(
-    listen: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHAOSPROXY_LISTEN",
-            metavar="HOST:PORT",
-            help="Address; port 0 picks a free one. [default: 127.0.0.1:9001]",
-        ),
-    ] = None,
-    upstream: Annotated[
-        str | None,
-        typer.Option(envvar="CHAOSPROXY_UPSTREAM", metavar="URL", help="URL of the backend; a path in it comes first."),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(metavar="'NAME KEY=VALUE...'", help="Such as 'sse.drop each=7 share=20%'; repeat it."),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(envvar="CHAOSPROXY_SEED", metavar="N", min=0, help="Of all chance. [default: random, printed]"),
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_CONFIG", metavar="FILE", help="A YAML file with several listeners.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_CONTROL", metavar="HOST:PORT", help="Address of the control API.")
-    ] = None,
-    token_file: Annotated[
-        str | None,
-        typer.Option(envvar="CHAOSPROXY_TOKEN_FILE", metavar="FILE", help="File with the control API's token."),
-    ] = None,
-    journal: Annotated[
-        str | None, typer.Option(envvar="CHAOSPROXY_JOURNAL", metavar="FILE", help="File for the journal.")
-    ] = None,
-    ca: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."
-        ),
-    ] = None,
+    listen: Listen = None,
+    upstream: Upstream = None,
+    fault: Faults = None,
+    seed: Seed = None,
+    config: Config = None,
+    control: Control = None,
+    token_file: TokenFile = None,
+    journal: Journal = None,
+    ca: Authorities = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,

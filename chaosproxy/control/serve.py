@@ -16,7 +16,7 @@ from chaosproxy import __version__
 from chaosproxy.control.api import Clocks, ControlApi
 from chaosproxy.control.events import EventLog
 from chaosproxy.journal.records import AnyRecord, Opened
-from chaosproxy.lab.part import announce, open_stdin, signals_end
+from chaosproxy.lab.part import announce, leash_ends, signals_end
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.journal_file import JournalFile
 from chaosproxy.proxy.limits import Limits
@@ -67,8 +67,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         stack.enter_context(signals_end(told))
         if leash:
-            holder = asyncio.create_task(_hold(told))
-            stack.callback(holder.cancel)
+            await stack.enter_async_context(leash_ends(told))
         if service.journal is not None:
             writers.append(stack.enter_context(JournalFile(service.journal, opened)).write)
         proxy = Proxy(service.listeners, record=record, limits=service.limits, ca=service.ca)
@@ -82,14 +81,6 @@ async def serve(
         proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
         on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
         return await told
-
-
-async def _hold(told: asyncio.Future[str]) -> None:
-    reader = await open_stdin()
-    while await reader.read(4096):
-        pass
-    if not told.done():
-        told.set_result("EOF")
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:

@@ -109,7 +109,9 @@ def signals_end(told: asyncio.Future[str]) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _leash(told: asyncio.Future[str]) -> AsyncIterator[None]:
+async def leash_ends(told: asyncio.Future[str]) -> AsyncIterator[None]:
+    """Let EOF of stdin set ``told``, so that this process never outlives the one that holds the other end."""
+
     async def hold() -> None:
         reader = await open_stdin()
         while await reader.read(4096):
@@ -130,7 +132,7 @@ async def run_part(part: Part, *, leash: bool = False) -> str:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(signals_end(told))
         if leash:
-            await stack.enter_async_context(_leash(told))
+            await stack.enter_async_context(leash_ends(told))
         await stack.enter_async_context(part)
         announce(url=part.url)
         return await told

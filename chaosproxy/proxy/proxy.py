@@ -63,22 +63,15 @@ class Proxy:
         self._specs = tuple(listeners)
         self._targets = {spec.name: Target(spec.upstream) for spec in listeners}
         self._record = record
-        self._limits = _within_files(limits or Limits())
+        self._limits = limits = _within_files(limits or Limits())
         self._ca = ca
         self._clock = clock
-        self._counters = LocalCounters(self._limits.calls)
+        self._counters = LocalCounters(limits.calls)
         self._plan = Plan(self._counters)
         self._plan_timer: asyncio.TimerHandle | None = None
         self._refusals = Refusals(record, clock)
         self._around = Surroundings(
-            token or token_hex(3),
-            self._limits,
-            clock,
-            wall,
-            record,
-            self._plan.missed,
-            self._finished,
-            self._refusals.add,
+            token or token_hex(3), limits, clock, wall, record, self._plan.missed, self._finished, self._refusals.add
         )
         self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
