@@ -13,9 +13,10 @@ from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.samples import retries_too_early
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History, Story
 
 
@@ -28,6 +29,7 @@ class Cause:
 
 
 UNTOUCHED = "no fault of ours was involved"
+UNJOINED = "which requests they cost is not known, for they carried no tag"
 SILENCE_S = 1.0
 """A connection that broke after a longer silence was silent, above all."""
 _HOW = {
@@ -40,7 +42,9 @@ _HOW = {
     "timeout": "a timeout",
     "hung": "no end at all",
 }
-_UNREACHABLE = ("conn.", "partition", "http.", "dns.", "tls.", "toxic")
+_UNHEARD = ("conn.", "partition", "dns.", "tls.", "toxic")
+"""Faults that may keep a request from being heard at all."""
+_UNREACHABLE = (*_UNHEARD, "http.")
 """Faults that may keep a whole backend from answering; the others only spoil answers."""
 
 
@@ -124,6 +128,8 @@ def _broke(exchange: ExchangeRecord) -> str:
 
 def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -> str:
     """Which faults hit this exchange, or at least the call, and what they did."""
+    if not story.call.tagged:
+        return UNJOINED
     hits = story.hits_on(exchange)
     if exchange is not None and hits:
         return f"{named(history, (hit.fault for hit in hits))} {_did(exchange)}"
@@ -139,6 +145,8 @@ def _blame(history: History, story: Story) -> str:
 
 def _blame_all(history: History, story: Story) -> str:
     """What faults did to every exchange of the call that they hit."""
+    if not story.call.tagged:
+        return UNJOINED
     deeds: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for exchange in story.exchanges:
         if hits := story.hits_on(exchange):
@@ -200,8 +208,11 @@ def _waited_in_vain(history: History, story: Story) -> Cause:
     """A timeout: where the call waited, and which deadline would have saved it."""
     how = "timed out" if story.outcome is Outcome.TIMEOUT else "hung"
     if not story.exchanges:
-        return Cause(f"{how} although no request reached a backend")
-    last = story.exchanges[-1]
+        return Cause(f"{how} {_unheard(history, story)}")
+    in_time = [exchange for exchange in story.exchanges if exchange.began_at <= story.end_at]
+    if not in_time:
+        return Cause(f"{how} before a request reached {story.exchanges[0].listener}: {_blame_all(history, story)}")
+    last = in_time[-1]
     wait_s = story.end_at - last.began_at
     blame = _blame_on(history, story, last)
     if last.sent.first_content_at is None:
@@ -219,7 +230,7 @@ def _last_word(story: Story) -> float:
 def _failed(history: History, story: Story) -> str:
     how, blame = how_it_failed(story), _blame_all(history, story)
     if not story.exchanges:
-        return f"failed with {how} although no request reached a backend"
+        return f"failed with {how} {_unheard(history, story)}"
     if story.call.text.chars:
         return f"learned of a failure after the first content ({how}): {blame}"
     unasked = _healthy_and_unasked(history, story)
@@ -235,14 +246,26 @@ def _healthy_and_unasked(history: History, story: Story) -> list[str]:
 
 
 def _reachable(history: History, backend: str, story: Story) -> bool:
+    return not any(backend in fault.targets for fault in _acting(history, story, _UNREACHABLE))
+
+
+def _unheard(history: History, story: Story) -> str:
+    """Why no request of the call is known."""
+    if not story.call.tagged:
+        return f"({UNJOINED})"
+    if acting := [fault.id for fault in _acting(history, story, _UNHEARD)]:
+        return f"before a request reached a backend: {named(history, acting)} was acting"
+    return "although no request reached a backend"
+
+
+def _acting(history: History, story: Story, kinds: tuple[str, ...]) -> Iterator[PlannedFault]:
+    """The faults of some kinds that acted while the call was under way."""
     for fault in history.claims.faults:
         spell = history.timeline.spells.get(fault.id)
-        if spell is None or backend not in fault.targets or not fault.type.startswith(_UNREACHABLE):
-            continue
-        healed_at = history.timeline.last_at if spell.healed_at is None else spell.healed_at
-        if spell.applied_at < story.end_at and story.sent_at < healed_at:
-            return False
-    return True
+        if spell is not None and fault.type.startswith(kinds):
+            healed_at = history.timeline.last_at if spell.healed_at is None else spell.healed_at
+            if spell.applied_at < story.end_at and story.sent_at < healed_at:
+                yield fault
 
 
 def _slow(history: History, story: Story) -> Cause:

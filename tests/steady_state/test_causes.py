@@ -166,6 +166,16 @@ def test_mutant_without_a_first_token_deadline() -> None:
     ]
 
 
+def test_request_that_came_after_the_end_of_its_call_is_no_wait() -> None:
+    """Nobody waits for a negative time."""
+    drill = partitioned()
+    drill.exchange("c", "primary", 31.1)
+    drill.call("c", 11, "", took=20, error="timeout", status=None)
+    drill.expect("timeout_rate <= 1%")
+
+    assert told(drill) == ["1 call timed out before a request reached primary: no fault of ours was involved"]
+
+
 def test_late_failover_names_where_the_time_went() -> None:
     """A failover that came too late says how late, and at whom the calls had waited."""
     drill = partitioned()
@@ -392,6 +402,43 @@ def test_stream_that_stalled_until_the_timeout() -> None:
             "held primary's stream up, and the gateway set no deadline between events"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"error": "connect", "status": None}, "failed with a refused connection before a request reached a backend"),
+        ({"error": "timeout", "status": None}, "timed out before a request reached a backend"),
+    ],
+)
+def test_a_connection_that_was_never_heard(changes: dict[str, Any], sentence: str) -> None:
+    """No request is known, but a fault on connections acted then: it is named, one that had ended is not."""
+    drill = Drill()
+    drill.fault("early", "conn.blackhole", "primary", at=1, lasts=5)
+    drill.fault("part", "partition", "primary", at=10, lasts=10)
+    drill.call("a", 12, "", **changes)
+    drill.expect("success >= 99%")
+
+    assert told(drill) == [f"1 call {sentence}: partition (fault 'part') was acting"]
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "sentence"),
+    [
+        (LOSSY, {}, "got a text with parts missing or changed: {}, and nobody noticed (a)"),
+        ("", {"error": "http", "status": 503}, "failed with HTTP 503 ({})"),
+        ("", {"error": "timeout", "status": None}, "timed out ({})"),
+    ],
+)
+def test_without_a_tag_nobody_is_blamed_or_acquitted(text: str, changes: dict[str, Any], sentence: str) -> None:
+    """A call of a pool of prompts cannot be joined with its requests, so nothing is said about their faults."""
+    drill = lossy()
+    drill.exchange(None, "primary", 12, hit="lossy")
+    drill.call("a", 12, text, tagged=False, **changes)
+    drill.expect("success >= 99%")
+
+    unknown = "which requests they cost is not known, for they carried no tag"
+    assert told(drill) == [f"1 call {sentence.format(unknown)}"]
 
 
 def test_slow_answer_of_one_backend() -> None:
