@@ -5,17 +5,18 @@ The measures are those of the verdict, over the records at hand; what they do no
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark
-from chaosproxy.steady_state.claims import Claims, Expectation, Moment, Window
+from chaosproxy.steady_state.claims import Claims, Expectation, Expression, Moment, Window
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import History, Story, history_of
 from chaosproxy.steady_state.measures import abort_met, observe
 from chaosproxy.steady_state.observation import Observation, State
 from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.vocabulary import MEASURES, display
 
 ALIVE = parse_expression("success > 0%")
 """The gate of a file that has none: something must work, as far as can be told, before it is broken."""
@@ -59,7 +60,13 @@ class Checks:
             return _unmet(history, self._claims.gate, window)
         window = Window("before the first fault", Moment("start"), Moment("origin", until_s))
         (seen,) = observe(history, Expectation("alive", ALIVE, (window,)))
-        return [] if seen.value else [f"{ALIVE.text}: {_words(seen)}"]
+        return [] if seen.value else [f"{ALIVE.text}: {_words(ALIVE, seen)}"]
+
+    def failures(self, records: Sequence[AnyRecord]) -> list[str]:
+        """What most of the failed calls failed with; empty when none failed."""
+        failed = [story for story in history_of(records, self._claims).stories if story.admitted]
+        common = Counter(map(_failure, failed)).most_common(1)
+        return [f"{count} of {len(failed)} failed calls met {words}" for words, count in common]
 
     def abort(self, now: float) -> str | None:
         """The abort condition that is met, in its own words."""
@@ -100,7 +107,7 @@ def _seen(
 
 def _unmet(history: History, expectations: Sequence[Expectation], window: Window) -> list[str]:
     return [
-        f"{expectation.expect.text}: {_words(seen)}"
+        f"{expectation.expect.text}: {_words(expectation.expect, seen)}"
         for expectation, seen in _seen(history, expectations, window)
         if seen.state(expectation.expect) is not State.HELD
     ]
@@ -126,7 +133,17 @@ def _without_young(history: History, now: float) -> History:
     return replace(history, stories=tuple(s for s in history.stories if not (_is_open(s) and s.sent_at >= young_at)))
 
 
-def _words(seen: Observation) -> str:
+def _words(expect: Expression, seen: Observation) -> str:
     if seen.value is None:
         return seen.why
-    return f"observed {seen.value:.4g} over {seen.samples} samples" + (f" ({seen.why})" if seen.why else "")
+    value = display(seen.value, MEASURES[expect.measure].unit_of(expect.aggregate))
+    return f"observed {value} over {seen.samples} samples" + (f" ({seen.why})" if seen.why else "")
+
+
+def _failure(story: Story) -> str:
+    """What a call failed with: the reason of an upstream of ours, or else what its client saw."""
+    for exchange in reversed(story.exchanges):
+        if exchange.error is not None:
+            return f"the upstream of {exchange.listener}: {exchange.error}"
+    error = story.call.error
+    return f"HTTP status {story.call.status}" if error is None else f"{error.kind}: {error.message}".rstrip(": ")

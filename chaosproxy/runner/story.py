@@ -157,6 +157,8 @@ class Story:
         if self._experiment.timeline.warmup + window_s == 0:
             return []  # the file asks for a fault before anything can be seen
         reasons = await self._look(cues, window_s)
+        if reasons:
+            reasons += self._checks.failures(self.recorder.records)
         self.record(Gate(at=self._clock(), held=not reasons, reasons=reasons))
         return reasons
 

@@ -33,7 +33,7 @@ class TestGate:
         drill.call("bad", 2, "", error="connect")
 
         assert Checks(drill.claims).gate(drill.journal().records, 5.0) == [
-            "success >= 99%: observed 0.8333 over 6 samples"
+            "success >= 99%: observed 83.33% over 6 samples"
         ]
 
     def test_no_call_at_all_does_not_pass(self, drill: Drill) -> None:
@@ -68,7 +68,7 @@ class TestGate:
 
         (reason,) = Checks(drill.claims).gate(drill.journal().records, 5.0, ORIGIN + 6.5) or [""]
 
-        assert reason.startswith("success >= 99%: observed 0.5")
+        assert reason.startswith("success >= 99%: observed 50%")
         assert "5 calls had not ended" in reason
 
     def test_at_the_last_look_a_young_call_is_left_out(self, drill: Drill) -> None:
@@ -93,7 +93,30 @@ class TestGate:
         dead.call("bad", 1, "", error="connect")
 
         assert alive == []
-        assert Checks(claims).gate(dead.journal().records, 5.0) == ["success > 0%: observed 0 over 1 samples"]
+        assert Checks(claims).gate(dead.journal().records, 5.0) == ["success > 0%: observed 0% over 1 samples"]
+
+
+class TestFailures:
+    """Why the gate did not hold."""
+
+    def test_the_upstream_that_cannot_be_reached_is_named(self, drill: Drill) -> None:
+        """What our own listener met says more than the 502 that the client saw."""
+        drill.exchange("bad", "primary", 2, error="connect: connection refused")
+        drill.call("bad", 2, "", error="http", status=502)
+
+        assert Checks(drill.claims).failures(drill.journal().records) == [
+            "1 of 1 failed calls met the upstream of primary: connect: connection refused"
+        ]
+
+    def test_without_an_exchange_the_client_is_asked(self, drill: Drill) -> None:
+        """A system under test that refuses connections never reaches our listeners."""
+        drill.call("bad", 2, "", error="connect")
+
+        assert Checks(drill.claims).failures(drill.journal().records) == ["1 of 1 failed calls met connect"]
+
+    def test_nothing_failed_nothing_said(self, drill: Drill) -> None:
+        """A gate can also fail for slowness."""
+        assert Checks(drill.claims).failures(drill.journal().records) == []
 
 
 class TestAbort:
@@ -129,7 +152,7 @@ class TestHeal:
 
         (reason,) = Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0)
 
-        assert reason.startswith("success >= 99%: observed 0 over")
+        assert reason.startswith("success >= 99%: observed 0% over")
 
     def test_without_load_after_the_heal_there_is_nothing_to_verify(self, drill: Drill) -> None:
         """The proxies' word has to do."""
