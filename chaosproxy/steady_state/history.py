@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag, Sent
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
+    Doubt,
     Outcome,
     Uncertainty,
     classify,
@@ -131,16 +132,21 @@ class History:
 
     def lag_s(self, start: float, end: float) -> float:
         """By how much our own processes were late between two times, where that exceeded the bound; else 0."""
-        late = (
-            lag.max_s
-            for lag in self.lags
-            if lag.p99_s > self.claims.lag_bound_s and lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at
-        )
-        return max(late, default=0.0)
+        return _late_s(self.lags, self.claims, start, end)
 
 
 _LAG_PERIOD_S = 1.0
 """A Lag record is about the second before it, and what was late came late into it."""
+
+
+def _late_s(lags: Iterable[Lag], claims: Claims, start: float, end: float) -> float:
+    late = (
+        lag.max_s
+        for lag in lags
+        if lag.p99_s > claims.lag_bound_s and lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at
+    )
+    return max(late, default=0.0)
+
 
 _Record = TypeVar("_Record")
 
@@ -161,15 +167,24 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
     known = {call.id for call in ended}
     unended = [sent.unended() for sent in _of(records, Sent) if sent.id not in known]
     calls = sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
+    lags = tuple(_of(records, Lag))
+    stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
     return History(
         timeline_of(records, claims.quiet_tail_s),
-        _join([call for call in calls if not call.dropped], exchanges, hits, claims),
+        tuple(_with_our_part(story, lags, claims) for story in stories),
         tuple(call for call in calls if call.dropped),
         tuple(exchanges),
         tuple(hits),
-        tuple(_of(records, Lag)),
+        lags,
         claims,
     )
+
+
+def _with_our_part(story: Story, lags: Sequence[Lag], claims: Claims) -> Story:
+    """A failure that was told while our own processes were late may be theirs; a hidden one is not."""
+    if not story.admitted or not _late_s(lags, claims, story.call.intended_at, story.end_at):
+        return story
+    return replace(story, uncertainty=Uncertainty(Doubt.LATE, frozenset({Outcome.OK})))
 
 
 def _of(records: Sequence[AnyRecord], kind: type[_Record]) -> list[_Record]:

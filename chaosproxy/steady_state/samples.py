@@ -62,7 +62,9 @@ def _since_intended(history: History, story: Story, at: float | None) -> Iterabl
     if story.outcome is Outcome.UNFINISHED:
         waited_s = history.timeline.last_at - story.call.intended_at
         return (Sample(story.id, math.inf, waited_s, math.inf, Doubt.UNFINISHED),)
-    return (Sample.sure(story.id, math.inf),) if story.outcome is not Outcome.OK else ()
+    if story.outcome is Outcome.OK:
+        return ()
+    return (Sample(story.id, math.inf, 0.0 if story.perhaps_ok else math.inf, math.inf),)
 
 
 def _ttft(history: History, story: Story) -> Iterable[Sample]:

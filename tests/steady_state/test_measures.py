@@ -378,6 +378,50 @@ def test_own_lag_blurs_times_and_nothing_else(text: str, lag_s: float, expected:
     assert state(drill, text) is expected
 
 
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("success >= 95%", State.INCONCLUSIVE),
+        ("success >= 40%", State.HELD),
+        ("error_rate <= 5%", State.INCONCLUSIVE),
+        ("timeout_rate <= 5%", State.INCONCLUSIVE),
+        ("ttft.p75 <= 5s", State.INCONCLUSIVE),
+        ("goodput(ttft <= 1s) >= 0.5/s", State.INCONCLUSIVE),
+        ("hung == 0", State.HELD),
+        ("silent_truncated == 0", State.HELD),
+        ("content_intact == 100%", State.HELD),
+    ],
+)
+def test_failures_under_our_own_lag_may_be_ours(claim: str, expected: State) -> None:
+    """Twenty calls time out while our proxy stands still for nine seconds; without it they might have been ok."""
+    drill = Drill()
+    drill.traffic(0, 20)
+    late(drill, 40, 9.0, "proxy")
+    for number in range(20):
+        drill.call(f"t{number}", 31 + number / 4, "", took=8, error="timeout", status=None)
+
+    assert state(drill, claim, min_samples=1) is expected
+
+
+def test_hidden_failures_under_our_own_lag_are_not_ours() -> None:
+    """Whoever was late, a cut answer must not be passed off as whole."""
+    drill = Drill()
+    drill.call("cut", 5, CUT)
+    late(drill, 5.5, 9.0)
+
+    assert state(drill, "silent_truncated == 0") is State.DEVIATED
+    assert state(drill, "content_intact >= 50%") is State.DEVIATED
+
+
+def test_failures_before_our_own_lag_are_not_ours() -> None:
+    """Only what overlaps with it."""
+    drill = Drill()
+    drill.call("t", 5, "", took=1, error="timeout", status=None)
+    late(drill, 9, 1.0)
+
+    assert state(drill, "timeout_rate <= 5%") is State.DEVIATED
+
+
 def test_lag_elsewhere_does_not_blur() -> None:
     """A process that was late before or after a call has not touched it."""
     drill = Drill()
