@@ -1,31 +1,38 @@
-"""How late the event loop is: what our own slowness may have added to every time in the journal."""
+"""How late our own process is: what its slowness may have added to every time in the journal."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import ceil
+from typing import Literal
 
 from chaosproxy.journal.records import Lag
 
 SAMPLE_S = 0.05
 REPORT_S = 1.0
 
+What = Literal["loop", "send"]
+
 
 class LagMeter:
-    """Sleeps again and again and measures the oversleep; one record a second as long as it is ``needed``."""
+    """Sleeps again and again and measures the oversleep; records once a second as long as it is ``needed``.
+
+    What else is late in this process is told to ``late``. Needs a running loop.
+    """
 
     def __init__(
         self,
         process: str,
         record: Callable[[Lag], None],
         clock: Callable[[], float],
-        needed: Callable[[], bool],
+        needed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._process = process
         self._record = record
         self._clock = clock
         self._needed = needed
-        self._samples_s: list[float] = []
+        self._samples_s: dict[What, list[float]] = {"send": [], "loop": []}
         self._due = 0.0
         self._reported_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -37,18 +44,22 @@ class LagMeter:
             self._sleep()
 
     def stop(self) -> None:
-        """Report what is left and end."""
+        """Record what is left and end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._report()
+
+    def late(self, what: What, late_s: float) -> None:
+        """Something was done so long after its time; early counts as on time."""
+        self._samples_s[what].append(max(0.0, late_s))
 
     def _sleep(self) -> None:
         self._due = self._clock() + SAMPLE_S
         self._timer = asyncio.get_running_loop().call_later(SAMPLE_S, self._wake)
 
     def _wake(self) -> None:
-        self._samples_s.append(max(0.0, self._clock() - self._due))
+        self.late("loop", self._clock() - self._due)
         if self._clock() - self._reported_at < REPORT_S:
             self._sleep()
         elif self._needed():
@@ -58,17 +69,15 @@ class LagMeter:
             self.stop()
 
     def _report(self) -> None:
-        samples, self._samples_s = sorted(self._samples_s), []
-        self._reported_at = self._clock()
-        if samples:
-            p99 = samples[min(len(samples) - 1, int(len(samples) * 0.99))]
-            self._record(
-                Lag(
-                    process=self._process,
-                    what="loop",
-                    at=self._reported_at,
-                    samples=len(samples),
-                    p99_s=round(p99, 6),
-                    max_s=round(samples[-1], 6),
-                )
-            )
+        self._reported_at = at = self._clock()
+        for what, samples in self._samples_s.items():
+            if samples:
+                p99_s, max_s = round(percentile_99(samples), 6), round(max(samples), 6)
+                count = len(samples)
+                samples.clear()
+                self._record(Lag(process=self._process, what=what, at=at, samples=count, p99_s=p99_s, max_s=max_s))
+
+
+def percentile_99(samples: list[float]) -> float:
+    """The nearest-rank 99th percentile."""
+    return sorted(samples)[ceil(len(samples) * 0.99) - 1]

@@ -13,9 +13,9 @@ from chaosproxy.journal.records import AnyRecord, Call, Sent
 from chaosproxy.lab.load.arrivals import intended_times
 from chaosproxy.lab.load.client import Client
 from chaosproxy.lab.load.job import LoadJob
-from chaosproxy.lab.load.lag import LagMeter
 from chaosproxy.lab.load.question import Question, Questions
 from chaosproxy.lab.load.transcript import Transcript
+from chaosproxy.proxy.lag import LagMeter
 
 Recorder = Callable[[AnyRecord], None]
 Clock = Callable[[], float]
@@ -30,9 +30,9 @@ async def run_load(
     a file without prompts, before anything is sent.
     """
     client = Client(job.entry, clock)
-    meter = LagMeter(record, clock)
+    meter = LagMeter("load", record, clock)
     senders = [_Sender(job, index, client, record, meter, clock) for index in range(len(job.loads))]
-    metering = asyncio.create_task(meter.run())
+    meter.start()
     try:
         async with asyncio.TaskGroup() as calls:
             sending = [calls.create_task(sender.run(calls)) for sender in senders]
@@ -40,8 +40,7 @@ async def run_load(
             await asyncio.wait(sending)
             stopping.cancel()
     finally:
-        metering.cancel()
-        meter.report()
+        meter.stop()
         await client.close()
 
 
@@ -85,7 +84,7 @@ class _Sender:
 
     async def _call(self, question: Question, intended_at: float) -> None:
         sent_at = self._clock()
-        self._meter.sent(sent_at - intended_at)
+        self._meter.late("send", sent_at - intended_at)
         request = self._spec.request
         transcript = Transcript(question, self._questions.dialect, stream=request.stream)
         self._record(Sent(**self._facts(question, intended_at), sent_at=sent_at))
