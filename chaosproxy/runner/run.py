@@ -5,11 +5,13 @@ Signals, terminals and exit codes are the command line's business; this works in
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosproxy.errors import UserError
 from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, Ended
 from chaosproxy.runner.order import Order, Stop
@@ -37,8 +39,9 @@ async def run_experiment(
     """Run it and judge it. What goes wrong in the run is part of the verdict, not an exception.
 
     When its task is cancelled, the faults are healed and the journal is written before the cancellation goes on.
+    Raises UserError when there is no place for its results.
     """
-    order.directory.mkdir(parents=True, exist_ok=True)
+    _make(order.directory)
     story = Story(order, on_record, clock)
     end = CANCELLED
     try:
@@ -47,3 +50,12 @@ async def run_experiment(
         story.record(Ended(at=clock(), how=end.how, why=end.why))
         journal, path = story.recorder.write_journal()
     return Finished(judge(journal, order.experiment.claims()), journal, path)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"report.dir: cannot create {directory}: {(error.strerror or str(error)).lower()}") from None
+    if not os.access(directory, os.W_OK):
+        raise UserError(f"report.dir: {directory} is not writable")

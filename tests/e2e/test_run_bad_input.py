@@ -103,6 +103,15 @@ def test_a_folder(tmp_path: Path) -> None:
     assert ended.err == "drills is a directory; give an experiment file\n"
 
 
+def test_results_without_a_place(tmp_path: Path) -> None:
+    """A folder that cannot be made is told before anything is started."""
+    (tmp_path / "file").touch()
+    ended = drill(tmp_path, small(report={"dir": "file/results"}))
+
+    check_refused(ended, tmp_path)
+    assert ended.err.endswith("report.dir: cannot create file/results: not a directory\n")
+
+
 def test_a_binary_file(tmp_path: Path) -> None:
     """Bytes that are no text are not shown."""
     (tmp_path / "drill.yaml").write_bytes(bytes(range(256)) * 16)
