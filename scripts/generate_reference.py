@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from chaosproxy.cli.app import app
 from chaosproxy.experiment.schema import json_schema, proxies_schema
 from chaosproxy.faults.docs import FaultDoc, catalogue
+from chaosproxy.faults.where import Where
 from chaosproxy.report.catalogue import ROOMS, examples, plain
 
 Schema: TypeAlias = dict[str, Any]
@@ -57,6 +58,23 @@ def main() -> int:
 
 # -------------------------------------------------------------------------------------------------------------- faults
 
+PLACES = """\
+A fault that acts at one place of an answer has a `where`: `where=token:5` in a `--fault`, `where: "token:5"` in a file.
+Events, tokens and bytes count from 1, and the place is the gap after the one that is named; 0 is the gap before the
+first. Faults that change a whole event (`sse.drop`, `sse.malformed`) change the one that is named. An answer that ends
+before its place is not hit."""
+
+WHERE = (
+    ("event:N", "event:3", "any event of a stream, comments and pings too"),
+    ("first_event", "first_event", "the same as `event:1`"),
+    ("token:N", "token:5", "a token is an event with text, reasoning or a tool's arguments; role chunks are none"),
+    ("before_terminal", "before_terminal", "all text is there, `[DONE]` or `message_stop` is not"),
+    ("after_terminal", "after_terminal", "`[DONE]` or `message_stop` is there, the body has not ended"),
+    ("byte:N", "byte:100", "of the body, streamed or plain; in the middle of an event, too"),
+    ("percent:P", "percent:50", "0 to 100; only of an answer with a Content-Length, so not of a stream"),
+)
+"""Spelling, an example and what it counts."""
+
 
 def _faults() -> str:
     docs = sorted(catalogue(), key=lambda doc: list(ROOMS).index(doc.room))
@@ -67,6 +85,9 @@ def _faults() -> str:
         lines += [
             f"| [`{doc.name}`](#{_anchor(doc.name)}) | {_cell(doc.summary)} | {_cell(doc.symptom)} |" for doc in members
         ]
+    lines += ["", "### Places", "", PLACES, "", "| `where` | such as | that is | |", "|---|---|---|---|"]
+    for spelling, sample, meaning in WHERE:
+        lines.append(f"| `{spelling}` | `{sample}` | {Where.parse(sample).place()} | {meaning} |")
     lines += [line for doc in docs for line in _fault(doc)]
     return "\n".join(lines)
 
@@ -81,7 +102,8 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
         yield from ("", "| setting | value | default | |", "|---|---|---|---|")
         for setting in doc.settings:
             default = f"`{setting.default}`" if setting.default else ""
-            yield f"| `{setting.name}` | {_cell(setting.type)} | {default} | {_cell(setting.doc)} |"
+            kind = "[a place](#places)" if setting.name == "where" else _cell(setting.type)
+            yield f"| `{setting.name}` | {kind} | {default} | {_cell(setting.doc)} |"
     yield from ("", f"`--fault '{flag}'`, or under `faults` of an experiment:", "", "```yaml", entry, "```")
 
 
