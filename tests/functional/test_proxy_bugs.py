@@ -50,7 +50,7 @@ async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.Monke
 
     async with bench(answers(stream(events(3)))) as at:
         apply(at, {"type": "stream.fin", "where": "token:2"})
-        monkeypatch.setattr("chaosproxy.faults.framing.fin.StreamFin._close", explode)
+        monkeypatch.setattr("chaosproxy.faults.framing.early_end.EarlyEnd._cut", explode)
         with capture_logs():
             broken = await call(at.url, ask())
         record = await at.journal.exchange()

@@ -10,9 +10,8 @@ from chaosproxy.events import Abort, Ask, Cut, End, Frame, Framing, Head, Kind
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.base import Fault, Room
 from chaosproxy.faults.framing.drop import SseDrop
-from chaosproxy.faults.framing.fin import StreamFin
+from chaosproxy.faults.framing.early_end import EarlyEnd
 from chaosproxy.faults.framing.malformed import SseMalformed
-from chaosproxy.faults.framing.reset import StreamReset
 from chaosproxy.faults.framing.truncate import StreamTruncate
 from chaosproxy.faults.semantic.error_event import LlmErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
@@ -110,7 +109,7 @@ def _a_beginning(fault: Fault, done: Trial) -> str | None:
         return "bytes came at other times"
     if not done.hit:
         return None if len(got[0]) == len(given[0]) else "bytes are missing"
-    assert isinstance(fault, StreamTruncate | StreamFin | StreamReset)
+    assert isinstance(fault, EarlyEnd)
     place = place_of(fault.where, done.case)
     if place is None or len(got[0]) != bytes_before(place, done.case):
         return f"it ended after {len(got[0])} bytes, and {fault.where} is {place}"

@@ -8,18 +8,18 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from chaosproxy.events import End, Exchange, Frame, Framing, Head, Hit, Kind, Miss, Outgoing
-from chaosproxy.faults.base import Fault, Room, Stage
+from chaosproxy.events import End, Exchange, Frame, Framing, Head, Kind, Miss, Outgoing
+from chaosproxy.faults.base import Stage
+from chaosproxy.faults.framing.early_end import EarlyEnd
 from chaosproxy.faults.framing.held_back import HeldBack
-from chaosproxy.faults.stages import AtPlace, lacks_place, split_frame
 from chaosproxy.faults.where import Where, WhereSetting
 
 
-class StreamTruncate(Fault):
+class StreamTruncate(EarlyEnd):
     """End the body cleanly before it is complete, like a gateway that hides its upstream's cut."""
 
     type: ClassVar[str] = "stream.truncate"
-    room: ClassVar[Room] = Room.FRAMING
+    done: ClassVar[str] = "cut"
     symptom: ClassVar[str] = (
         "the answer stops in the middle; the body ends as if complete, and no client raises an error"
     )
@@ -43,18 +43,9 @@ class StreamTruncate(Fault):
             )
         return where
 
-    @property
-    def edits_frames(self) -> bool:
-        """Bytes can be counted in a compressed body, too."""
-        return self.where.needs_frames
-
-    def lacks(self, exchange: Exchange) -> str | None:
-        """A place between events needs events."""
-        return lacks_place(self.where, exchange)
-
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        cut = AtPlace(self.where, exchange, self._cut, reframe=self._reframe)
+        cut = super().stage(dice, exchange)
         return HeldBack(cut) if self.framing == "length" else cut
 
     def _reframe(self, head: Head) -> Head:
@@ -71,5 +62,7 @@ class StreamTruncate(Fault):
     def _cut(self, frame: Frame, before: int) -> Iterable[Outgoing]:
         if frame.kind & Kind.TERMINAL and before == len(frame.data):
             return [Miss(frame.at, f"the answer was complete {self.where.place()}"), frame]
-        kept, _ = split_frame(frame, before)
-        return [*kept, Hit(frame.at, f"cut {self.where.place()}"), End(frame.at)]
+        return super()._cut(frame, before)
+
+    def _end(self, at: float) -> End:
+        return End(at)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log, sqrt
 from random import Random
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from chaosproxy.faults.base import Fault
+from chaosproxy.events import Exchange
+from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.stages import lacks_stream
 from chaosproxy.units import Duration, format_duration
 
 Dist = Literal["constant", "uniform", "normal", "lognormal", "pareto"]
@@ -48,8 +50,9 @@ class Law:
 
 
 class Delay(Fault):
-    """Settings of a random delay."""
+    """A random delay of the tokens of a stream."""
 
+    room: ClassVar[Room] = Room.TIMING
     profiles: ClassVar[dict[str, Law]]
 
     mean: Duration
@@ -71,6 +74,20 @@ class Delay(Fault):
             jitter, mean = format_duration(self.jitter), format_duration(self.mean)
             raise ValueError(f"with dist=uniform the jitter ({jitter}) is at most the mean ({mean})")
         return self
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """No delay."""
+        return cls(mean=0.0)
+
+    @property
+    def edits_frames(self) -> bool:
+        """Tokens have to be found."""
+        return True
+
+    def lacks(self, exchange: Exchange) -> str | None:
+        """Only streams have tokens."""
+        return lacks_stream(exchange)
 
     @property
     def law(self) -> Law:

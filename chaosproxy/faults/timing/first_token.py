@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick
-from chaosproxy.faults.base import Room, Stage
-from chaosproxy.faults.stages import lacks_stream, passing, unstreamed
+from chaosproxy.faults.base import Stage
+from chaosproxy.faults.stages import passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
 from chaosproxy.units import Duration, format_duration
 
@@ -18,27 +18,12 @@ class TimeFirstToken(Delay):
     """Delay the first content or tool delta; role chunks and pings before it may pass."""
 
     type: ClassVar[str] = "time.first_token"
-    room: ClassVar[Room] = Room.TIMING
     symptom: ClassVar[str] = "a long wait before the first word; then the answer comes at its usual pace"
     timeline: ClassVar[str] = "upstream  h f f f f end\nclient    h ........ f f f f end"
     profiles: ClassVar[dict[str, Law]] = {"7b": Law(2, 1), "13b": Law(5, 2), "70b": Law(20, 10)}
 
     mean: Duration = 1.0
     """Added before the first token."""
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """No delay."""
-        return cls(mean=0.0)
-
-    @property
-    def edits_frames(self) -> bool:
-        """The first token has to be found."""
-        return True
-
-    def lacks(self, exchange: Exchange) -> str | None:
-        """Only streams have tokens."""
-        return lacks_stream(exchange)
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One draw per exchange."""

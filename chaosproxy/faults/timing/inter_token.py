@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen
-from chaosproxy.faults.base import Room, Stage
-from chaosproxy.faults.stages import lacks_stream, passing, unstreamed
+from chaosproxy.faults.base import Stage
+from chaosproxy.faults.stages import passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
 from chaosproxy.units import Duration
 
@@ -24,27 +24,12 @@ class TimeInterToken(Delay):
     """
 
     type: ClassVar[str] = "time.inter_token"
-    room: ClassVar[Room] = Room.TIMING
     symptom: ClassVar[str] = "the answer comes slowly, word by word, and takes long as a whole"
     timeline: ClassVar[str] = "upstream  h f f f f end\nclient    h f ... f ... f ... f end"
     profiles: ClassVar[dict[str, Law]] = {"7b": Law(0.02, 0.01), "13b": Law(0.05, 0.02), "70b": Law(0.2, 0.1)}
 
     mean: Duration = 0.1
     """The gap between two tokens."""
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """No gap."""
-        return cls(mean=0.0)
-
-    @property
-    def edits_frames(self) -> bool:
-        """Tokens have to be found."""
-        return True
-
-    def lacks(self, exchange: Exchange) -> str | None:
-        """Only streams have tokens."""
-        return lacks_stream(exchange)
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One draw per gap."""
