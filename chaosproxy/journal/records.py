@@ -209,6 +209,9 @@ class Call(Record):
     """Time between consecutive content events."""
     text: Fingerprint = Fingerprint()
     expected: Fingerprint | None = None
+    kept_chars: int | None = None
+    """How many characters of ``text`` are those that ``expected`` begins with (None without it): exact, where the
+    fingerprints know whole blocks only."""
     restarted_at: int | None = None
     foreign: str | None = None
     output_tokens: int | None = None

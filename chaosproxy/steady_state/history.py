@@ -209,5 +209,5 @@ def _join(
         reference = reference_for(call, source, claims.oracle)
         outcome = classify(call, reference)
         met = tuple(hit for own in mine for hit in hits_on[own.id])
-        stories.append(Story(call, outcome, mine, met, source, uncertainty_of(reference, outcome)))
+        stories.append(Story(call, outcome, mine, met, source, uncertainty_of(call, reference, outcome)))
     return tuple(stories)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from chaosproxy.journal.fingerprint import Fingerprint
+from chaosproxy.journal.fingerprint import BLOCK, Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,9 @@ FLAWED = ANSWERED - {Outcome.OK}
 """It was passed off as whole, and is not."""
 
 
+_ALTERED = frozenset({Outcome.SILENT_CORRUPT})
+
+
 class Doubt(StrEnum):
     """Why a call's outcome, or one of its times, lies between bounds; completes "N calls"."""
 
@@ -65,10 +68,18 @@ _BY_ERROR = {"timeout": Outcome.TIMEOUT, "hung": Outcome.HUNG}
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The text that a call should have got. ``whole`` is False when only its beginning is known."""
+    """The text that a call should have got. ``whole`` is False when only its beginning is known.
+
+    ``kept_chars``: how much of it the call's text begins with, where its client knew it and has counted.
+    """
 
     text: Fingerprint
     whole: bool = True
+    kept_chars: int | None = None
+
+    def begins_with(self, text: Fingerprint) -> bool:
+        """Whether ``text`` is a beginning of it; without the client's count as far as whole blocks can tell."""
+        return text.begins(self.text) if self.kept_chars is None else self.kept_chars == text.chars
 
 
 def classify(call: Call, reference: Reference | None) -> Outcome:
@@ -84,11 +95,14 @@ def classify(call: Call, reference: Reference | None) -> Outcome:
     return _by_ending(call) if reference is None else _by_text(call, reference)
 
 
-def uncertainty_of(reference: Reference | None, outcome: Outcome) -> Uncertainty | None:
+def uncertainty_of(call: Call, reference: Reference | None, outcome: Outcome) -> Uncertainty | None:
     """What the oracle cannot exclude; None when nothing is in doubt."""
     if outcome is Outcome.UNFINISHED:
         return Uncertainty(Doubt.UNFINISHED, frozenset(Outcome) - {outcome})
-    if reference is not None or outcome not in (Outcome.OK, Outcome.SILENT_TRUNCATED, Outcome.DUPLICATED):
+    if reference is not None:
+        unread = call.text.chars % BLOCK and reference.kept_chars is None and call.text != reference.text
+        return Uncertainty(Doubt.FLAW, _ALTERED) if outcome is Outcome.SILENT_TRUNCATED and unread else None
+    if outcome not in (Outcome.OK, Outcome.SILENT_TRUNCATED, Outcome.DUPLICATED):
         return None
     doubt = Doubt.TEXT if outcome is Outcome.OK else Doubt.FLAW
     return Uncertainty(doubt, FLAWED - {outcome, Outcome.SILENT_EMPTY})
@@ -99,7 +113,7 @@ def _by_text(call: Call, reference: Reference) -> Outcome:
         return Outcome.OK
     if call.restarted_at is not None:
         return Outcome.DUPLICATED
-    if call.text.begins(reference.text):
+    if reference.begins_with(call.text):
         return Outcome.SILENT_TRUNCATED if call.text.chars else Outcome.SILENT_EMPTY
     return Outcome.SILENT_CORRUPT
 
@@ -120,7 +134,7 @@ def reference_for(
 ) -> Reference | None:
     """What the oracle knows about this call; None when it knows nothing."""
     if oracle == "lab":
-        return None if call.expected is None else Reference(call.expected)
+        return None if call.expected is None else Reference(call.expected, kept_chars=call.kept_chars)
     if oracle == "none" or source is None or source.received.text == _UNREAD:
         return None
     received = source.received

@@ -24,6 +24,7 @@ from chaosproxy.journal.records import (
     Sent,
     to_line,
 )
+from chaosproxy.lab.load.marks import kept_chars
 from chaosproxy.steady_state.claims import Claims, Expectation, PlannedFault, Window
 from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.steady_state.history import History, history_of
@@ -165,6 +166,8 @@ class Drill:
             "text": text_of(text),
             "expected": text_of(WHOLE),
         }
+        if not {"text", "expected"} & changes.keys():
+            facts["kept_chars"] = kept_chars(text, WHOLE)
         self.records.append(Call(id=name, intended_at=at, **{**facts, **changes}))
         return name
 

@@ -351,3 +351,48 @@ def test_missing_end_excludes_no_other_flaw() -> None:
         "silent_corrupt == 0": "inconclusive",
         "content_intact >= 1%": "deviated",
     }
+
+
+# ------------------------------------------------------------------------------------------- a loss near the very end
+
+
+NEARLY = WHOLE[:-12] + WHOLE[-6:]
+"""An event of six characters was lost inside the last block."""
+
+
+def test_loss_inside_the_last_block_is_corrupt() -> None:
+    """The client knows the text and counts, so a loss is no cut, however near to the end it is."""
+    drill = Drill()
+    drill.call("c", 1, NEARLY)
+
+    assert outcome(drill) is Outcome.SILENT_CORRUPT
+    assert states(drill, "silent_corrupt == 0", "silent_truncated == 0") == {
+        "silent_corrupt == 0": "deviated",
+        "silent_truncated == 0": "held",
+    }
+
+
+def test_cut_inside_a_block_is_a_cut() -> None:
+    """To the character."""
+    drill = Drill()
+    drill.call("c", 1, WHOLE[:-3])
+
+    assert outcome(drill) is Outcome.SILENT_TRUNCATED
+    assert states(drill, "silent_corrupt == 0") == {"silent_corrupt == 0": "held"}
+
+
+@pytest.mark.parametrize(
+    ("text", "corrupt"), [(NEARLY, "inconclusive"), (WHOLE[:-3], "inconclusive"), (WHOLE[:-16], "held")]
+)
+def test_last_block_of_a_text_that_only_the_proxy_read_is_in_doubt(text: str, corrupt: str) -> None:
+    """Fingerprints know whole blocks: a shorter text that differs in its last one is cut, or changed there as well."""
+    drill = with_oracle(Drill(), "upstream")
+    drill.exchange("c", "primary", 1)
+    drill.call("c", 1, text, expected=None)
+
+    assert outcome(drill) is Outcome.SILENT_TRUNCATED
+    assert states(drill, "silent_corrupt == 0", "silent_truncated == 0", "content_intact >= 1%") == {
+        "silent_corrupt == 0": corrupt,
+        "silent_truncated == 0": "deviated",
+        "content_intact >= 1%": "deviated",
+    }

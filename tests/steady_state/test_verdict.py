@@ -95,7 +95,7 @@ def test_one_truncated_call_makes_the_run_deviate(drill: Drill) -> None:
     """An edited journal in which one call is cut deviates: exit 1, and names the call."""
     index = next(i for i, record in enumerate(drill.records) if isinstance(record, Call))
     call = drill.records[index]
-    drill.records[index] = call.model_copy(update={"text": text_of(CUT)})
+    drill.records[index] = call.model_copy(update={"text": text_of(CUT), "kept_chars": len(CUT)})
 
     verdict = judged(drill)
 

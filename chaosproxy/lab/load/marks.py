@@ -10,6 +10,14 @@ ECHO_CHARS_MIN = 16
 """Without a known text, an answer that restarts earlier than this cannot be told from one that stutters."""
 
 
+def kept_chars(text: str, expected: str | None) -> int | None:
+    """How many characters of ``text`` are those that ``expected`` begins with; None when that is not known."""
+    if expected is None:
+        return None
+    differs_at = (index for index, (have, want) in enumerate(zip(text, expected, strict=False)) if have != want)
+    return next(differs_at, min(len(text), len(expected)))
+
+
 def restarted_at(text: str, expected: str | None) -> int | None:
     """The character at which the answer begins anew, or None.
 

@@ -14,7 +14,7 @@ from typing import Any
 from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Call, CallError
-from chaosproxy.lab.load.marks import foreign_tag, restarted_at
+from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.foreign_json import fields, parse
@@ -103,6 +103,7 @@ class Transcript:
             text=fingerprint(text),
             expected=question.expected,
             expected_tokens=question.expected_tokens,
+            kept_chars=kept_chars(text, question.expected_text),
             restarted_at=None if whole else restarted_at(text, question.expected_text),
             foreign=None if whole else foreign_tag(text, question.id if question.tagged else None),
             **self._seen,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosproxy.lab.load.marks import foreign_tag, restarted_at
+from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.text import expected_answer
 
 OWN = "cp-abcd12-12"
@@ -53,3 +53,23 @@ def test_one_character_cannot_restart() -> None:
 def test_another_calls_tag_is_found(text: str, own: str | None, foreign: str | None) -> None:
     """Each tag that is not our own names the call, or the run, whose text this is."""
     assert foreign_tag(text, own) == foreign
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (EXPECTED, len(EXPECTED)),
+        (EXPECTED[:-3], len(EXPECTED) - 3),
+        (EXPECTED + " more", len(EXPECTED)),
+        (EXPECTED[:-12] + "#" + EXPECTED[-6:], len(EXPECTED) - 12),
+        ("", 0),
+    ],
+)
+def test_kept_characters_are_counted_one_by_one(text: str, kept: int) -> None:
+    """So a text is cut when it has no other character."""
+    assert kept_chars(text, EXPECTED) == kept
+
+
+def test_nothing_is_kept_of_an_unknown_text() -> None:
+    """Which is not the same as no character."""
+    assert kept_chars("a", None) is None

@@ -67,6 +67,7 @@ def test_clean_cut_is_no_error_here(spoken: Dialect) -> None:
 
     assert (call.error, call.terminal, call.finish) == (None, False, None)
     assert 0 < call.text.chars < len(TEXT)
+    assert call.kept_chars == call.text.chars
 
 
 @both
