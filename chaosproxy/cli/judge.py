@@ -11,6 +11,8 @@ from chaosproxy.cli.run import Define, parse_defines, read_text
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaosproxy.journal.reading import Journal
 
 JournalFile = Annotated[str, typer.Argument(metavar="JOURNAL", help="A journal.jsonl of a run.")]
@@ -39,10 +41,12 @@ def check(
 
     read = _read(journal)
     run = next((record for record in read.records if isinstance(record, Run)), None)
-    overrides = {**(run.vars if run else {}), **parse_defines(define)}
+    if run is None:
+        raise UserError(f"{journal}: not the journal of a run (serve writes journals, too), so there is no verdict")
+    overrides = {**run.vars, **parse_defines(define)}
     path = find(file)
     text = read_text(path)
-    if run is not None and run.file_sha256 != sha256(text.encode()).hexdigest():
+    if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
     experiment = parse_experiment(text, str(path), vars=overrides, env=os.environ)
     verdict = judge(read, experiment.claims())
@@ -52,14 +56,25 @@ def check(
 
 
 def _read(journal: str) -> Journal:
+    """A journal; of a run's folder also the pieces that a killed runner leaves, one per process."""
     from pathlib import Path
 
+    from chaosproxy.journal.reading import merge
+
+    path = Path(journal)
+    if not path.is_dir():
+        return _read_file(path)
+    pieces = sorted(path.glob("*.ndjson"))
+    if (path / "journal.jsonl").exists() or not pieces:
+        return _read_file(path / "journal.jsonl")
+    sys.stderr.write(f"{path}: the runner was killed before it wrote journal.jsonl; these are its pieces\n")
+    return merge(_read_file(piece) for piece in pieces)
+
+
+def _read_file(path: Path) -> Journal:
     from chaosproxy.errors import JournalBroken
     from chaosproxy.journal.reading import read_journal
 
-    path = Path(journal)
-    if path.is_dir():
-        path /= "journal.jsonl"
     text = read_text(path)
     try:
         return read_journal(text.splitlines())
@@ -73,14 +88,16 @@ def explain(
 ) -> None:
     """Say why each fault of a run did or did not hit an exchange.
 
-    Example: chaosproxy explain secondary#12
+    Example: chaosproxy explain 'secondary#12'
     """
     from chaosproxy.journal import explanation
 
-    records = _read(journal or _newest()).records
+    journal = journal or _newest()
+    records = _read(journal).records
     found = explanation.find_exchanges(records, exchange)
     if not found:
-        raise UserError(f"no exchange and no call {exchange!r} in this journal")
+        raise UserError(f"{journal}: no exchange and no call {exchange!r}")
+    sys.stderr.write(f"{journal}\n")
     for one in found:
         typer.echo("\n".join(explanation.explain(records, one)))
 
@@ -88,7 +105,7 @@ def explain(
 def _newest() -> str:
     from pathlib import Path
 
-    journals = sorted(Path("out").glob("*/journal.jsonl"), key=lambda path: path.stat().st_mtime)
-    if not journals:
+    runs = sorted((path for path in Path("out").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    if not runs:
         raise UserError("no run in out/ here; give a journal: --journal FILE")
-    return str(journals[-1])
+    return str(runs[-1])

@@ -60,7 +60,9 @@ class Checks:
             return _unmet(history, self._claims.gate, window)
         window = Window("before the first fault", Moment("start"), Moment("origin", until_s))
         (seen,) = observe(history, Expectation("alive", ALIVE, (window,)))
-        return [] if seen.value else [f"{ALIVE.text}: {_words(ALIVE, seen)}"]
+        if seen.value:
+            return []
+        return None if last_look_at is None else [f"{ALIVE.text}: {_words(ALIVE, seen)}"]
 
     def failures(self, records: Sequence[AnyRecord]) -> list[str]:
         """What most of the failed calls failed with; empty when none failed."""

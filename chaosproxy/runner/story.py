@@ -148,27 +148,23 @@ class Story:
         return await first_of(self._until_over(conductor), self._conduct(conductor, cues))
 
     async def _gate(self, cues: list[Cue]) -> list[str]:
-        if self._experiment.gate is not None:
-            window_s = self._experiment.gate.window
-        else:
-            first_s = min((cue.delay_s for cue in cues if not cue.after), default=0.0)
-            window_s = max(0.0, first_s - FIRST_FAULT_SLACK_S)
-        await until(self._origin + window_s, self._clock)
-        if self._experiment.timeline.warmup + window_s == 0:
+        gate = self._experiment.gate
+        window_s = gate.window if gate else 0.0
+        first_s = min((cue.delay_s for cue in cues if not cue.after), default=window_s + LAST_CALLS_WITHIN_S)
+        if gate is None and self._experiment.timeline.warmup + first_s == 0:
             return []  # the file asks for a fault before anything can be seen
-        reasons = await self._look(cues, window_s)
+        await until(self._origin + window_s, self._clock)
+        reasons = await self._look(window_s, min(window_s + LAST_CALLS_WITHIN_S, first_s - FIRST_FAULT_SLACK_S))
         if reasons:
             reasons += self._checks.failures(self.recorder.records)
         self.record(Gate(at=self._clock(), held=not reasons, reasons=reasons))
         return reasons
 
-    async def _look(self, cues: list[Cue], window_s: float) -> list[str]:
+    async def _look(self, window_s: float, last_look_s: float) -> list[str]:
         """Judge the gate once the calls of its window have ended, or when they have no more time: faults never wait."""
-        first_s = min((cue.delay_s for cue in cues if not cue.after), default=window_s + LAST_CALLS_WITHIN_S)
-        last_look_at = self._origin + min(window_s + LAST_CALLS_WITHIN_S, first_s - FIRST_FAULT_SLACK_S)
-        while (reasons := self._checks.gate(self.recorder.records, window_s)) is None:
-            if (left_s := last_look_at - self._clock()) <= 0:
-                return self._checks.gate(self.recorder.records, window_s, self._clock()) or []
+        while (reasons := self._checks.gate(self.recorder.records, max(window_s, last_look_s))) is None:
+            if (left_s := self._origin + last_look_s - self._clock()) <= 0:
+                return self._checks.gate(self.recorder.records, max(window_s, last_look_s), self._clock()) or []
             await asyncio.sleep(min(CHECK_EACH_S, left_s))
         return reasons
 

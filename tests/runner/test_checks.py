@@ -87,13 +87,16 @@ class TestGate:
         assert checks.gate(drill.journal().records, 5.0) == []
 
     def test_without_a_gate_something_must_have_worked(self, drill: Drill) -> None:
-        """The default: one success since the warm-up began."""
+        """The default: one success since the warm-up began, for which there is time until the first fault."""
         claims = replace(drill.claims, gate=())
         alive, dead = Checks(claims).gate(drill.journal().records, 5.0), Drill(claims)
         dead.call("bad", 1, "", error="connect")
 
         assert alive == []
-        assert Checks(claims).gate(dead.journal().records, 5.0) == ["success > 0%: observed 0% over 1 samples"]
+        assert Checks(claims).gate(dead.journal().records, 5.0) is None
+        assert Checks(claims).gate(dead.journal().records, 5.0, ORIGIN + 5) == [
+            "success > 0%: observed 0% over 1 samples"
+        ]
 
 
 class TestFailures:
