@@ -92,6 +92,8 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
     if course.how in ENDED_BADLY and course.how != "error":
         why = f": {course.ended.why}" if course.ended and course.ended.why else ""
         yield _doubt(f"{ENDED_BADLY[course.how]}{why}")
+    if history.claims.gate and course.gate is None:
+        yield _doubt("nothing in the journal says that the gate held before anything was injected", "gate")
     for account in accounts:
         if not account.enough:
             yield _doubt(f"fault {account.id!r} ({account.type}) {_lack(account)}: {account.why}", account.id)

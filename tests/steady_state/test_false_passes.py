@@ -9,7 +9,7 @@ import pytest
 from chaosproxy.journal.records import Gate, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
-from tests.steady_state.drills import ORIGIN, Drill, refusing_edge
+from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
 
 
 def code(drill: Drill) -> int:
@@ -138,3 +138,17 @@ def test_requests_of_calls_that_nobody_recorded_are_doubts() -> None:
 
     assert code(drill) == 3
     assert "the load did not record (cp-n-1)" in judge(drill.journal(), drill.claims).headline
+
+
+def test_gate_that_was_never_judged_is_a_doubt() -> None:
+    """The file has one, the journal does not: whether the system was well before it was broken is not known."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, gate=(expectation("success >= 99%"),))
+    drill.traffic(0, 60)
+    drill.expect("success >= 95%")
+    assert code(drill) == 3
+    assert "the gate" in judge(drill.journal(), drill.claims).headline
+
+    drill.records.append(Gate(at=ORIGIN + 5, held=True))
+
+    assert code(drill) == 0
