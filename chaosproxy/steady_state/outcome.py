@@ -79,7 +79,7 @@ class Reference:
 
     def begins_with(self, text: Fingerprint) -> bool:
         """Whether ``text`` is a beginning of it; without the client's count as far as whole blocks can tell."""
-        return text.begins(self.text) if self.kept_chars is None else self.kept_chars == text.chars
+        return text.begins(self.text) if self.kept_chars is None else self.kept_chars >= text.chars
 
 
 def classify(call: Call, reference: Reference | None) -> Outcome:
