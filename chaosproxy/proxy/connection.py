@@ -19,6 +19,7 @@ from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.own_answer import own_error
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
+from chaosproxy.proxy.refusals import INTERNAL
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """A request that is not HTTP, or a bug of ours: say which, and close."""
-        kind = "bad_request" if status < 500 else "internal"
+        kind = "bad_request" if status < 500 else INTERNAL
         if status >= 500:
             log.error("exchange_failed", stack=plain_traceback(exc))
         self._refused(kind)

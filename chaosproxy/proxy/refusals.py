@@ -10,6 +10,8 @@ from chaosproxy.journal.records import Trouble
 
 REPORT_S = 1.0
 """At most one record in this time, however many are refused."""
+INTERNAL = "internal"
+"""The kind that is no refusal but a bug of ours, which makes a run an error."""
 
 
 class Refusals:
@@ -39,6 +41,9 @@ class Refusals:
         self._report()
 
     def _report(self) -> None:
+        if bugs := self._counts.pop(INTERNAL, 0):
+            words = f"{bugs} x a request failed inside the proxy; the log has the traceback"
+            self._record(Trouble(at=self._clock(), part="proxy", detail=words))
         if self._counts:
             words = ", ".join(f"{count} x {kind}" for kind, count in self._counts.items())
             self._record(Trouble(at=self._clock(), part="limits", detail=f"the proxy itself refused requests: {words}"))

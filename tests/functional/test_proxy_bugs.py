@@ -88,6 +88,23 @@ async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: 
     assert at.upstream.requests == []
 
 
+async def test_a_bug_before_the_exchange_leaves_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows yet who asks, so there is a trouble and no exchange."""
+
+    def explode(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    async with bench(answers(stream(events(3)))) as at:
+        monkeypatch.setattr("chaosproxy.proxy.reception.identify", explode)
+        with capture_logs() as logs:
+            broken = await call(at.url, ask())
+        still_open = at.proxy.open_exchanges
+
+    assert (broken.status, still_open, at.journal.exchanges) == (500, 0, [])
+    assert [record.part for record in at.journal.records if isinstance(record, Trouble)] == ["proxy"]
+    assert "ZeroDivisionError" in logs[0]["stack"]
+
+
 async def test_a_bug_in_a_dialect_ends_its_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting the upstream's events is our code, too."""
 
