@@ -62,7 +62,7 @@ def _expectation(entry: ExpectationEntry) -> Expectation:
 
 
 def _aborts(experiment: Experiment) -> tuple[Abort, ...]:
-    aborts = tuple(_abort(entry) for entry in experiment.abort) or (MELTDOWN,)
+    aborts = tuple(_abort(entry) for entry in experiment.abort) if experiment.says_when_to_abort else (MELTDOWN,)
     if any(abort.when.measure == "elapsed" for abort in aborts):
         return aborts
     limit = format_duration(OVERRUN * experiment.planned_s)

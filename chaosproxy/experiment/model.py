@@ -154,7 +154,8 @@ class Experiment(Section):
     abort: Annotated[
         tuple[AbortEntry, ...], BeforeValidator(_aborts, json_schema_input_type=list[str | AbortEntry])
     ] = ()
-    """What ends the run early. Default: error_rate > 50% for 5s, and twice the planned duration."""
+    """What ends the run early. Default: error_rate > 50% for 5s; ``[]``: nothing but the time limit, which is twice the
+    planned duration unless a condition on ``elapsed`` says otherwise."""
     safety: Safety = Safety()
     """Limits that the file sets to itself."""
     heal: Heal = Heal()
@@ -165,6 +166,11 @@ class Experiment(Section):
     def with_seed(self, seed: int) -> Experiment:
         """The same experiment with another seed."""
         return self.model_copy(update={"seed": seed})
+
+    @property
+    def says_when_to_abort(self) -> bool:
+        """Whether the file has the key ``abort``, be it empty."""
+        return "abort" in self.model_fields_set
 
     @property
     def planned_s(self) -> float:

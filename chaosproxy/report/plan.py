@@ -26,8 +26,16 @@ def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
         blocks.append(_block("gate", _columns(gated)))
     rows = [row for entry in experiment.hypothesis for row in _expectation(experiment, entry)]
     blocks.append(_block("hypothesis", _columns(rows)))
+    blocks.append(_block("abort" if experiment.says_when_to_abort else "abort (default)", _aborts(experiment)))
     blocks.append(_block("findings", [str(finding) for finding in findings] or ["none"]))
     return "\n\n".join(blocks)
+
+
+def _aborts(experiment: Experiment) -> list[str]:
+    return [
+        f"{abort.when.text} for {format_duration(abort.for_s)}" if abort.for_s else abort.when.text
+        for abort in experiment.claims().aborts
+    ]
 
 
 def _title(experiment: Experiment) -> str:

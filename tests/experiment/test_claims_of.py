@@ -79,6 +79,13 @@ class TestAborts:
         assert lab(abort=[*abort, "elapsed > 90s"]).claims().aborts == (mine, wall)
 
 
+    def test_an_empty_list_leaves_the_time_limit(self) -> None:
+        """Whoever writes ``abort: []`` wants to see how bad it gets, but not for ever."""
+        (only,) = lab(abort=[]).claims().aborts
+
+        assert only.when.measure == "elapsed"
+
+
 class TestOracle:
     @pytest.mark.parametrize(
         ("written", "upstream", "oracle"),
