@@ -106,8 +106,8 @@ class Proxy:
             for pump in list(self._open.values()):
                 pump.stop()
         self._lag.stop()
-        self._refusals.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
+        self._refusals.stop()
         if self._session is not None:
             await self._session.close()
 

@@ -91,7 +91,7 @@ async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: 
 async def test_a_bug_before_the_exchange_leaves_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows yet who asks, so there is a trouble and no exchange."""
 
-    def explode(*arguments: object) -> None:
+    def explode(*arguments: object, **keywords: object) -> None:
         raise ZeroDivisionError
 
     async with bench(answers(stream(events(3)))) as at:
