@@ -239,7 +239,7 @@ EXIT_CODES = """\
 | 3 | inconclusive (`--inconclusive=warn` makes it 0) |
 | 4 | aborted by a condition of the file |
 | 5 | error: a busy port, a part that crashed, a heal that was not verified |
-| 130, 143 | interrupted, terminated; healed first |"""
+| 130, 143 | interrupted, terminated: `run` heals first; `serve` and `lab` end with 0 |"""
 
 
 def _command_line() -> str:
