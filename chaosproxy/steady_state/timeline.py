@@ -112,6 +112,8 @@ class Timeline:
         match mark:
             case "over":
                 return self.over
+            case "tail" if "over" not in self.marks:
+                raise Unknowable("the run ended before its tail")
             case "tail":
                 return self.over - self.quiet_tail_s
             case "injection":

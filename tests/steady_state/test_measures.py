@@ -195,6 +195,18 @@ def test_calls_belong_to_the_window_of_their_intended_time() -> None:
     assert observed(drill, "success >= 1%", "5s..10s").samples == 2
 
 
+def test_the_tail_of_a_run_that_broke_off_is_unknown() -> None:
+    """Its last seconds are not the quiet ones that were planned: a fault may have acted in them."""
+    drill = Drill()
+    drill.traffic(0, 20)
+    whole = drill.history()
+    broken = replace(whole, timeline=replace(whole.timeline, marks={"origin": ORIGIN}, last_at=ORIGIN + 20))
+
+    (seen,) = observe(broken, expectation("success >= 1%", "tail"))
+
+    assert seen.why == "the run ended before its tail"
+
+
 def test_each_window_is_observed() -> None:
     """An expectation over several windows has an observation for each."""
     drill = Drill()
