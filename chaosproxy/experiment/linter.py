@@ -49,6 +49,7 @@ def lint(experiment: Experiment, document: Document) -> list[Problem]:
         found += [*_samples(experiment, path, entry), *_contradicts_failover(experiment, path, entry)]
         found += [*_open_streams(experiment, path, entry), *_untagged(experiment, path, entry)]
         found += _no_time_to_recover(experiment, path, entry)
+    found += _no_room_to_heal(experiment)
     problems = [document.problem(*each) for each in found]
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
@@ -196,6 +197,18 @@ def _no_time_to_recover(experiment: Experiment, path: Path, entry: ExpectationEn
         left, wanted = format_duration(round(left_s, 3)), format_duration(entry.expect.value + held_s)
         words = f"{left} are left after {span.fault.id} heals, and this may need {wanted}"
         yield Found((*path, "expect"), f"{words}: let the timeline last longer")
+
+
+def _no_room_to_heal(experiment: Experiment) -> Iterator[Found]:
+    gate, heal, spans = experiment.gate, experiment.heal, experiment.spans()
+    if gate is None or "gate" not in heal.verify or not spans:
+        return
+    left_s = min(heal.within, experiment.timeline.lasts - max(span.end_s for span in spans))
+    if left_s < gate.window:
+        left, wanted = format_duration(round(max(left_s, 0.0), 3)), format_duration(gate.window)
+        words = f"the gate looks at {wanted}, and {left} are left for it after the last fault"
+        mend = "let timeline.quiet_tail be longer, or heal.verify empty"
+        yield Found(("heal", "verify"), f"{words}: whether the system is well again may not be seen; {mend}")
 
 
 def _count(number: float) -> str:

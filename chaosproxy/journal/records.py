@@ -233,11 +233,16 @@ class Lag(Record):
 
 
 class Healed(Record):
-    """The heal was verified, or not."""
+    """The heal was verified, or not: the proxies confirmed it, and nothing speaks against it.
+
+    ``seen``: whether the load shows how the gate stood after the last fault (None: nobody had to look); ``detail`` says
+    what was missing.
+    """
 
     type: Literal["healed"] = "healed"
     at: float
     verified: bool
+    seen: bool | None = None
     detail: str = ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark
 from chaosproxy.steady_state.claims import Claims, Expectation, Expression, Moment, Window
@@ -77,26 +78,34 @@ class Checks:
         history = history_of([*self._marks, *self._recent], self._claims)
         return next((abort.when.text for abort in self._claims.aborts if abort_met(history, abort, now)), None)
 
-    def healed(self, records: Sequence[AnyRecord], healed_s: float, within_s: float, over_s: float) -> list[str]:
-        """Why the gate does not hold again in any span that ends ``within_s`` of the last heal; empty when it does.
+    def healed(self, records: Sequence[AnyRecord], healed_s: float, within_s: float, over_s: float) -> Again:
+        """Whether the gate holds again in some span that ends ``within_s`` of the last heal, before the load is over.
 
-        All times are seconds after the origin. Without a gate, or without load after the heal, there is nothing to see.
+        All times are seconds after the origin.
         """
-        length_s = self._claims.gate_window_s
-        last_s = min(healed_s + within_s, over_s)
-        if not self._claims.gate or last_s <= healed_s:
-            return []
         history = history_of(records, self._claims)
-        reasons: list[str] = []
-        start_s = healed_s
-        while not reasons or start_s + length_s <= last_s:
-            end_s = min(start_s + length_s, last_s)
-            window = Window("after the heal", Moment("origin", start_s), Moment("origin", end_s))
-            reasons = _unmet(history, self._claims.gate, window)
-            if not reasons:
-                return []
+        last_s = min(healed_s + within_s, over_s)
+        if last_s <= healed_s:
+            return Again(seen=False, reasons=["no load ran after the last fault"])
+        start_s, reasons = healed_s, [""]
+        while start_s == healed_s or start_s + self._claims.gate_window_s <= last_s:
+            window = _after_heal(start_s, min(start_s + self._claims.gate_window_s, last_s))
+            if not (reasons := _unmet(history, self._claims.gate, window)):
+                return Again(seen=True, reasons=[])
             start_s += STEP_S
-        return reasons
+        rest = _seen(history, self._claims.gate, _after_heal(healed_s, last_s))
+        return Again(seen=any(seen.state(each.expect) is State.DEVIATED for each, seen in rest), reasons=reasons)
+
+
+class Again(NamedTuple):
+    """Whether it was seen how the gate stood after the last fault, and why it was not seen to hold."""
+
+    seen: bool
+    reasons: list[str]
+
+
+def _after_heal(start_s: float, end_s: float) -> Window:
+    return Window("after the heal", Moment("origin", start_s), Moment("origin", end_s))
 
 
 def _seen(

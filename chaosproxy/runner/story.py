@@ -36,6 +36,7 @@ CHECK_EACH_S = 0.25
 """How often abort conditions look at the records."""
 CLEAR_WITHIN_S = 3.0
 """How long the proxy may take to confirm that nothing is active; after that its leases have to do it."""
+BY_DEFAULT = "a default; the key abort of the file changes it"
 CANCELLED = End("error", "the run was cancelled")
 OVERDUE_S = 0.1
 """A fault that began late, after another one, is ended so long after the time at which all must be over."""
@@ -150,7 +151,7 @@ class Story:
     async def _gate(self, cues: list[Cue]) -> list[str]:
         gate = self._experiment.gate
         window_s = gate.window if gate else 0.0
-        first_s = min((cue.delay_s for cue in cues if not cue.after), default=window_s + LAST_CALLS_WITHIN_S)
+        first_s = min((cue.delay_s for cue in cues if not cue.after), default=self._experiment.timeline.lasts)
         if gate is None and self._experiment.timeline.warmup + first_s == 0:
             return []  # the file asks for a fault before anything can be seen
         await until(self._origin + window_s, self._clock)
@@ -189,7 +190,7 @@ class Story:
         while True:
             await asyncio.sleep(CHECK_EACH_S)
             if reason := self._checks.abort(self._clock()):
-                return End("aborted", reason)
+                return End("aborted", reason if self._experiment.says_when_to_abort else f"{reason} ({BY_DEFAULT})")
 
     async def _settle(self, end: End) -> None:
         """Heal first, whatever happened; then let calls end, and look whether the system is well again."""
@@ -220,11 +221,13 @@ class Story:
 
     def _verify(self, end: End, unconfirmed: str) -> None:
         reasons = [unconfirmed] if unconfirmed else []
-        if end.how == "completed" and self._healed_at is not None:
-            healed_s, within_s = self._healed_at - self._origin, self._experiment.heal.within
-            over_s = self._experiment.timeline.lasts
-            reasons += self._checks.healed(self.recorder.records, healed_s, within_s, over_s)
-        self.record(Healed(at=self._clock(), verified=not reasons, detail="; ".join(reasons)))
+        heal, seen = self._experiment.heal, None
+        if end.how == "completed" and self._healed_at is not None and self._experiment.gate and "gate" in heal.verify:
+            healed_s, over_s = self._healed_at - self._origin, self._experiment.timeline.lasts
+            seen, unmet = self._checks.healed(self.recorder.records, healed_s, heal.within, over_s)
+            reasons += unmet
+        verified = not reasons or (seen is False and not unconfirmed)
+        self.record(Healed(at=self._clock(), verified=verified, seen=seen, detail="; ".join(reasons)))
 
     def _noticed(self, record: AnyRecord) -> None:
         self._checks.notice(record)

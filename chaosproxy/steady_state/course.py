@@ -103,6 +103,8 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
         yield _doubt("no call was made at all")
     if course.how == "completed" and course.healed is None and history.timeline.spells:
         yield _doubt("nothing in the journal says that the heal was verified")
+    if course.how == "completed" and course.healed is not None and course.healed.seen is False:
+        yield _doubt(f"the gate was not seen to hold again after the last fault: {course.healed.detail}", "gate")
     yield from _strangers(history, course)
     yield from _measuring_doubts(course, health)
 

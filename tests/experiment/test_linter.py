@@ -251,3 +251,16 @@ class TestContradictions:
         ]
         assert found(late, hypothesis=[recovery]) == []
         assert found(late, hypothesis=["recovery_time(part) <= 5s"], timeline=timeline) == []
+
+    def test_no_room_for_the_gate_after_the_last_fault(self) -> None:
+        """The gate of 4 s must hold again, and a second is left for it."""
+        late = {**PARTITION, "at": "35s"}
+        gate = {"window": "4s", "expect": ["success >= 99%"]}
+        short = {"lasts": "51s", "quiet_tail": "1s"}
+
+        (told,) = found(late, gate=gate, timeline=short)
+
+        assert "the gate looks at 4s, and 1s are left for it after the last fault" in told
+        assert found(late, gate=gate) == []
+        assert found(late, timeline=short) == []
+        assert found(late, gate=gate, timeline=short, heal={"verify": []}) == []

@@ -146,17 +146,33 @@ class TestHeal:
         drill.call("bad", 12.2, "", error="connect")
         drill.traffic(13, 30)
 
-        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0) == []
+        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0) == (True, [])
 
     def test_a_system_that_stays_sick_is_not_healed(self, drill: Drill) -> None:
         """The reason is that of the last span that was tried."""
         for at in range(12, 30):
             drill.call(f"bad-{at}", at, "", error="connect")
 
-        (reason,) = Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0)
+        seen, (reason,) = Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 60.0)
 
+        assert seen
         assert reason.startswith("success >= 99%: observed 0% over")
 
-    def test_without_load_after_the_heal_there_is_nothing_to_verify(self, drill: Drill) -> None:
-        """The proxies' word has to do."""
-        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 12.0) == []
+    def test_without_time_after_the_heal_nothing_is_seen(self, drill: Drill) -> None:
+        """The last fault ends with the load: the proxies' word is not the gate's."""
+        seen, reasons = Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 12.0)
+
+        assert (seen, reasons) == (False, ["no load ran after the last fault"])
+
+    def test_without_calls_after_the_heal_nothing_is_seen(self, drill: Drill) -> None:
+        """A load with a number of calls may be over before its time is."""
+        seen, (reason,) = Checks(drill.claims).healed(drill.journal().records, 13.0, 10.0, 60.0)
+
+        assert not seen
+        assert "no calls" in reason
+
+    def test_a_short_rest_that_is_bad_is_seen(self, drill: Drill) -> None:
+        """Too little time to hold the gate, and enough to see that it does not."""
+        drill.call("bad", 12.2, "", error="connect")
+
+        assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 13.0).seen

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaosproxy.journal.records import Gate, Trouble
+from chaosproxy.journal.records import Gate, Healed, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
@@ -152,3 +152,19 @@ def test_gate_that_was_never_judged_is_a_doubt() -> None:
     drill.records.append(Gate(at=ORIGIN + 5, held=True))
 
     assert code(drill) == 0
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(None, 0), (True, 0), (False, 3)])
+def test_heal_that_nobody_could_look_at_is_a_doubt(seen: bool | None, expected: int) -> None:
+    """The proxies say that no fault acts; that the system is well again is another matter, where it is claimed."""
+    drill = Drill(healed=None)
+    drill.fault("cut", "stream.truncate", "primary", at=45, lasts=15)
+    drill.exchange("good-primary-0-50", "primary", 50, hit="cut")
+    drill.traffic(0, 60)
+    drill.records.append(Healed(at=ORIGIN + 62, verified=True, seen=seen, detail="no load ran after the last fault"))
+    drill.expect("success >= 50%")
+
+    verdict = judge(drill.journal(), drill.claims)
+
+    assert verdict.exit_code == expected
+    assert ("not seen to hold again" in verdict.headline) is (seen is False)
