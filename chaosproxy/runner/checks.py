@@ -86,7 +86,7 @@ class Checks:
         history = history_of(records, self._claims)
         last_s = min(healed_s + within_s, over_s)
         if last_s <= healed_s:
-            return Again(seen=False, reasons=["no load ran after the last fault"])
+            return Again(seen=False, reasons=["no load ran any more"])
         start_s, reasons = healed_s, [""]
         while start_s == healed_s or start_s + self._claims.gate_window_s <= last_s:
             window = _after_heal(start_s, min(start_s + self._claims.gate_window_s, last_s))

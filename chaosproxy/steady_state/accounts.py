@@ -11,6 +11,9 @@ from chaosproxy.steady_state.timeline import LEASE, Unknowable
 from chaosproxy.steady_state.vocabulary import Unit, display
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaosproxy.journal.records import FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History
     from chaosproxy.steady_state.timeline import Spell
@@ -28,9 +31,10 @@ _COUNTED_REASON = re.compile(r"(share|max_hits|match\.(?:first|skip|nth|each)):"
 def account_of(history: History, fault: PlannedFault, *, completed: bool) -> FaultAccount:
     """The account of one fault; only a completed run owes its end."""
     timeline, spell = history.timeline, history.timeline.spells.get(fault.id)
-    hits = 0 if spell is None else _hits_within(history, fault, spell)
+    hits = [] if spell is None else _hits_within(history, fault, spell)
+    load_hits = _of_the_load(history, hits)
     misses = _misses(history, fault)
-    enough, why = _enough(history, fault, hits, misses)
+    enough, why = _enough(history, fault, load_hits, misses)
     if enough and spell is not None and (unplanned := _unplanned(history, fault, spell, completed=completed)):
         enough, why = False, unplanned
     return FaultAccount(
@@ -41,7 +45,8 @@ def account_of(history: History, fault: PlannedFault, *, completed: bool) -> Fau
         planned_lasts_s=fault.lasts_s,
         applied_at_s=None if spell is None else timeline.since_origin(spell.applied_at),
         healed_at_s=None if spell is None else timeline.since_origin(spell.healed_at),
-        hits=hits,
+        hits=len(hits),
+        load_hits=load_hits,
         min_hits=fault.min_hits,
         misses=misses,
         enough=enough,
@@ -49,11 +54,20 @@ def account_of(history: History, fault: PlannedFault, *, completed: bool) -> Fau
     )
 
 
-def _hits_within(history: History, fault: PlannedFault, spell: Spell) -> int:
+def _hits_within(history: History, fault: PlannedFault, spell: Spell) -> list[FaultHit]:
     """Whom it met while it acted."""
     until = history.timeline.last_at if spell.healed_at is None else spell.healed_at
     begin, end = spell.applied_at - HIT_SLACK_S, until + HIT_SLACK_S
-    return sum(begin <= hit.at <= end for hit in history.hits_of(fault.id))
+    return [hit for hit in history.hits_of(fault.id) if begin <= hit.at <= end]
+
+
+def _of_the_load(history: History, hits: Sequence[FaultHit]) -> int:
+    """How many of them met the load: a health check that is hit says nothing about calls. Without tags all may have."""
+    if not history.stories or not all(story.call.tagged for story in history.stories):
+        return len(hits)
+    calls = {story.id for story in history.stories}
+    theirs = {exchange.id for exchange in history.exchanges if exchange.call in calls}
+    return sum(hit.exchange is None or hit.exchange in theirs or hit.call in calls for hit in hits)
 
 
 def _unplanned(history: History, fault: PlannedFault, spell: Spell, *, completed: bool) -> str:

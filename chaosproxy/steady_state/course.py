@@ -122,8 +122,9 @@ def _strangers(history: History, course: Course) -> Iterator[Finding]:
 
 
 def _lack(account: FaultAccount) -> str:
-    if account.hits < account.min_hits:
-        return f"made {account.hits} of at least {account.min_hits} hits"
+    if account.load_hits < account.min_hits:
+        others = f" on calls of the load ({account.hits} in all)" if account.hits != account.load_hits else ""
+        return f"made {account.load_hits} of at least {account.min_hits} hits{others}"
     return "did not act as planned"
 
 

@@ -47,7 +47,11 @@ class Judged(_Model):
 
 
 class FaultAccount(_Model):
-    """One fault: as planned and as it was. ``misses`` counts the reasons for which requests were not hit."""
+    """One fault: as planned and as it was. ``misses`` counts the reasons for which requests were not hit.
+
+    ``hits`` are all requests and connections that it met, ``load_hits`` those that ``min_hits`` is about: requests of
+    the load's calls where these carry tags, and connections without a request.
+    """
 
     id: str
     type: str
@@ -57,6 +61,7 @@ class FaultAccount(_Model):
     applied_at_s: float | None
     healed_at_s: float | None
     hits: int
+    load_hits: int
     min_hits: int
     misses: dict[str, int] = Field(default_factory=dict)
     enough: bool

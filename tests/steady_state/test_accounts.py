@@ -247,6 +247,39 @@ def test_hits_outside_of_its_time_do_not_count() -> None:
     assert (account(drill).hits, account(drill).enough) == (0, False)
 
 
+def test_hits_on_others_than_the_load_do_not_count() -> None:
+    """A gateway's health check was hit, and no call was: the fault has met nobody that is looked at."""
+    drill = Drill()
+    drill.fault("part", "partition", "primary", at=10, lasts=15)
+    drill.exchange(None, "primary", 11, hit="part", path="/health", method="GET")
+    drill.traffic(0, 60, "secondary")
+    drill.expect("success >= 95%")
+
+    assert (account(drill).hits, account(drill).load_hits, account(drill).enough) == (1, 0, False)
+    headline = judge(drill.journal(), drill.claims).headline
+    assert "made 0 of at least 1 hits on calls of the load (1 in all)" in headline
+
+
+def test_hits_count_for_a_load_without_tags() -> None:
+    """Whose they are is not known; somebody was met."""
+    drill = Drill()
+    drill.fault("part", "partition", "primary", at=10, lasts=15)
+    drill.exchange(None, "primary", 11, hit="part")
+    drill.call("a", 11, tagged=False)
+
+    assert (account(drill).load_hits, account(drill).enough) == (1, True)
+
+
+def test_connections_without_a_request_count() -> None:
+    """A fault on connections meets them before anybody can say whose they are."""
+    drill = Drill()
+    drill.fault("part", "conn.slow_accept", "primary", at=10, lasts=15)
+    drill.records.append(FaultHit(fault="part", at=ORIGIN + 11, listener="primary"))
+    drill.traffic(0, 60)
+
+    assert (account(drill).load_hits, account(drill).enough) == (1, True)
+
+
 def test_many_hits_on_one_exchange_are_one() -> None:
     """min_hits asks for requests (or connections without one), not for events."""
     drill = hit_once(min_hits=2)
