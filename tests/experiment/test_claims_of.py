@@ -78,7 +78,6 @@ class TestAborts:
         assert lab(abort=abort).claims().aborts == (mine, Abort(parse_expression("elapsed > 124s")))
         assert lab(abort=[*abort, "elapsed > 90s"]).claims().aborts == (mine, wall)
 
-
     def test_an_empty_list_leaves_the_time_limit(self) -> None:
         """Whoever writes ``abort: []`` wants to see how bad it gets, but not for ever."""
         (only,) = lab(abort=[]).claims().aborts
