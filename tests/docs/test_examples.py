@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from chaosproxy.errors import BadValue
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.experiment.proxies import parse_proxies
+from chaosproxy.faults.where import Where
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
 from tests.cli.command import chaosproxy
@@ -80,8 +82,14 @@ def _with(info: str) -> list[Path]:
 def _run_as_shown(page: Path, info: str) -> None:
     for command in _commands(page, info):
         ended = chaosproxy(*command.words)
-        printed = "".join(f"{line.rstrip()}\n" for line in (ended.out + ended.err).strip("\n").splitlines())
-        assert _pattern(command.shown).fullmatch(printed), f"$ chaosproxy {shlex.join(command.words)}\n{printed}"
+        # Two streams meet on a terminal; which of them is first there is up to the command.
+        printed = [_stripped(ended.err + ended.out), _stripped(ended.out + ended.err)]
+        pattern = _pattern(command.shown)
+        assert any(map(pattern.fullmatch, printed)), f"$ chaosproxy {shlex.join(command.words)}\n{printed[0]}"
+
+
+def _stripped(text: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines())
 
 
 @pytest.fixture
@@ -142,6 +150,17 @@ def test_faults_in_a_page_are_valid(page: Path) -> None:
     for quoted, bare in _FAULT.findall(text):
         if (line := quoted or bare) not in _PLACEHOLDERS | wrong:
             Rule.model_validate({"id": "x", "listeners": ("main",), **parse_flat(line)})
+
+
+def test_every_place_is_in_the_reference() -> None:
+    """What a mistaken ``where`` is told to be is a row of the table of places."""
+    with pytest.raises(BadValue) as mistake:
+        Where.parse("nowhere")
+    allowed = str(mistake.value).removeprefix("expected ").partition(", got ")[0]
+
+    page = (ROOT / "docs/reference/faults.md").read_text(encoding="utf-8")
+    for spelling in re.split(", | or ", allowed):
+        assert f"| `{spelling}` |" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
