@@ -101,12 +101,19 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
         yield _doubt("the hypothesis is empty, so nothing was judged")
     if not history.stories and (course.run is None or course.run.load == "own"):
         yield _doubt("no call was made at all")
-    if course.how == "completed" and course.healed is None and history.timeline.spells:
-        yield _doubt("nothing in the journal says that the heal was verified")
-    if course.how == "completed" and course.healed is not None and course.healed.seen is False:
-        yield _doubt(f"the gate was not seen to hold again after the last fault: {course.healed.detail}", "gate")
+    if course.how == "completed":
+        yield from _owed_by_a_complete_run(history, course)
     yield from _strangers(history, course)
     yield from _measuring_doubts(course, health)
+
+
+def _owed_by_a_complete_run(history: History, course: Course) -> Iterator[Finding]:
+    if "over" not in history.timeline.marks:
+        yield _doubt("records are missing: the run is said to be complete, and no mark says when it was over")
+    if course.healed is None and history.timeline.spells:
+        yield _doubt("nothing in the journal says that the heal was verified")
+    if course.healed is not None and course.healed.seen is False:
+        yield _doubt(f"the gate was not seen to hold again after the last fault: {course.healed.detail}", "gate")
 
 
 def _strangers(history: History, course: Course) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaosproxy.journal.records import Gate, Healed, Trouble
+from chaosproxy.journal.records import Gate, Healed, Mark, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
@@ -168,3 +168,14 @@ def test_heal_that_nobody_could_look_at_is_a_doubt(seen: bool | None, expected: 
 
     assert verdict.exit_code == expected
     assert ("not seen to hold again" in verdict.headline) is (seen is False)
+
+
+def test_complete_run_without_an_end_of_its_timeline_is_a_doubt() -> None:
+    """Windows that end with the run would end with its last record instead."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    drill.expect("success >= 95%")
+    journal = drill.journal()
+    marks = [record for record in journal.records if not (isinstance(record, Mark) and record.name == "over")]
+
+    assert judge(replace(journal, records=tuple(marks)), drill.claims).exit_code == 3
