@@ -102,7 +102,7 @@ async def test_a_fault_for_streams_leaves_plain_answers_alone() -> None:
         record = await at.journal.exchange()
 
     assert plain.choices[0].message.content == TEXT
-    assert "not streamed" in record.misses[0].reason
+    assert record.misses[0].reason == "the request does not ask for a stream"
 
 
 async def test_retries_are_attempts_of_one_call() -> None:
