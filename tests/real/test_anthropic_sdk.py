@@ -1,4 +1,7 @@
-"""What the official anthropic SDK makes of each fault (wire.md, section 1): error class, lost text, retries."""
+"""What the official anthropic SDK makes of each fault: error class, lost text, retries.
+
+The outcomes are those that were measured against a raw server that emits the same faults by itself.
+"""
 
 from __future__ import annotations
 
