@@ -159,4 +159,5 @@ def _span(from_s: float | None, to_s: float | None) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return f"-{format_duration(-round(seconds, 2))}" if seconds < 0 else format_duration(round(seconds, 2))
+    """To a tenth: the exact times stand in report.json."""
+    return f"-{format_duration(-round(seconds, 1))}" if seconds < 0 else format_duration(round(seconds, 1))
