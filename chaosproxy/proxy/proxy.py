@@ -30,6 +30,7 @@ from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
+from chaosproxy.proxy.timers import Timer, Timers
 
 log = structlog.get_logger()
 
@@ -68,10 +69,19 @@ class Proxy:
         self._clock = clock
         self._counters = LocalCounters(limits.calls)
         self._plan = Plan(self._counters)
-        self._plan_timer: asyncio.TimerHandle | None = None
+        self._timers = Timers(clock)
+        self._plan_timer: Timer | None = None
         self._refusals = Refusals(record, clock)
         self._around = Surroundings(
-            token or token_hex(3), limits, clock, wall, record, self._plan.missed, self._finished, self._refusals.add
+            token=token or token_hex(3),
+            limits=limits,
+            clock=clock,
+            timers=self._timers,
+            wall=wall,
+            record=record,
+            missed=self._plan.missed,
+            finished=self._finished,
+            refused=self._refusals.add,
         )
         self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
@@ -108,6 +118,7 @@ class Proxy:
         self._lag.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         self._refusals.stop()
+        self._timers.close()
         if self._session is not None:
             await self._session.close()
 
@@ -240,8 +251,8 @@ class Proxy:
             self._plan_timer.cancel()
             self._plan_timer = None
         due = self._plan.next_at()
-        if due is not None and due != float("inf"):
-            self._plan_timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._advance)
+        if due is not None:
+            self._plan_timer = self._timers.call_at(due, self._advance)
 
 
 def _within_files(limits: Limits) -> Limits:

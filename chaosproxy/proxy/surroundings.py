@@ -14,6 +14,7 @@ from chaosproxy.plan.plan import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.plain_traceback import plain_traceback
+from chaosproxy.proxy.timers import Timers
 
 log = structlog.get_logger()
 
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 class Surroundings:
     """``token`` is part of each exchange's id, so that journals of several proxies or runs can be merged.
 
-    ``clock`` is monotonic seconds, ``wall`` seconds since the epoch.
+    ``clock`` is monotonic seconds, ``timers`` call back at times of it; ``wall`` is seconds since the epoch.
 
     ``record`` writes what happens at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
     ``finished`` gets each account when both of its edges have ended, ``refused`` counts requests that have none.
@@ -31,6 +32,7 @@ class Surroundings:
     token: str
     limits: Limits
     clock: Callable[[], float]
+    timers: Timers
     wall: Callable[[], float]
     record: Callable[[FaultHit | Trouble], None]
     missed: Callable[[Decision], None]
