@@ -11,8 +11,8 @@ import typer
 
 from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import BackendSettings
+from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.lines import Narrator
-from chaosproxy.journal.records import AnyRecord
 from chaosproxy.lab.backend import Backend
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
@@ -86,9 +86,9 @@ class Told:
         self._narrator = Narrator()
         self._lines: asyncio.Queue[str] = asyncio.Queue()
 
-    def take(self, record: AnyRecord) -> None:
-        """Of the proxy's records, those that end an exchange."""
-        if line := self._narrator.tell(record):
+    def take(self, entry: Entry) -> None:
+        """Of the proxy's entries, those that end an exchange."""
+        if line := self._narrator.tell(entry.record):
             self._lines.put_nowait(line)
 
     async def line(self) -> str:

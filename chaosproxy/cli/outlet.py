@@ -7,7 +7,7 @@ from contextlib import suppress
 from select import PIPE_BUF, select
 from typing import Any
 
-from chaosproxy.journal.records import AnyRecord, to_line
+from chaosproxy.journal.entry import Entry
 from chaosproxy.lab.part import announce
 
 UNREAD_BYTES_MAX = 64 * 1024
@@ -24,10 +24,10 @@ class Outlet:
         self._fd = fd
         self._unread = b""
 
-    def write(self, line: str) -> None:
+    def write(self, line: bytes) -> None:
         """Write a line, newline included; lines for a reader who is gone or too slow are lost."""
         if len(self._unread) < UNREAD_BYTES_MAX:
-            self._unread += line.encode()
+            self._unread += line
         with suppress(BrokenPipeError):
             while self._unread and self._has_room():
                 self._unread = self._unread[os.write(self._fd, self._unread[:PIPE_BUF]) :]
@@ -41,18 +41,18 @@ class JsonVoice:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
-        self._early: list[AnyRecord] | None = []
+        self._early: list[Entry] | None = []
 
     def ready(self, **facts: Any) -> None:
-        """Say that it listens; records that came before are told now."""
+        """Say that it listens; entries that came before are told now."""
         announce(**facts)
         early, self._early = self._early or [], None
-        for record in early:
-            self.record(record)
+        for entry in early:
+            self.tell(entry)
 
-    def record(self, record: AnyRecord) -> None:
-        """Tell a record, not before the ready line."""
+    def tell(self, entry: Entry) -> None:
+        """Tell an entry, not before the ready line."""
         if self._early is None:
-            self._outlet.write(to_line(record))
+            self._outlet.write(entry.line)
         else:
-            self._early.append(record)
+            self._early.append(entry)

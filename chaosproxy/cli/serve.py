@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaosproxy.control.serve import Service
-    from chaosproxy.journal.records import AnyRecord
+    from chaosproxy.journal.entry import Entry
     from chaosproxy.plan.rule import Rule
 
 
@@ -85,14 +85,14 @@ def serve(
         token=read_token(token_file),
         journal=Path(journal) if journal else None,
     )
-    on_ready, on_record = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
-    sys.exit(run_process(process.serve(service, leash=leash, on_ready=on_ready, on_record=on_record)))
+    on_ready, on_entry = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
+    sys.exit(run_process(process.serve(service, leash=leash, on_ready=on_ready, on_entry=on_entry)))
 
 
 def _voice(
     service: Service, *, for_person: bool, leash: bool
-) -> tuple[Callable[..., None], Callable[[AnyRecord], None] | None]:
-    """How it says that it is ready, and what it says of each record.
+) -> tuple[Callable[..., None], Callable[[Entry], None] | None]:
+    """How it says that it is ready, and what it says of each journal entry.
 
     On a leash the reader is a program that follows the control API, so the ready line is all.
     """
@@ -105,7 +105,7 @@ def _voice(
     from chaosproxy.cli.outlet import JsonVoice, Outlet
 
     voice = JsonVoice(Outlet(sys.stdout.fileno()))
-    return voice.ready, voice.record
+    return voice.ready, voice.tell
 
 
 def _greeter(rules: Sequence[Rule]) -> Callable[..., None]:
@@ -119,12 +119,13 @@ def _greeter(rules: Sequence[Rule]) -> Callable[..., None]:
     return greet
 
 
-def _teller(*, several: bool) -> Callable[[AnyRecord], None]:
+def _teller(*, several: bool) -> Callable[[Entry], None]:
     from chaosproxy.journal.lines import Narrator
 
     narrator, say = Narrator(), _sayer()
 
-    def tell(record: AnyRecord) -> None:
+    def tell(entry: Entry) -> None:
+        record = entry.record
         if line := narrator.tell(record):
             where = f"{getattr(record, 'listener', '')} " if several else ""
             say(where + line)

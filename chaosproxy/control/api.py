@@ -139,7 +139,7 @@ class ControlApi:
         await response.prepare(request)
         try:
             async for line in self._events.follow(int(after)):
-                await response.write(line.encode())
+                await response.write(line)
             await response.write_eof()
         except (ConnectionError, asyncio.CancelledError):
             pass  # the reader left, or we close

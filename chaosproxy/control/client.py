@@ -12,7 +12,7 @@ import aiohttp
 
 from chaosproxy.control.messages import Apply, Message, Renew, Status
 from chaosproxy.errors import PartFailed
-from chaosproxy.journal.records import AnyRecord, from_line
+from chaosproxy.journal.records import AnyRecord, from_values
 from chaosproxy.plan.rule import Rule
 
 ANSWER_S = 10.0
@@ -70,7 +70,7 @@ class ControlClient:
                     async for line in answer.content:
                         event = json.loads(line)
                         after, failures = event["n"], 0
-                        yield from_line(json.dumps(event["record"]))
+                        yield from_values(event["record"])
                     return
             except (aiohttp.ClientError, OSError) as error:
                 failures += 1

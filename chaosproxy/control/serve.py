@@ -15,7 +15,8 @@ from typing import Any
 from chaosproxy import __version__
 from chaosproxy.control.api import Clocks, ControlApi
 from chaosproxy.control.events import EventLog
-from chaosproxy.journal.records import AnyRecord, Opened
+from chaosproxy.journal.entry import Entry
+from chaosproxy.journal.records import Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.journal_file import JournalFile
@@ -46,20 +47,17 @@ async def serve(
     *,
     leash: bool = False,
     on_ready: Callable[..., None] = announce,
-    on_record: Callable[[AnyRecord], None] | None = None,
+    on_entry: Callable[[Entry], None] | None = None,
 ) -> str:
     """Run a proxy until SIGTERM, SIGINT or, on a ``leash``, EOF of stdin; which of them is returned.
 
-    ``on_ready`` gets the facts of the ready line (``listeners``, ``seed``, ``control``), ``on_record`` each record.
-    Raises UserError for what cannot be, PartFailed for a busy port.
+    ``on_ready`` gets the facts of the ready line (``listeners``, ``seed``, ``control``), ``on_entry`` each
+    journal entry. Raises UserError for what cannot be, PartFailed for a busy port.
     """
     opened = _opened()
-    events = EventLog(opened)
-    writers: list[Callable[[AnyRecord], None]] = [events.add]
-    if on_record is not None:
-        writers.append(on_record)
+    writers = [] if on_entry is None else [on_entry]
 
-    def record(entry: AnyRecord) -> None:
+    def record(entry: Entry) -> None:
         for write in writers:
             write(entry)
 
@@ -73,6 +71,8 @@ async def serve(
         proxy = Proxy(service.listeners, record=record, limits=service.limits, ca=service.ca)
         facts: dict[str, Any] = {}
         if service.control is not None:
+            events = EventLog(opened)
+            writers.append(events.add)
             clocks = Clocks(time.monotonic, _wall)
             api = ControlApi(proxy, events, clocks, listen=service.control, token=service.token)
             await stack.enter_async_context(api)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,13 +66,20 @@ class Fingerprinter:
         other._rest, other._chars = self._rest, self._chars
         return other
 
-    def result(self) -> Fingerprint:
-        """The fingerprint of all text so far."""
+    def values(self) -> dict[str, Any]:
+        """The fields of the fingerprint of all text so far, defaults left out."""
         if not self._chars:
-            return Fingerprint()
+            return {}
         whole = self._hash.copy()
         whole.update(self._rest.encode("utf-8", "surrogatepass"))
-        return Fingerprint(chars=self._chars, prefixes="".join(self._prefixes), whole=whole.hexdigest())
+        values: dict[str, Any] = {"chars": self._chars, "whole": whole.hexdigest()}
+        if self._prefixes:
+            values["prefixes"] = "".join(self._prefixes)
+        return values
+
+    def result(self) -> Fingerprint:
+        """The fingerprint of all text so far."""
+        return Fingerprint(**self.values())
 
 
 def fingerprint(text: str) -> Fingerprint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
@@ -276,17 +277,38 @@ AnyRecord = Annotated[
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRecord)
 
 
-def to_line(record: AnyRecord) -> str:
-    """One NDJSON line, newline included; fields with their default value are left out.
-
-    Only ASCII, so that no reader finds a line end inside a record and no torn line ends inside a character.
-    """
-    values = record.model_dump(mode="json", exclude_defaults=True)
-    kind = record.type
-    return json.dumps({"type": kind, **values}, separators=(",", ":")) + "\n"
+def to_values(record: AnyRecord) -> dict[str, Any]:
+    """The fields by name, the type first; those with their default value are left out."""
+    return {"type": record.type, **record.model_dump(mode="json", exclude_defaults=True)}
 
 
-def from_line(line: str) -> AnyRecord:
+def from_values(values: dict[str, Any]) -> AnyRecord:
+    """The record of such values. Raises pydantic.ValidationError."""
+    record: AnyRecord = _ADAPTER.validate_python(values)
+    return record
+
+
+def to_line(record: AnyRecord) -> bytes:
+    """One NDJSON line, newline included; fields with their default value are left out."""
+    return values_line(to_values(record))
+
+
+def values_line(values: dict[str, Any]) -> bytes:
+    """Values as one line of ASCII: no reader finds a line end inside a record, and no torn line ends in a character."""
+    try:
+        line = orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a lone surrogate or a whole number beyond 64 bits: other people's JSON may hold both
+        return _escaped(values)
+    return line if line.isascii() else _escaped(values)
+
+
+def _escaped(values: dict[str, Any]) -> bytes:
+    """The same with escapes; a lone surrogate, which no reader takes even as an escape, becomes a question mark."""
+    text = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(json.loads(text), separators=(",", ":")).encode() + b"\n"
+
+
+def from_line(line: str | bytes) -> AnyRecord:
     """The record of a line. Raises pydantic.ValidationError."""
     record: AnyRecord = _ADAPTER.validate_json(line)
     return record

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Exchange
-from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss
+from chaosproxy.journal.entry import Entry
 from chaosproxy.plan.plan import Decision
 from chaosproxy.proxy.tally import Tally
 
@@ -24,17 +23,19 @@ ENDED_BY: dict[str, Ended] = {
 """How each failure of an upstream ends its edge."""
 
 
-@dataclass(slots=True)
 class Side:
-    """One edge. Times are seconds since the exchange began."""
+    """One edge. Times are seconds since the exchange began. Both edges share a tally until they differ."""
 
-    tally: Tally = field(default_factory=Tally)
-    status: int | None = None
-    head_at: float | None = None
-    retry_after_s: float | None = None
-    tunnelled_bytes: int = 0
-    ended: Ended = "none"
-    end_at: float | None = None
+    __slots__ = ("end_at", "ended", "head_at", "retry_after_s", "status", "tally", "tunnelled_bytes")
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self.status: int | None = None
+        self.head_at: float | None = None
+        self.retry_after_s: float | None = None
+        self.tunnelled_bytes = 0
+        self.ended: Ended = "none"
+        self.end_at: float | None = None
 
     @property
     def over(self) -> bool:
@@ -46,64 +47,77 @@ class Side:
         if self.end_at is None:
             self.ended, self.end_at = how, at
 
-    def edge(self, began_at: float) -> Edge:
-        """As a record, in absolute times."""
-        edge = self.tally.edge()
-        return edge.model_copy(
-            update={
-                "status": self.status,
-                "bytes": edge.bytes + self.tunnelled_bytes,
-                "head_at": _absolute(self.head_at, began_at),
-                "first_content_at": _absolute(edge.first_content_at, began_at),
-                "end_at": _absolute(self.end_at, began_at),
-                "ended": self.ended,
-                "retry_after_s": self.retry_after_s,
-            }
-        )
+    def values(self, began_at: float, passed: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a journal's Edge, defaults left out; ``passed`` are those that the tally knows."""
+        values = dict(passed)
+        if self.status is not None:
+            values["status"] = self.status
+        if self.head_at is not None:
+            values["head_at"] = began_at + self.head_at
+        if self.end_at is not None:
+            values["end_at"] = began_at + self.end_at
+        if self.ended != "none":
+            values["ended"] = self.ended
+        if self.retry_after_s is not None:
+            values["retry_after_s"] = self.retry_after_s
+        if self.tunnelled_bytes:
+            values["bytes"] = values.get("bytes", 0) + self.tunnelled_bytes
+        return values
 
 
-@dataclass(slots=True)
 class Account:
     """What is known so far. ``received`` is the upstream's edge, ``sent`` the client's."""
 
-    exchange: Exchange
-    began_at: float
-    received: Side = field(default_factory=Side)
-    sent: Side = field(default_factory=Side)
-    asked_at: float | None = None
-    error: str | None = None
-    attached: dict[str, Decision] = field(default_factory=dict)
-    hit: set[str] = field(default_factory=set)
-    misses: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("asked_at", "attached", "began_at", "error", "exchange", "hit", "misses", "received", "sent")
+
+    def __init__(self, exchange: Exchange, began_at: float) -> None:
+        tally = Tally()
+        self.exchange = exchange
+        self.began_at = began_at
+        self.received = Side(tally)
+        self.sent = Side(tally)
+        self.asked_at: float | None = None
+        self.error: str | None = None
+        self.attached: dict[str, Decision] = {}
+        self.hit: set[str] = set()
+        self.misses: dict[str, str] = {}
 
     @property
     def silent(self) -> list[str]:
         """Attached faults that reported neither a hit nor a miss."""
         return [fault for fault in self.attached if fault not in self.hit and fault not in self.misses]
 
-    def record(self) -> ExchangeRecord:
-        """The journal's view."""
-        exchange = self.exchange
-        return ExchangeRecord(
-            id=exchange.id,
-            listener=exchange.listener,
-            ordinal=exchange.ordinal,
-            call=exchange.call,
-            attempt=exchange.attempt,
-            method=exchange.method,
-            path=exchange.path,
-            dialect=exchange.dialect,
-            model=exchange.model,
-            stream=exchange.stream,
-            began_at=self.began_at,
-            asked_at=_absolute(self.asked_at, self.began_at),
-            received=self.received.edge(self.began_at),
-            sent=self.sent.edge(self.began_at),
-            attached=list(self.attached),
-            misses=[FaultMiss(fault=fault, reason=reason) for fault, reason in self.misses.items()],
-            error=self.error,
-        )
-
-
-def _absolute(at: float | None, began_at: float) -> float | None:
-    return None if at is None else began_at + at
+    def entry(self) -> Entry:
+        """The journal's view: an ExchangeRecord."""
+        exchange, began_at = self.exchange, self.began_at
+        passed = self.received.tally.values(began_at)
+        received = self.received.values(began_at, passed)
+        if self.sent.tally is not self.received.tally:
+            passed = self.sent.tally.values(began_at)
+        values: dict[str, Any] = {
+            "type": "exchange",
+            "id": exchange.id,
+            "listener": exchange.listener,
+            "ordinal": exchange.ordinal,
+            "call": exchange.call,
+            "attempt": exchange.attempt,
+            "method": exchange.method,
+            "path": exchange.path,
+            "dialect": exchange.dialect,
+            "model": exchange.model,
+            "stream": exchange.stream,
+            "began_at": began_at,
+        }
+        if self.asked_at is not None:
+            values["asked_at"] = began_at + self.asked_at
+        if received:
+            values["received"] = received
+        if sent := self.sent.values(began_at, passed):
+            values["sent"] = sent
+        if self.attached:
+            values["attached"] = list(self.attached)
+        if self.misses:
+            values["misses"] = [{"fault": fault, "reason": reason} for fault, reason in self.misses.items()]
+        if self.error is not None:
+            values["error"] = self.error
+        return Entry(values)

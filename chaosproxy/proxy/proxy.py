@@ -16,6 +16,7 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.plan import Active, Change, Plan
@@ -41,7 +42,7 @@ _FILES_KEPT = 128
 class Proxy:
     """Listeners in front of upstreams, with faults in between.
 
-    ``record`` is called with each journal record, in the loop. ``token`` stands in the ids of its exchanges, to tell
+    ``record`` is called with each journal entry, in the loop. ``token`` stands in the ids of its exchanges, to tell
     them from those of other proxies and runs; None: a random one. ``clock`` is monotonic seconds: ``time.monotonic``,
     or the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that
     cannot be.
@@ -51,7 +52,7 @@ class Proxy:
         self,
         listeners: Sequence[ListenerSpec],
         *,
-        record: Callable[[AnyRecord], None],
+        record: Callable[[Entry], None],
         limits: Limits | None = None,
         ca: str | None = None,
         token: str | None = None,
@@ -63,7 +64,7 @@ class Proxy:
             raise UserError(f"listeners need names of their own, got {', '.join(names)}")
         self._specs = tuple(listeners)
         self._targets = {spec.name: Target(spec.upstream) for spec in listeners}
-        self._record = record
+        self._enter = record
         self._limits = limits = _within_files(limits or Limits())
         self._ca = ca
         self._clock = clock
@@ -71,19 +72,19 @@ class Proxy:
         self._plan = Plan(self._counters)
         self._timers = Timers(clock)
         self._plan_timer: Timer | None = None
-        self._refusals = Refusals(record, clock)
+        self._refusals = Refusals(self._record, clock)
         self._around = Surroundings(
             token=token or token_hex(3),
             limits=limits,
             clock=clock,
             timers=self._timers,
             wall=wall,
-            record=record,
+            record=self._record,
             missed=self._plan.missed,
             finished=self._finished,
             refused=self._refusals.add,
         )
-        self._lag = LagMeter("proxy", record, clock, lambda: bool(self._open))
+        self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
@@ -204,7 +205,10 @@ class Proxy:
             self._idle.set()
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
-        self._record(account.record())
+        self._enter(account.entry())
+
+    def _record(self, record: AnyRecord) -> None:
+        self._enter(Entry.of(record))
 
     def _slammed(self, listener: str) -> None:
         gate = self._plan.gate(listener)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import copy, deepcopy
+from typing import Any
 
 from chaosproxy.events import RAW, TOKEN, Frame, Head, Headers, Kind, Meaning, Seen, header
 from chaosproxy.journal.fingerprint import Fingerprinter
-from chaosproxy.journal.records import Edge
 from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.raw import RAW_BODY
@@ -71,23 +71,28 @@ class Tally:
         rest = self._splitter.flush()
         return [self._read(rest, at)] if rest else []
 
-    def edge(self) -> Edge:
-        """Everything but how and when the edge ended."""
+    def values(self, began_at: float) -> dict[str, Any]:
+        """The fields of a journal's Edge that tell what passed, in absolute times; defaults are left out."""
         if self._answer:
             self._note(self._dialect.read_answer(b"".join(self._answer)), self._first_byte_at or 0.0)
             self._answer = None
-        return Edge(
-            first_content_at=self._first_content_at,
-            events=self.events,
-            tokens=self.tokens,
-            bytes=self.bytes,
-            terminal=self._terminal,
-            finish=self._finish,
-            error_event=self._error_event,
-            text=self._text.result(),
-            prompt_tokens=self._prompt_tokens,
-            output_tokens=self._output_tokens,
-        )
+        started_at = self._first_content_at
+        passed = {
+            "first_content_at": None if started_at is None else began_at + started_at,
+            "events": self.events,
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "terminal": self._terminal,
+            "finish": self._finish,
+            "error_event": self._error_event,
+            "text": self._text.values(),
+        }
+        values: dict[str, Any] = {name: value for name, value in passed.items() if value}
+        if self._prompt_tokens is not None:
+            values["prompt_tokens"] = self._prompt_tokens
+        if self._output_tokens is not None:
+            values["output_tokens"] = self._output_tokens
+        return values
 
     def _keep(self, data: bytes) -> None:
         if self._answer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from chaosproxy.journal.reading import Journal, merge
 from chaosproxy.journal.records import AnyRecord, to_line
@@ -16,14 +16,14 @@ class Recorder:
     def __init__(self, directory: Path, on_record: Callable[[AnyRecord], None]) -> None:
         self._directory = directory
         self._on_record = on_record
-        self._files: dict[str, TextIO] = {}
+        self._files: dict[str, BinaryIO] = {}
         self._by_source: dict[str, list[AnyRecord]] = {}
         self.records: list[AnyRecord] = []
 
     def add(self, source: str, record: AnyRecord) -> None:
         """Keep a record of the process ``source``. The line is on disk (not synced) when this returns."""
         if source not in self._files:
-            self._files[source] = (self._directory / f"{source}.ndjson").open("w", encoding="utf-8")
+            self._files[source] = (self._directory / f"{source}.ndjson").open("wb")
         self._files[source].write(to_line(record))
         self._files[source].flush()
         self._by_source.setdefault(source, []).append(record)
@@ -34,7 +34,7 @@ class Recorder:
         """Merge all files into journal.jsonl and remove them."""
         journal = merge(Journal(tuple(records)) for records in self._by_source.values())
         path = self._directory / "journal.jsonl"
-        with path.open("w", encoding="utf-8") as out:
+        with path.open("wb") as out:
             out.writelines(map(to_line, journal.records))
         for source, file in self._files.items():
             file.close()

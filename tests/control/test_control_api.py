@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from chaosproxy.control.client import ControlClient
 from chaosproxy.control.events import EventLog
 from chaosproxy.control.messages import Apply
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, Lag, Opened, Trouble
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.listener import ListenerSpec
@@ -167,19 +169,19 @@ async def test_a_reader_goes_on_where_it_was() -> None:
     """After a number only what is newer comes."""
     events = EventLog(OPENED)
     for number in range(3):
-        events.add(Trouble(at=float(number), part="x", detail=str(number)))
+        events.add(Entry.of(Trouble(at=float(number), part="x", detail=str(number))))
     events.close()
 
-    assert [line.split(',"record"')[0] async for line in events.follow(1)] == ['{"n":2', '{"n":3']
+    assert [json.loads(line)["n"] async for line in events.follow(1)] == [2, 3]
 
 
 async def test_a_slow_reader_is_told_what_it_lost() -> None:
     """The log is bounded; a gap becomes a record."""
     events = EventLog(OPENED, size=2)
     for number in range(5):
-        events.add(Trouble(at=float(number), part="x", detail=f"number {number}"))
+        events.add(Entry.of(Trouble(at=float(number), part="x", detail=f"number {number}")))
     events.close()
-    lines = [line async for line in events.follow(0)]
+    lines = [line.decode() async for line in events.follow(0)]
 
     assert "opened" in lines[0]
     assert "3 records were lost" in lines[1]

@@ -41,7 +41,7 @@ def edited(run: Ended, folder: Path, edit: Callable[[AnyRecord], AnyRecord | Non
     """A copy of the journal with other records; None takes one out."""
     path = folder / "journal.jsonl"
     records = [record for each in run.records if (record := edit(each)) is not None]
-    path.write_text("".join(map(to_line, records)), encoding="utf-8")
+    path.write_bytes(b"".join(map(to_line, records)))
     return path
 
 

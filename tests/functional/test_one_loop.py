@@ -11,6 +11,7 @@ from time import monotonic
 import pytest
 
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
+from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit
 from chaosproxy.lab.backend import Backend
@@ -31,9 +32,13 @@ CUT = Rule.model_validate(
 @asynccontextmanager
 async def chain(records: list[AnyRecord]) -> AsyncIterator[tuple[Proxy, Gateway]]:
     """Backend, proxy and gateway, each started and stopped in the running loop."""
+
+    def record(entry: Entry) -> None:
+        records.append(entry.record)
+
     async with (
         Backend(BackendSettings(tokens=TOKENS, ttft=0, inter_token=0)) as backend,
-        Proxy([ListenerSpec("primary", "127.0.0.1:0", backend.url)], record=records.append) as proxy,
+        Proxy([ListenerSpec("primary", "127.0.0.1:0", backend.url)], record=record) as proxy,
         Gateway(GatewaySettings(upstreams=proxy.urls)) as gateway,
     ):
         yield proxy, gateway

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
@@ -257,8 +258,8 @@ class Journal:
         self.records: list[AnyRecord] = []
         self._grown = asyncio.Event()
 
-    def add(self, record: AnyRecord) -> None:
-        self.records.append(record)
+    def add(self, entry: Entry) -> None:
+        self.records.append(entry.record)
         self._grown.set()
 
     @property

@@ -13,7 +13,7 @@ from chaosproxy.journal.records import Ended, Mark, Opened, Trouble, to_line
 OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0.1")
 ORIGIN = Mark(name="origin", at=7.0)
 ENDED = Ended(at=9.0, how="completed")
-LINES = [to_line(record) for record in (OPENED, ORIGIN, ENDED)]
+LINES = [to_line(record).decode() for record in (OPENED, ORIGIN, ENDED)]
 
 
 def test_records_come_back_as_they_were_written() -> None:
@@ -81,7 +81,7 @@ def test_line_ends_inside_a_record_are_not_line_ends() -> None:
     """A message with a line separator of any kind stays in one line, and so does half a character of a torn one."""
     trouble = Trouble(at=8.0, part="proxy", detail="one\u2028two\x85three\n\u65e5\U0001f389")
 
-    line = to_line(trouble)
+    line = to_line(trouble).decode()
 
     assert line.isascii()
     assert read_journal((LINES[0] + line).splitlines()) == Journal((OPENED, trouble))

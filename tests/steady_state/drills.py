@@ -208,7 +208,7 @@ class Drill:
 
     def lines(self) -> list[str]:
         """The journal as it stands in its file."""
-        return [to_line(record) for record in self.journal().records]
+        return [to_line(record).decode() for record in self.journal().records]
 
     def history(self) -> History:
         """The journal, joined."""

@@ -104,9 +104,10 @@ class _Stdout(asyncio.BaseProtocol):
 
     def write(self, record: AnyRecord) -> None:
         if self._pipe is None:
-            print(to_line(record), end="", flush=True)  # noqa: T201 - records are the output
+            sys.stdout.buffer.write(to_line(record))
+            sys.stdout.buffer.flush()
         else:
-            self._pipe.write(to_line(record).encode())
+            self._pipe.write(to_line(record))
 
     async def close(self) -> None:
         """Let the reader have what was written, unless it takes too long."""
