@@ -1,8 +1,9 @@
 // llmbench: a lean SSE backend and load client for measuring LLM proxies. Linux only (epoll).
 //   llmbench serve PORT [events] [interval_us] [pad]              an OpenAI-shaped backend; port 0 picks a free one
-//   llmbench load HOST PORT streams seconds [1|0] [events] [spread_s]
+//   llmbench load HOST PORT streams seconds [1|0] [events] [spread_s] [trace]
 //                                                                 closed-loop clients; prints two lines of JSON
-// Each event carries the monotonic time at which it was sent, so the client reads the one-way latency of each.
+// Each event carries the monotonic time at which it was sent, so the client reads the one-way latency of each. A trace
+// has a line per event: its number in the answer, when the first of the answer was sent, when it was sent, when it came.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -308,6 +309,8 @@ typedef struct {
     char tail[32]; // the end of the piece before, where a time stamp or a blank line may have been cut
     size_t tail_len;
     int events;
+    int stamped; // events with a send time so far
+    uint64_t first_sent_at;
 } Client;
 
 typedef struct {
@@ -320,6 +323,8 @@ static uint64_t events_seen, answers, errors, incomplete;
 static char request[1024];
 static size_t request_size;
 static struct sockaddr_in target;
+static FILE *trace; // open while events are written down
+static volatile sig_atomic_t stopped;
 static int events_expected; // of each stream, [DONE] included; 0 = not checked
 
 static void note(Times *times, uint64_t ns) {
@@ -356,6 +361,15 @@ static void ask(Client *c) {
     if (write(fd, request, request_size) != (ssize_t)request_size) errors++;
 }
 
+static void note_event(Client *c, uint64_t sent_at, uint64_t now) {
+    note(&latency, now - sent_at);
+    if (!c->stamped) c->first_sent_at = sent_at;
+    if (trace)
+        fprintf(trace, "%d %llu %llu %llu\n", c->stamped, (unsigned long long)c->first_sent_at,
+                (unsigned long long)sent_at, (unsigned long long)now);
+    c->stamped++;
+}
+
 static void read_events(Client *c, const char *piece, size_t len, uint64_t now) {
     static char joined[sizeof c->tail + 262144];
     size_t old = c->tail_len, all = old + len;
@@ -366,7 +380,7 @@ static void read_events(Client *c, const char *piece, size_t len, uint64_t now) 
     for (const char *p = joined; (p = memmem(p, (size_t)(end - p), "\"ts\":", 5));) {
         uint64_t sent_at = 0;
         for (p += 5; p < end && *p >= '0' && *p <= '9'; p++) sent_at = sent_at * 10 + (uint64_t)(*p - '0');
-        if (p < end && p >= joined + old && now > sent_at) note(&latency, now - sent_at);
+        if (p < end && p >= joined + old && now > sent_at) note_event(c, sent_at, now);
     }
     c->tail_len = all < sizeof c->tail ? all : sizeof c->tail;
     memcpy(c->tail, end - c->tail_len, c->tail_len);
@@ -461,34 +475,42 @@ static void report(double seconds) {
            percentile_us(&first_byte, .99), cpu_s / seconds);
 }
 
-static void begin_to_count(void) { // errors count from the start
+static void begin_to_count(const char *trace_path) { // errors count from the start
     answers = events_seen = 0;
     latency.len = first_byte.len = 0;
+    if (trace_path) trace = checked(fopen(trace_path, "w"));
     printf("{\"counting\":true}\n");
     fflush(stdout);
 }
 
 // The first questions are spread over `spread_s`, and only what comes after it is counted: streams that all begin at
-// once also end at once, again and again.
-static void run(Client *clients, int streams, double spread_s, double seconds) {
+// once also end at once, again and again. SIGTERM ends it early.
+static void run(Client *clients, int streams, double spread_s, double seconds, const char *trace_path) {
     struct epoll_event batch[BATCH];
     uint64_t start = now_ns(), spread = (uint64_t)(spread_s * 1e9), began = start + spread;
     uint64_t end = began + (uint64_t)(seconds * 1e9), now = start;
     int asked = 0, counting = 0;
-    for (; now < end; now = now_ns()) {
+    for (; now < end && !stopped; now = now_ns()) {
         while (asked < streams && now >= start + spread * (uint64_t)asked / (uint64_t)streams) ask(&clients[asked++]);
         if (!counting && now >= began) {
             counting = 1;
             began = now;
-            begin_to_count();
+            begin_to_count(trace_path);
         }
         int n = epoll_wait(poller, batch, BATCH, asked < streams || !counting ? 1 : 100);
         for (int i = 0; i < n; i++) receive(batch[i].data.ptr);
     }
     report((double)(now - began) / 1e9);
+    if (trace) fclose(trace);
 }
 
-static int load(const char *host, int port, int streams, double spread_s, double seconds, int streamed) {
+static void stop(int signal_number) {
+    (void)signal_number;
+    stopped = 1;
+}
+
+static int load(const char *host, int port, int streams, double spread_s, double seconds, int streamed,
+                const char *trace_path) {
     const char *flag = streamed ? "\"stream\":true," : "";
     char body[256];
     int body_len = snprintf(body, sizeof body,
@@ -512,7 +534,8 @@ static int load(const char *host, int port, int streams, double spread_s, double
             return 1;
         }
     }
-    run(clients, streams, spread_s, seconds);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL); // not restarted: it ends the wait
+    run(clients, streams, spread_s, seconds, trace_path);
     return 0;
 }
 
@@ -538,9 +561,10 @@ int main(int argc, char **argv) {
         events_expected = number(argc, argv, 7, 0);
         events_expected += events_expected > 0; // [DONE]
         double spread_s = argc > 8 ? atof(argv[8]) : 0;
-        return load(argv[2], atoi(argv[3]), atoi(argv[4]), spread_s, atof(argv[5]), number(argc, argv, 6, 1));
+        return load(argv[2], atoi(argv[3]), atoi(argv[4]), spread_s, atof(argv[5]), number(argc, argv, 6, 1),
+                    argc > 9 ? argv[9] : NULL);
     }
     fprintf(stderr, "usage: llmbench serve PORT [events] [interval_us] [pad]\n"
-                    "       llmbench load HOST PORT streams seconds [1|0] [events] [spread_s]\n");
+                    "       llmbench load HOST PORT streams seconds [1|0] [events] [spread_s] [trace]\n");
     return 2;
 }

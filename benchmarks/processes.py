@@ -109,7 +109,7 @@ def allow_files() -> None:
 @contextmanager
 def backend(program: Path, core: int | None, *, events: int, interval_us: int) -> Iterator[int]:
     """The backend of llmbench; its port."""
-    with _running([*_pinned(core), program, "serve", 0, events, interval_us]) as (_, ready):
+    with running([*pinned(core), program, "serve", 0, events, interval_us]) as (_, ready):
         yield ready["port"]
 
 
@@ -119,10 +119,10 @@ def proxy(folder: Path, core: int | None, upstream_port: int, fault: str | None 
     serve = [sys.executable, "-m", "chaosproxy", "serve", "--leash", "--listen", "127.0.0.1:0", "--seed", 1]
     faults = [] if fault is None else ["--fault", fault]
     places = ["--upstream", f"http://127.0.0.1:{upstream_port}", "--journal", folder / "journal.jsonl"]
-    with _running([*_pinned(core), *serve, *places, *faults]) as (pid, ready):
+    with running([*pinned(core), *serve, *places, *faults]) as (process, ready):
         port = urlsplit(ready["listeners"]["main"]["url"]).port
         assert port is not None  # noqa: S101 - the ready line names it
-        yield Proxy(pid, port)
+        yield Proxy(process.pid, port)
 
 
 def apply_load(
@@ -140,20 +140,27 @@ def apply_load(
 
     Raises BenchmarkFailed when it fails or does not end in time.
     """
-    words = [*_pinned(core), program, "load", "127.0.0.1", port, load.streams, seconds, int(load.streamed)]
-    words += [events if load.streamed else 0, spread_s]
+    words = load_words(program, core, load, port=port, spread_s=spread_s, seconds=seconds, events=events)
     if through:
         _settle(through)
     with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True) as process:
         try:
-            _read_line(process, spread_s + END_S)
+            read_line(process, spread_s + END_S)
             began_cpu_s = through.cpu_s if through else 0.0
             rss_kib = _await_end(process, seconds, through)
             cpu_s = through.cpu_s - began_cpu_s if through else 0.0
-            seen = _read_line(process, END_S)
+            seen = read_line(process, END_S)
         finally:
             process.kill()
     return _sample(seen, cpu_s, rss_kib)
+
+
+def load_words(
+    program: Path, core: int | None, load: Load, *, port: int, spread_s: float, seconds: float, events: int
+) -> list[object]:
+    """The command of a load; a path after it makes a trace."""
+    words = [*pinned(core), program, "load", "127.0.0.1", port, load.streams, seconds, int(load.streamed)]
+    return [*words, events if load.streamed else 0, spread_s]
 
 
 def _settle(proxy: Proxy) -> None:
@@ -194,7 +201,8 @@ def _sample(seen: dict[str, Any], cpu_s: float, rss_kib: int) -> Sample:
     )
 
 
-def _pinned(core: int | None) -> list[str]:
+def pinned(core: int | None) -> list[str]:
+    """The words before a command that keep it on a core."""
     return [] if core is None else ["taskset", "-c", str(core)]
 
 
@@ -205,14 +213,14 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _running(words: Sequence[object]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """A process that prints one JSON line when it is ready: its pid and that line; it is ended afterwards."""
+def running(words: Sequence[object]) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A process that prints one JSON line when it is ready: itself and that line; it is ended afterwards."""
     command = [str(word) for word in words]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), text=True
     ) as process:
         try:
-            yield process.pid, _read_line(process, READY_S)
+            yield process, read_line(process, READY_S)
         finally:
             process.terminate()
             try:
@@ -221,7 +229,7 @@ def _running(words: Sequence[object]) -> Iterator[tuple[int, dict[str, Any]]]:
                 process.kill()
 
 
-def _read_line(process: subprocess.Popen[str], timeout_s: float) -> dict[str, Any]:
+def read_line(process: subprocess.Popen[str], timeout_s: float) -> dict[str, Any]:
     """The next line that it prints, as JSON. Raises BenchmarkFailed when there is none."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     readable, _, _ = select.select([process.stdout], [], [], timeout_s)

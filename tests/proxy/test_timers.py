@@ -358,10 +358,10 @@ async def test_a_loop_that_watches_no_descriptors(monkeypatch: pytest.MonkeyPatc
 
 
 @linux
-async def test_a_descriptor_that_is_none() -> None:
+async def test_a_descriptor_that_does_not_exist() -> None:
     """What the kernel refuses is an OSError with its reason, from the C library too."""
     with pytest.raises(OSError, match="Bad file descriptor"):
-        kernel_alarm._set(-1, 1)
+        kernel_alarm._set(2**20, 1)
 
 
 def test_virtual_time() -> None:
