@@ -10,24 +10,27 @@ import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from chaosproxy.events import Headers, header
+from chaosproxy.events import Headers
 from chaosproxy.plan.counters import Counters
 
 CALL_TAG = re.compile(r"cp-[0-9a-z]{4,12}-\d+")
 """What our load puts into each prompt (``cp-<nonce of the run>-<number of the call>``) and the lab into each answer."""
 CALL_HEADER = "x-chaosproxy-call"
+_NAMING = frozenset({CALL_HEADER, "traceparent", "idempotency-key"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
 def call_tag(prompt: str | None) -> str | None:
     """The last call tag in a prompt: a conversation repeats the earlier ones."""
-    tags = CALL_TAG.findall(prompt or "")
+    if prompt is None or "cp-" not in prompt:  # long prompts are searched in no time
+        return None
+    tags = CALL_TAG.findall(prompt)
     return tags[-1] if tags else None
 
 
 def trace_id(traceparent: str | None) -> str | None:
     """The trace id of a W3C ``traceparent`` header."""
-    match = _TRACEPARENT.fullmatch((traceparent or "").strip().lower())
+    match = _TRACEPARENT.fullmatch(traceparent.strip().lower()) if traceparent else None
     return match[1] if match else None
 
 
@@ -47,16 +50,25 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     request that it sends, but it passes the prompt on. The dice key contains the listener, so that a fault on two of
     them does not hit the same calls on both.
     """
-    named = header(headers, CALL_HEADER)
-    tag = call_tag(prompt)
-    call = named or tag or trace_id(header(headers, "traceparent")) or header(headers, "idempotency-key")
-    thrown_by = _without_nonce(named or tag) or f"body {blake2b(body, digest_size=8).hexdigest()}"
+    names = _names(headers)
+    named = names.get(CALL_HEADER) or call_tag(prompt)
+    call = named or trace_id(names.get("traceparent")) or names.get("idempotency-key")
+    thrown_by = _without_nonce(named) if named else f"body {blake2b(body, digest_size=8).hexdigest()}"
     throw = counters.attempt(f"{listener} dice {thrown_by}")
-    attempt = throw if call in (None, named or tag) else counters.attempt(f"{listener} call {call}")
+    attempt = throw if call == named else counters.attempt(f"{listener} call {call}")
     return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}")
 
 
-def _without_nonce(name: str | None) -> str | None:
+def _names(headers: Headers) -> dict[str, str]:
+    """The header fields that may name a call, the first of each."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if (lower := name.lower()) in _NAMING:
+            found.setdefault(lower, value)
+    return found
+
+
+def _without_nonce(name: str) -> str:
     """A call tag's number: the nonce differs between two runs of one seed, which must throw the same dice."""
-    tag = CALL_TAG.fullmatch(name or "")
+    tag = CALL_TAG.fullmatch(name)
     return f"call {tag[0].rpartition('-')[2]}" if tag else name

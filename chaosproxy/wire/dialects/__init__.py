@@ -26,4 +26,7 @@ def dialect(name: str) -> Dialect:
 
 def detect(method: str, path: str) -> Dialect:
     """The dialect of a request to ``path``, under any prefix; raw when nobody claims it."""
-    return next((known for known in DIALECTS if known.claims(method, path)), RAW_BODY)
+    for known in DIALECTS:
+        if known.claims(method, path):
+            return known
+    return RAW_BODY

@@ -17,8 +17,14 @@ def prompt_text(messages: Any, system: Any = None) -> str | None:
     """The text of all messages, the system's first, joined by newlines; None when ``messages`` is not an array."""
     if not isinstance(messages, list):
         return None
-    contents = [system, *(fields(message).get("content") for message in messages)]
-    return "\n".join(piece for content in contents for piece in _texts(content) if piece)
+    pieces = list(_texts(system))
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            pieces.append(content)
+        else:
+            pieces.extend(_texts(content))
+    return "\n".join(filter(None, pieces))
 
 
 def _texts(content: Any) -> Iterator[str]:
