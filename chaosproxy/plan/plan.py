@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from random import Random
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import UserError
 from chaosproxy.events import Exchange
-from chaosproxy.faults.base import Gate, Metered, Shortage, Stage
+from chaosproxy.faults.base import Gate
 from chaosproxy.plan.counters import Counters
+from chaosproxy.plan.decision import Decider, Decision
 from chaosproxy.plan.rule import Rule
 
 
@@ -40,25 +40,13 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
-
-    ``since`` is when the rule began: it tells a rule from a later one of the same id.
-    """
-
-    rule_id: str
-    reason: str
-    stage: Stage | None = None
-    since: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Active:
     """A rule at work."""
 
     rule: Rule
     owner: str
-    dice: Dice
+    seed: int
+    decider: Decider
     since: float
     lease_until: float
     down: bool = True
@@ -86,6 +74,8 @@ class Plan:
         self._counters = counters
         self._active: dict[str, Active] = {}
         self._spent: dict[str, Active] = {}  # ended after their lasts; their owner may not know
+        self._acting: dict[str, list[tuple[float, Decider]]] = {}  # by listener: until when, admission first
+        self._edited: set[str] = set()  # listeners whose frames a loaded rule may have to understand
 
     @property
     def active(self) -> tuple[Active, ...]:
@@ -127,13 +117,16 @@ class Plan:
             self._active[active.rule.id] = replace(active, lease_until=now + lease_s)
         for spent in [spent for spent in self._spent.values() if spent.owner == owner]:
             self._spent[spent.rule.id] = replace(spent, lease_until=now + lease_s)
+        self._index()
         return len(mine)
 
     def clear(self, owner: str | None, now: float) -> list[Change]:
         """End all rules of ``owner``, or of everybody."""
         self._spent = {rule_id: spent for rule_id, spent in self._spent.items() if owner not in (None, spent.owner)}
         mine = [active for active in self._active.values() if owner in (None, active.owner)]
-        return [self._end(active, now, "cleared") for active in mine]
+        changes = [self._end(active, now, "cleared") for active in mine]
+        self._index()
+        return changes
 
     def advance(self, now: float) -> list[Change]:
         """What ended or flapped up to ``now``, in the order of time."""
@@ -142,6 +135,7 @@ class Plan:
             at, active = due
             until, why = active.until
             changes.append(self._end(active, at, why) if until <= at else self._flap(active, at))
+        self._index()
         return changes
 
     def next_at(self) -> float | None:
@@ -151,30 +145,32 @@ class Plan:
 
     def gate(self, listener: str) -> tuple[str, Gate] | None:
         """The first rule that closes this listener, and how."""
-        for active in self._acting(listener):
-            if gate := active.rule.do.gate():
+        for active in self._active.values():
+            if active.down and listener in active.rule.listeners and (gate := active.rule.do.gate()):
                 return active.rule.id, gate
         return None
 
     def edits_frames(self, listener: str) -> bool:
         """Whether a loaded rule may have to understand this listener's frames."""
-        return any(active.rule.do.edits_frames for active in self._active.values() if listener in active.rule.listeners)
+        return listener in self._edited
 
     def decide(self, exchange: Exchange, now: float) -> list[Decision]:
         """One decision for each rule that acts at the exchange's listener: admission first, then in order.
 
         A rule whose time is over acts no more, even if ``advance`` is late.
         """
-        live = [active for active in self._acting(exchange.listener) if active.until[0] > now]
-        acting = sorted(live, key=lambda active: not active.rule.do.stops_upstream)
-        return [self._decide(active, exchange, now) for active in acting]
+        decisions = []
+        for over_at, decider in self._acting.get(exchange.listener, ()):
+            if over_at > now:
+                decisions.append(decider.decide(exchange, now))
+        return decisions
 
     def decide_open(self, rule_id: str, exchange: Exchange, now: float) -> Decision | None:
         """The decision about an exchange that is already open, for a rule that reaches open ones and began to act."""
         active = self._active.get(rule_id)
         if active is None or not active.rule.reaches_open or exchange.listener not in active.rule.listeners:
             return None
-        return self._decide(active, replace(exchange, seen=replace(exchange.seen, open=True)), now)
+        return active.decider.decide(replace(exchange, seen=replace(exchange.seen, open=True)), now)
 
     def missed(self, decision: Decision) -> None:
         """A chosen exchange was not hit: its place under ``max_hits`` is free again, unless the rule has ended."""
@@ -185,13 +181,21 @@ class Plan:
     def _is_spent(self, rule: Rule, owner: str) -> bool:
         return rule.id in self._spent and self._spent[rule.id].owner == owner
 
-    def _acting(self, listener: str) -> list[Active]:
-        return [active for active in self._active.values() if active.down and listener in active.rule.listeners]
+    def _index(self) -> None:
+        """Find out anew, after a change, what each listener's exchanges need to know."""
+        self._acting, self._edited = {}, set()
+        for active in sorted(self._active.values(), key=lambda active: not active.rule.do.stops_upstream):
+            for listener in dict.fromkeys(active.rule.listeners):
+                if active.down:
+                    self._acting.setdefault(listener, []).append((active.until[0], active.decider))
+                if active.rule.do.edits_frames:
+                    self._edited.add(listener)
 
     def _begin(self, rule: Rule, owner: str, dice: Dice, lease_until: float, now: float) -> Change:
         self._counters.forget(rule.id)
         next_flap = now + rule.flap.down if rule.flap else float("inf")
-        self._active[rule.id] = Active(rule, owner, dice, now, lease_until, next_flap=next_flap)
+        decider = Decider(rule, dice, now, self._counters)
+        self._active[rule.id] = Active(rule, owner, dice.seed, decider, now, lease_until, next_flap=next_flap)
         return Change(rule, "applied", now)
 
     def _end(self, active: Active, at: float, why: str) -> Change:
@@ -207,33 +211,3 @@ class Plan:
     def _next_due(self) -> tuple[float, Active] | None:
         due = [(min(active.until[0], active.next_flap), active) for active in self._active.values()]
         return min(due, key=lambda pair: pair[0], default=None)
-
-    def _decide(self, active: Active, exchange: Exchange, now: float) -> Decision:
-        rule = active.rule
-        refusal = rule.match.why_not(exchange) or rule.do.lacks(exchange)
-        if refusal is None:
-            refusal = rule.match.counts(self._counters.ordinal(rule.id))
-        dice = active.dice.throw(rule.id, exchange.dice_key)
-        if refusal is None and (draw := dice.random()) >= rule.share:
-            refusal = f"share: drew {draw:.3f}, chosen below {rule.share:g}"
-        if refusal is None and rule.max_hits is not None and self._counters.chosen(rule.id) >= rule.max_hits:
-            refusal = f"max_hits: {rule.max_hits} reached"
-        if refusal is not None:
-            return Decision(rule.id, refusal)
-        stage = self._stage(rule, dice, exchange, now)
-        if stage is None:
-            return Decision(rule.id, "within its quota")
-        self._counters.choose(rule.id)
-        return Decision(rule.id, "chosen", stage, active.since)
-
-    def _stage(self, rule: Rule, dice: Random, exchange: Exchange, now: float) -> Stage | None:
-        fault = rule.do
-        quotas = fault.quotas_per_minute() if isinstance(fault, Metered) else {}
-        if not quotas or not isinstance(fault, Metered):
-            return fault.stage(dice, exchange)
-        amounts = {"requests": 1.0, "tokens": float(exchange.prompt_tokens or 0)}
-        for quota, per_minute in quotas.items():
-            wait_s = self._counters.bucket(rule.id, quota, per_minute).take(amounts[quota], now)
-            if wait_s > 0:
-                return fault.refusal(exchange, Shortage(quota, wait_s))
-        return None

@@ -54,6 +54,11 @@ class Match(Model):
         """Whether it asks about the request, which is unknown when a connection is accepted."""
         return self != Match()
 
+    @property
+    def counts_exchanges(self) -> bool:
+        """Whether it depends on how many exchanges fitted before."""
+        return (self.first, self.skip, self.nth, self.each) != (None, None, None, None)
+
     def why_not(self, exchange: Exchange) -> str | None:
         """The first field that does not fit ("match.model: gpt-4 is not claude-*"), or None."""
         for name, pattern, value in (

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
-from chaosproxy.plan.plan import Decision
+from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.tally import Tally
 
 Ended = Literal["end", "fin", "reset", "gone", "timeout", "refused", "unfinished", "none"]

@@ -16,7 +16,7 @@ from dataclasses import replace
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Head, Terminal, Travelling, header
 from chaosproxy.faults.chain import Chain
-from chaosproxy.plan.plan import Decision
+from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
 from chaosproxy.proxy.containment import Containment

@@ -10,7 +10,7 @@ import structlog
 from chaosproxy.events import Hit
 from chaosproxy.faults.chain import Report
 from chaosproxy.journal.records import FaultHit, Trouble
-from chaosproxy.plan.plan import Decision
+from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.plain_traceback import plain_traceback

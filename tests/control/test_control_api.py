@@ -89,7 +89,7 @@ async def test_rules_survive_the_journey() -> None:
 
     assert active.rule == sent
     assert active.owner == "run/1 ü"
-    assert active.dice.seed == 2**70
+    assert active.seed == 2**70
 
 
 async def test_everybodys_faults_can_be_cleared() -> None:

@@ -11,7 +11,8 @@ from chaosproxy.dice import Dice
 from chaosproxy.events import Ask, Exchange, Head, Hit, Seen, Tick, header
 from chaosproxy.faults.base import Gate
 from chaosproxy.plan.counters import LocalCounters, TokenBucket
-from chaosproxy.plan.plan import Change, Conflict, Decision, Plan
+from chaosproxy.plan.decision import Decision
+from chaosproxy.plan.plan import Change, Conflict, Plan
 from chaosproxy.plan.rule import Rule
 
 FOREVER = float("inf")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chaosproxy.events import Exchange, Framing, Head
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss, from_line, to_line
-from chaosproxy.plan.plan import Decision
+from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.tally import Tally
 from chaosproxy.wire.dialects import dialect

@@ -1,0 +1,78 @@
+"""What one active rule does with one exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chaosproxy.dice import Dice
+from chaosproxy.events import Exchange
+from chaosproxy.faults.base import Metered, Shortage, Stage
+from chaosproxy.plan.counters import Counters
+from chaosproxy.plan.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
+
+    ``since`` is when the rule began: it tells a rule from a later one of the same id.
+    """
+
+    rule_id: str
+    reason: str
+    stage: Stage | None = None
+    since: float = 0.0
+
+
+class Decider:
+    """Decides for one rule from when it began. What does not depend on the exchange is known beforehand."""
+
+    __slots__ = ("_below", "_counters", "_counts", "_dice", "_draw", "_matches_all", "_quotas", "_rule", "_since")
+
+    def __init__(self, rule: Rule, dice: Dice, since: float, counters: Counters) -> None:
+        self._rule = rule
+        self._dice = dice
+        self._since = since
+        self._counters = counters
+        self._draw = dice.draws(rule.id)
+        self._below = f"chosen below {rule.share:g}"
+        self._matches_all = not rule.match.reads_request
+        self._counts = rule.match.counts_exchanges
+        self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
+
+    def decide(self, exchange: Exchange, now: float) -> Decision:
+        """The decision, counted."""
+        rule = self._rule
+        refusal = self._refusal(exchange)
+        if refusal is not None:
+            return Decision(rule.id, refusal)
+        stage = self._stage(exchange, now)
+        if stage is None:
+            return Decision(rule.id, "within its quota")
+        self._counters.choose(rule.id)
+        return Decision(rule.id, "chosen", stage, self._since)
+
+    def _refusal(self, exchange: Exchange) -> str | None:
+        rule = self._rule
+        refusal = None if self._matches_all else rule.match.why_not(exchange)
+        refusal = refusal or rule.do.lacks(exchange)
+        if refusal is None and self._counts:
+            refusal = rule.match.counts(self._counters.ordinal(rule.id))
+        if refusal is not None:
+            return refusal
+        if rule.share < 1 and (draw := self._draw(exchange.dice_key)) >= rule.share:
+            return f"share: drew {draw:.3f}, {self._below}"
+        if rule.max_hits is not None and self._counters.chosen(rule.id) >= rule.max_hits:
+            return f"max_hits: {rule.max_hits} reached"
+        return None
+
+    def _stage(self, exchange: Exchange, now: float) -> Stage | None:
+        fault = self._rule.do
+        if not self._quotas or not isinstance(fault, Metered):
+            return fault.stage(self._dice.throw(self._rule.id, exchange.dice_key), exchange)
+        amounts = {"requests": 1.0, "tokens": float(exchange.prompt_tokens or 0)}
+        for quota, per_minute in self._quotas.items():
+            wait_s = self._counters.bucket(self._rule.id, quota, per_minute).take(amounts[quota], now)
+            if wait_s > 0:
+                return fault.refusal(exchange, Shortage(quota, wait_s))
+        return None
