@@ -65,7 +65,7 @@ async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.Monke
     [
         "chaosproxy.faults.timing.first_token.TimeFirstToken.stage",
         "chaosproxy.faults.timing.first_token.TimeFirstToken.lacks",
-        "chaosproxy.plan.rule.Match.why_not",
+        "chaosproxy.plan.decision.Decider._refusal",
     ],
 )
 async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
