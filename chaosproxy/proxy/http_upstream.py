@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
+from functools import partial
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -162,10 +164,12 @@ class _HttpAsking:
         connection = answer.connection
         lost = connection.protocol.closed if connection is not None and connection.protocol is not None else None
         if lost is not None:
-            lost.add_done_callback(lambda future: self._connection_lost(future, answer.content))
+            notice = partial(self._connection_lost, answer.content)
+            lost.add_done_callback(notice)
+            self._task.add_done_callback(lambda _: _hand_back(lost, notice))
         return lost
 
-    def _connection_lost(self, lost: asyncio.Future[None], content: aiohttp.StreamReader) -> None:
+    def _connection_lost(self, content: aiohttp.StreamReader, lost: asyncio.Future[None]) -> None:
         _was_reset(lost)  # its exception is retrieved, or asyncio complains
         if not content.is_eof() and content.exception() is None and not self._task.done():
             self._break(UpstreamFailed.PROTOCOL, "the upstream broke the chunked encoding")
@@ -201,6 +205,13 @@ def _read_head(method: str, answer: aiohttp.ClientResponse) -> AnswerHead:
     else:
         framing = Framing.LENGTH if header(headers, "content-length") is not None else Framing.CLOSE
     return AnswerHead(answer.status, answer.reason or "", headers, framing)
+
+
+def _hand_back(lost: asyncio.Future[None], notice: Callable[[asyncio.Future[None]], None]) -> None:
+    """The connection goes on to others: it must not keep what it was used for, and how it ends is no news."""
+    lost.remove_done_callback(notice)
+    lost.remove_done_callback(_was_reset)
+    lost.add_done_callback(_was_reset)
 
 
 def _was_reset(lost: asyncio.Future[None] | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from typing import cast
 
@@ -14,6 +15,7 @@ from chaosproxy.proxy.connection import Connection
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec, bind, parse_address
 from chaosproxy.proxy.proxy import Proxy
+from chaosproxy.proxy.pump import Pump
 from tests.functional.wire_kit import (
     PATH,
     SSE_HEAD,
@@ -29,6 +31,7 @@ from tests.functional.wire_kit import (
     chunk,
     events,
     plain,
+    read_chunks,
     stream,
     upstream,
 )
@@ -226,3 +229,30 @@ async def test_stopping_twice_is_harmless() -> None:
         _apply(at, {"type": "conn.refuse"})
         await at.proxy.stop()
         at.proxy.clear()
+
+
+async def test_an_exchange_is_forgotten_when_it_has_ended() -> None:
+    """A kept-alive connection to an upstream outlives thousands of exchanges, and keeps none of them."""
+
+    async def play(request: Request, peer: Peer) -> None:
+        await peer.send(SSE_HEAD)
+        await going_on.wait()
+        await peer.send(stream(events(1)).removeprefix(SSE_HEAD))
+
+    going_on = asyncio.Event()
+    async with bench(play) as at:
+        client = await Client.connect(at.url)
+        for number in range(20):
+            going_on.clear()
+            await client.send(ask())
+            await client.head()
+            going_on.set()
+            assert len([piece async for piece in read_chunks(client.reader)]) == 2
+            await at.journal.exchange(number + 1)
+        client.close()
+        await asyncio.sleep(0)
+        gc.collect()
+        kept = [pump for pump in gc.get_objects() if isinstance(pump, Pump)]
+
+    assert at.upstream.connections == 1
+    assert len(kept) <= 1
