@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,9 @@ Authorities = Annotated[
     typer.Option(envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."),
 ]
 
+GC_THRESHOLDS = (20_000, 10, 50)
+"""New objects before a collection of the newest, and how many collections of each age make one of the next."""
+
 
 def serve(
     listen: Listen = None,
@@ -86,7 +89,25 @@ def serve(
         journal=Path(journal) if journal else None,
     )
     on_ready, on_entry = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
-    sys.exit(run_process(process.serve(service, leash=leash, on_ready=on_ready, on_entry=on_entry)))
+
+    def ready(**facts: Any) -> None:
+        _spare_the_start()
+        on_ready(**facts)
+
+    sys.exit(run_process(process.serve(service, leash=leash, on_ready=ready, on_entry=on_entry)))
+
+
+def _spare_the_start() -> None:
+    """Keep the garbage collector away from what start-up made, and from running every few exchanges.
+
+    A full collection stalls all streams for as long as there are objects: those of the start are for ever, and
+    exchanges are freed without it.
+    """
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _voice(

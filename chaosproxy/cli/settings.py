@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chaosproxy.errors import InvalidExperiment, Problem, UserError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -28,10 +28,6 @@ def read_settings(model: type[M], texts: Iterable[str], source: str, given: Mapp
     """
     from pydantic import ValidationError
 
-    from chaosproxy.experiment.problems import explain
-    from chaosproxy.experiment.references import Filled
-    from chaosproxy.experiment.yaml_text import Document, Node, Place
-
     values: dict[str, Any] = dict(given or {})
     problems = []
     for text in texts:
@@ -43,12 +39,20 @@ def read_settings(model: type[M], texts: Iterable[str], source: str, given: Mapp
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        nowhere = Document(source, Node(Place(0, 0), {}, {}))
-        problems += explain(error, model, nowhere, Filled(values, {}))
+        problems += _explained(error, model, source, values)
         raise InvalidExperiment(problems) from None
     if problems:
         raise InvalidExperiment(problems)
     return settings
+
+
+def _explained(error: ValidationError, model: type[BaseModel], source: str, values: dict[str, Any]) -> list[Problem]:
+    from chaosproxy.experiment.problems import explain
+    from chaosproxy.experiment.references import Filled
+    from chaosproxy.experiment.yaml_text import Document, Node, Place
+
+    nowhere = Document(source, Node(Place(0, 0), {}, {}))
+    return explain(error, model, nowhere, Filled(values, {}))
 
 
 def _put(values: dict[str, Any], key: str, value: str) -> bool:

@@ -13,7 +13,7 @@ from chaosproxy.cli.run import read_text
 from chaosproxy.cli.settings import read_settings
 from chaosproxy.control.serve import Service
 from chaosproxy.errors import BadValue, InvalidExperiment, Problem, UserError
-from chaosproxy.experiment.proxies import ProxyListener, parse_proxies
+from chaosproxy.experiment.proxies import ProxyListener
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule, free_id
 from chaosproxy.proxy.listener import ListenerSpec
@@ -58,6 +58,8 @@ def read_token(token_file: str | None) -> str | None:
 
 
 def _from_file(config: str) -> Service:
+    from chaosproxy.experiment.load_proxies import parse_proxies
+
     proxies = parse_proxies(read_text(Path(config)), config, env=os.environ)
     listeners = tuple(
         ListenerSpec(name, each.listen, each.upstream, each.dialect, each.role)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.section import FaultId, Name, Section
 from chaosproxy.faults import AnyFault
-from chaosproxy.plan.rule import Flap, Match, PositiveInt
+from chaosproxy.plan.rule import Flap, Match, PositiveInt, free_id
 from chaosproxy.steady_state import claims
 from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.units import Duration, Share
@@ -176,15 +176,9 @@ def with_ids(value: Any, name_of: Any) -> Any:
     named: list[Any] = []
     for item in value:
         if isinstance(item, dict) and "id" not in item:
-            name = free_name(name_of(item), taken)
+            name = free_id(name_of(item), taken)
             taken.add(name)
             named.append({"id": name, **item})
         else:
             named.append(item)
     return named
-
-
-def free_name(base: str, taken: set[str]) -> str:
-    """``base``, or the first of base-2, base-3 ... that is not taken."""
-    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (base, *numbered) if name not in taken)

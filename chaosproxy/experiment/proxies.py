@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from chaosproxy.errors import BadValue, InvalidExperiment
-from chaosproxy.experiment.draft import Found
-from chaosproxy.experiment.entries import free_name
-from chaosproxy.experiment.load_file import in_file_order
-from chaosproxy.experiment.problems import explain
-from chaosproxy.experiment.references import substitute
+from chaosproxy.errors import BadValue
 from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_url
-from chaosproxy.experiment.yaml_text import read_yaml
 from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
-from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule
+from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
 from chaosproxy.units import Duration, Share
 
 
@@ -110,44 +104,6 @@ class ProxiesFile(Section):
         taken = {fault.id for listener in self.listeners.values() for fault in listener.faults if fault.id is not None}
         for name, listener in self.listeners.items():
             for index, fault in enumerate(listener.faults):
-                rule_id = fault.id or free_name(f"{name}-{fault.do.type.replace('.', '-')}", taken)
+                rule_id = fault.id or free_id(f"{name}-{fault.do.type.replace('.', '-')}", taken)
                 taken.add(rule_id)
                 yield rule_id, name, index, fault
-
-
-def parse_proxies(text: str, source: str, *, env: Mapping[str, str] | None = None) -> ProxiesFile:
-    """Read a proxies file; the same YAML and the same kind of errors as an experiment.
-
-    Raises InvalidExperiment with every mistake.
-    """
-    document = read_yaml(text, source)
-    filled = substitute(document, {}, env or {})
-    problems = [*document.problems, *filled.problems]
-    try:
-        proxies = ProxiesFile.model_validate(filled.value)
-    except ValidationError as error:
-        problems += explain(error, ProxiesFile, document, filled)
-        raise InvalidExperiment(in_file_order(problems)) from None
-    problems += [document.problem(*found) for found in _contradictions(proxies)]
-    if problems:
-        raise InvalidExperiment(in_file_order(problems))
-    return proxies
-
-
-def _contradictions(proxies: ProxiesFile) -> Iterator[Found]:
-    addresses: dict[str, str] = {}
-    for name, listener in proxies.listeners.items():
-        if listener.listen in addresses and not listener.listen.endswith(":0"):
-            path = ("listeners", name, "listen")
-            yield Found(path, f"{addresses[listener.listen]} listens at {listener.listen} already")
-        addresses.setdefault(listener.listen, name)
-    seen: set[str] = set()
-    for rule_id, name, index, fault in proxies.named():
-        place = ("listeners", name, "faults", index)
-        if rule_id in seen:
-            yield Found((*place, "id"), f"two faults are called {rule_id!r}")
-        seen.add(rule_id)
-        try:
-            fault.rule(rule_id, name)
-        except ValidationError as error:
-            yield from (Found(place, str(each.get("ctx", {}).get("error", each["msg"]))) for each in error.errors())

@@ -16,7 +16,7 @@ import pytest
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.load_file import parse_experiment
-from chaosproxy.experiment.proxies import parse_proxies
+from chaosproxy.experiment.load_proxies import parse_proxies
 from chaosproxy.faults.where import Where
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule

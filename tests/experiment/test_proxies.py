@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chaosproxy.errors import InvalidExperiment
-from chaosproxy.experiment.proxies import ProxiesFile, parse_proxies
+from chaosproxy.experiment.load_proxies import parse_proxies
+from chaosproxy.experiment.proxies import ProxiesFile
 from chaosproxy.faults.framing.truncate import StreamTruncate
 from chaosproxy.plan.rule import Match, Rule
 
