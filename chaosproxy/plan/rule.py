@@ -61,13 +61,12 @@ class Match(Model):
 
     def why_not(self, exchange: Exchange) -> str | None:
         """The first field that does not fit ("match.model: gpt-4 is not claude-*"), or None."""
-        for name, pattern, value in (
-            ("path", self.path, exchange.path),
-            ("method", self.method, exchange.method),
-            ("model", self.model, exchange.model),
-            ("dialect", self.dialect, exchange.dialect),
-        ):
-            if pattern is not None and (value is None or not fnmatchcase(value, pattern)):
+        for name in ("path", "method", "model", "dialect"):
+            pattern = getattr(self, name)
+            if pattern is None:
+                continue
+            value = getattr(exchange, name)
+            if value is None or not fnmatchcase(value, pattern):
                 return f"match.{name}: {self._unknown(exchange) if value is None else value} is not {pattern}"
         if self.stream is not None and exchange.stream is None:
             return f"match.stream: {self._unknown(exchange)} is not {str(self.stream).lower()}"
