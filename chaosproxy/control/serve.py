@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaosproxy import __version__
-from chaosproxy.control.api import Clocks, ControlApi
-from chaosproxy.control.events import EventLog
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
@@ -23,6 +21,9 @@ from chaosproxy.proxy.journal_file import JournalFile
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
+
+if TYPE_CHECKING:
+    from chaosproxy.control.api import ControlApi
 
 OWNER = "start"
 """Who owns the faults that a proxy is started with; they have no lease."""
@@ -71,16 +72,23 @@ async def serve(
         proxy = Proxy(service.listeners, record=record, limits=service.limits, ca=service.ca)
         facts: dict[str, Any] = {}
         if service.control is not None:
-            events = EventLog(opened)
-            writers.append(events.add)
-            clocks = Clocks(time.monotonic, _wall)
-            api = ControlApi(proxy, events, clocks, listen=service.control, token=service.token)
-            await stack.enter_async_context(api)
-            facts["control"] = api.url
+            api = _control(proxy, opened, writers, service.control, service.token)
+            facts["control"] = (await stack.enter_async_context(api)).url
         await stack.enter_async_context(proxy)
         proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
         on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
         return await told
+
+
+def _control(
+    proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], listen: str, token: str | None
+) -> ControlApi:
+    from chaosproxy.control.api import Clocks, ControlApi  # noqa: PLC0415 - a web framework, for those who want it
+    from chaosproxy.control.events import EventLog  # noqa: PLC0415
+
+    events = EventLog(opened)
+    writers.append(events.add)
+    return ControlApi(proxy, events, Clocks(time.monotonic, _wall), listen=listen, token=token)
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:
