@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, Gate, Mark
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, GateJudged, Mark
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
 from chaosproxy.units import format_duration
@@ -66,7 +66,7 @@ class Log:
                 if record.name == "origin":
                     self._origin = record.at
                 self._tell(record.at, self._words.get(record.name, record.name))
-            case Gate():
+            case GateJudged():
                 self._tell(record.at, self._held if record.held else f"gate: {'; '.join(record.reasons)}")
             case FaultEdge():
                 why = f" ({record.why})" if record.why else ""

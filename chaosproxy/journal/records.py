@@ -61,7 +61,7 @@ class Mark(Record):
     at: float
 
 
-class Gate(Record):
+class GateJudged(Record):
     """The gate was judged. ``reasons`` has one sentence per expectation that did not hold."""
 
     type: Literal["gate"] = "gate"
@@ -270,7 +270,19 @@ class Ended(Record):
 
 
 AnyRecord = Annotated[
-    Opened | Run | Mark | Gate | FaultEdge | FaultHit | ExchangeRecord | Sent | Call | Lag | Healed | Trouble | Ended,
+    Opened
+    | Run
+    | Mark
+    | GateJudged
+    | FaultEdge
+    | FaultHit
+    | ExchangeRecord
+    | Sent
+    | Call
+    | Lag
+    | Healed
+    | Trouble
+    | Ended,
     Field(discriminator="type"),
 ]
 

@@ -15,7 +15,7 @@ from chaosproxy.errors import UserError
 from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, Ended
 from chaosproxy.runner.order import Order, Stop
-from chaosproxy.runner.story import CANCELLED, Story
+from chaosproxy.runner.story import CANCELLED, RunStory
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
 
@@ -42,7 +42,7 @@ async def run_experiment(
     Raises UserError when there is no place for its results.
     """
     _make(order.directory)
-    story = Story(order, on_record, clock)
+    story = RunStory(order, on_record, clock)
     end = CANCELLED
     try:
         end = await story.tell(stop or Stop())

@@ -19,7 +19,7 @@ from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.journal.records import AnyRecord, FaultEdge, Gate, Healed, Mark, Opened, Run, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Healed, Mark, Opened, Run, Trouble
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue
@@ -46,7 +46,7 @@ LAST_CALLS_WITHIN_S = 5.0
 """How long a gate waits for the last calls of its window, unless the first fault is due earlier."""
 
 
-class Story:
+class RunStory:
     """One run while it lasts."""
 
     def __init__(self, order: Order, on_record: Callable[[AnyRecord], None], clock: Callable[[], float]) -> None:
@@ -158,7 +158,7 @@ class Story:
         reasons = await self._look(window_s, min(window_s + LAST_CALLS_WITHIN_S, first_s - FIRST_FAULT_SLACK_S))
         if reasons:
             reasons += self._checks.failures(self.recorder.records)
-        self.record(Gate(at=self._clock(), held=not reasons, reasons=reasons))
+        self.record(GateJudged(at=self._clock(), held=not reasons, reasons=reasons))
         return reasons
 
     async def _look(self, window_s: float, last_look_s: float) -> list[str]:

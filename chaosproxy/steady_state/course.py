@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chaosproxy.journal.records import Ended, Gate, Healed, Opened, Run, Trouble
+from chaosproxy.journal.records import Ended, GateJudged, Healed, Opened, Run, Trouble
 from chaosproxy.steady_state.findings import FaultAccount, Finding, Health
 from chaosproxy.steady_state.outcome import Outcome
 
@@ -35,7 +35,7 @@ class Course:
     """What the journal says about the run itself."""
 
     run: Run | None
-    gate: Gate | None
+    gate: GateJudged | None
     healed: Healed | None
     ended: Ended | None
     troubles: tuple[Trouble, ...]
@@ -64,7 +64,7 @@ def course_of(records: Sequence[AnyRecord]) -> Course:
     last: dict[type, Any] = {type(record): record for record in records}
     return Course(
         last.get(Run),
-        last.get(Gate),
+        last.get(GateJudged),
         last.get(Healed),
         last.get(Ended),
         tuple(record for record in records if isinstance(record, Trouble)),

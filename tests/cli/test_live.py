@@ -7,7 +7,7 @@ from rich.console import Console
 
 from chaosproxy.cli.live import Log, View, watching
 from chaosproxy.cli.run import prepare
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Gate, Mark
+from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, GateJudged, Mark
 from chaosproxy.runner.order import Order
 from tests.steady_state.drills import ORIGIN, Drill
 
@@ -70,7 +70,7 @@ class TestLog:
         records: list[AnyRecord] = [
             Mark(name="warmup", at=ORIGIN - 2),
             Mark(name="origin", at=ORIGIN),
-            Gate(at=ORIGIN + 4, held=True),
+            GateJudged(at=ORIGIN + 4, held=True),
             FaultEdge(fault="part", edge="healed", at=ORIGIN + 13, listeners=["primary"], why="lasts"),
         ]
 
@@ -89,7 +89,7 @@ class TestLog:
         """Its reasons stand in the line."""
         lines: list[str] = []
 
-        Log(order, lines.append).notice(Gate(at=ORIGIN, held=False, reasons=["success >= 99%: observed 0%"]))
+        Log(order, lines.append).notice(GateJudged(at=ORIGIN, held=False, reasons=["success >= 99%: observed 0%"]))
 
         assert lines[-1].strip() == "gate: success >= 99%: observed 0%"
 

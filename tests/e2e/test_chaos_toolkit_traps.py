@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.cli.run import prepare
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Gate, Healed, Opened
+from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, GateJudged, Healed, Opened
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.run import Finished, run_experiment
 from chaosproxy.steady_state.observation import State
@@ -59,7 +59,7 @@ async def test_a_fault_that_cannot_be_applied_is_an_error(tmp_path: Path, monkey
     def notice(record: AnyRecord) -> None:
         if isinstance(record, Opened) and record.process == "proxy":
             proxy.append(record.pid)
-        if isinstance(record, Gate):
+        if isinstance(record, GateJudged):
             os.kill(proxy[0], signal.SIGSTOP)  # the runner kills it in the end
 
     finished = await run_experiment(order(tmp_path), on_record=notice)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chaosproxy.journal.records import Ended, FaultEdge, FaultHit, Gate, Healed, Mark
+from chaosproxy.journal.records import Ended, FaultEdge, FaultHit, GateJudged, Healed, Mark
 from chaosproxy.steady_state.observation import State
 from tests.e2e.drill import SMALL, drill, family, free_port, repeat_inconclusive, small
 
@@ -110,7 +110,7 @@ def test_an_upstream_that_is_down_is_3(
     assert "INCONCLUSIVE" in ended.out
     assert "the gate did not hold, so nothing was injected" in ended.out
     assert "success" in ended.report.headline
-    assert [gate.held for gate in ended.all(Gate)] == [False]
+    assert [gate.held for gate in ended.all(GateJudged)] == [False]
     assert ended.all(FaultEdge) == []
     marks = {mark.name: mark.at for mark in ended.all(Mark)}
     assert marks["drained"] < marks["origin"] + 10

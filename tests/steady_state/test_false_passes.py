@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaosproxy.journal.records import Gate, Healed, Mark, Trouble
+from chaosproxy.journal.records import GateJudged, Healed, Mark, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
@@ -20,7 +20,7 @@ def code(drill: Drill) -> int:
 def test_gate_out_of_tolerance_is_no_pass() -> None:
     """Nothing was injected because the system was not well: 3, not 0."""
     drill = Drill(ended="gate", healed=None)
-    drill.records.append(Gate(at=ORIGIN + 5, held=False, reasons=["success >= 99%: 80%"]))
+    drill.records.append(GateJudged(at=ORIGIN + 5, held=False, reasons=["success >= 99%: 80%"]))
     drill.traffic(0, 5)
     drill.expect("success >= 50%")
 
@@ -149,7 +149,7 @@ def test_gate_that_was_never_judged_is_a_doubt() -> None:
     assert code(drill) == 3
     assert "the gate" in judge(drill.journal(), drill.claims).headline
 
-    drill.records.append(Gate(at=ORIGIN + 5, held=True))
+    drill.records.append(GateJudged(at=ORIGIN + 5, held=True))
 
     assert code(drill) == 0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaosproxy.journal.reading import read_journal
-from chaosproxy.journal.records import Call, FaultHit, Gate, Lag, Mark, Opened, Run, Trouble
+from chaosproxy.journal.records import Call, FaultHit, GateJudged, Lag, Mark, Opened, Run, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge, replay_line, verdict_json
 from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, text_of
@@ -132,7 +132,7 @@ def test_gate_that_did_not_hold_is_inconclusive(drill: Drill) -> None:
     """Nothing was injected, so nothing is judged: never a pass, never a deviation."""
     down = Drill(ended="gate", healed=None)
     down.claims = drill.claims
-    down.records.append(Gate(at=ORIGIN + 5, held=False, reasons=["success >= 99%: 0%"]))
+    down.records.append(GateJudged(at=ORIGIN + 5, held=False, reasons=["success >= 99%: 0%"]))
     down.call("down", 1, "", error="connect", status=None)
 
     verdict = judged(down)
