@@ -26,7 +26,6 @@ else:
 
     _TIMER_ABSTIME = 1
     _libc = ctypes.CDLL(None, use_errno=True)
-    _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
     _itimerspec = struct.Struct("@4l")  # interval and first time, each in seconds and nanoseconds
 
     def _create() -> int:

@@ -6,12 +6,23 @@ import asyncio
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
-from math import inf
+from math import inf, nextafter
 
 from chaosproxy.proxy.alarms import Alarm, open_alarm
 
 _GARBAGE = 64
 """Cancelled entries that may always stay in the heap; beyond that, never more than those that are alive."""
+
+
+def moment(began_at_s: float, after_s: float) -> float:
+    """The sum, and a last bit more where it needs one so that ``after_s`` have really passed since ``began_at_s``.
+
+    Whoever is woken at a sum that was rounded down finds it too early, and under virtual time for ever.
+    """
+    at_s = began_at_s + after_s
+    while at_s - began_at_s < after_s:
+        at_s = nextafter(at_s, inf)
+    return at_s
 
 
 class Timer:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf, nextafter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import looptime
@@ -18,7 +19,7 @@ import uvloop
 from chaosproxy.proxy import kernel_alarm
 from chaosproxy.proxy.alarms import Alarm, LoopAlarm, open_alarm
 from chaosproxy.proxy.kernel_alarm import KernelAlarm
-from chaosproxy.proxy.timers import Timers
+from chaosproxy.proxy.timers import Timers, moment
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -380,3 +381,34 @@ def test_virtual_time() -> None:
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         runner.run(main())
     assert ran == pytest.approx([0.005, 30.0, 3600.0], abs=1e-5)
+
+
+def test_a_moment_is_never_too_early() -> None:
+    """Where rounding takes a bit from the sum, it is put back, and no more than that."""
+    dice = Random(7)
+    rounded = 0
+    for _ in range(1000):
+        began_at, after_s = round(dice.random() * 10_000, 6), round(dice.random(), 3)
+        at = moment(began_at, after_s)
+        assert at - began_at >= after_s
+        assert at in {began_at + after_s, nextafter(began_at + after_s, inf)}
+        rounded += at != began_at + after_s
+    assert 0 < rounded < 1000
+
+
+def test_virtual_time_that_is_told_from_a_beginning() -> None:
+    """Woken once for each wait: the clock stands still meanwhile, so a bit too early would be too early for ever."""
+    dice = Random(7)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        timers = Timers(loop.time)
+        for _ in range(300):
+            came, began_at, after_s = asyncio.Event(), loop.time(), round(dice.random(), 3)
+            timers.call_at(moment(began_at, after_s), came.set)
+            await came.wait()
+            assert loop.time() - began_at >= after_s
+        timers.close()
+
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main())
