@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -57,7 +56,7 @@ class Timers:
 
     Callbacks of one time run in the order in which they were asked for. What a callback asks for comes after all that
     is due, in the loop's next turn, also when its own time has passed: nobody can keep the others from their turn.
-    A callback that raises is told to the loop's exception handler. Needs a running loop; ``alarm`` opens what wakes it.
+    What a callback raises is told to the loop's exception handler. Needs a running loop; ``alarm`` opens what wakes it.
     """
 
     def __init__(
@@ -105,36 +104,27 @@ class Timers:
         self._alarm.set(at_s)
 
     def _ring(self) -> None:
-        """Run all that is due. An alarm that rang early, or for a cancelled callback, is only set again."""
+        """Run all that is due. An alarm that rang early, or for a cancelled callback, is only set again.
+
+        What a callback raises goes to the loop, and what is due besides runs in its next turn.
+        """
         heap, last = self._heap, next(self._serials)
         self._ringing_s = now = self._clock()
-        self._alarm_at_s = -inf  # what a callback asks for does not set the alarm: it is set once, at the end
         try:
             while heap and heap[0][:2] < (now, last):
-                self._run(heappop(heap)[2])
+                timer = heappop(heap)[2]
+                self._garbage -= not timer.waits
+                timer.run()
         finally:
             self._ringing_s = -inf
             self._sleep()
-
-    def _run(self, timer: Timer) -> None:
-        if not timer.waits:
-            self._garbage -= 1
-            return
-        try:
-            timer.run()
-        except Exception as error:  # noqa: BLE001 - the loop's handler decides, as with the loop's own timers
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "the callback of a timer failed", "exception": error}
-            )
 
     def _sleep(self) -> None:
         heap = self._heap
         while heap and not heap[0][2].waits:
             heappop(heap)
             self._garbage -= 1
-        if self._alarm is None:
-            self._alarm_at_s = inf  # closed by a callback
-        else:
+        if self._alarm is not None:  # or a callback closed it
             self._set_alarm(heap[0][0] if heap else inf)
 
     def _cancelled(self) -> None:

@@ -266,7 +266,7 @@ def test_one_after_the_other(loop: str, kind: str) -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_callback_that_raises_stands_alone(loop: str) -> None:
-    """The loop's exception handler is told, and the others run, those of the same ring and later ones."""
+    """The loop's exception handler is told, and the others run, those that were due with it and later ones."""
     ran: list[str] = []
 
     async def main() -> None:
