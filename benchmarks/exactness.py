@@ -21,6 +21,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from benchmarks import toxiproxy
+from benchmarks.machine import Watch
 from benchmarks.processes import (
     END_S,
     BenchmarkFailed,
@@ -151,6 +152,8 @@ class Results:
     scale: Scale
     samples: dict[Row, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     others: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    others_cpu: float = 0.0
+    """CPU time that other processes took meanwhile, as a share of the whole machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +249,7 @@ def measure(scale: Scale, toxiproxy_server: Path | None = None) -> Results:
     """Build, start, measure all ways in turn, end; Toxiproxy where it is given. Raises BenchmarkFailed."""
     ways = (UVLOOP, ASYNCIO) if toxiproxy_server is None else (UVLOOP, ASYNCIO, TOXIPROXY)
     cores, results = Cores.choose(), Results(scale)
-    with tempfile.TemporaryDirectory(prefix="chaosproxy-bench-") as name, ExitStack() as stack:
+    with Watch() as watch, tempfile.TemporaryDirectory(prefix="chaosproxy-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         program = build(folder)
         probed_port, others_port = (
@@ -259,6 +262,7 @@ def measure(scale: Scale, toxiproxy_server: Path | None = None) -> Results:
             print(f"round {number + 1} of {scale.rounds}", flush=True)
             for way in ways[::-1] if number % 2 else ways:
                 bench.round(results, way, ports[way])
+    results.others_cpu = watch.others_cpu
     return results
 
 
@@ -290,6 +294,7 @@ def table(results: Results) -> str:
         rows.append(f"| {' | '.join(cells)} |")
     shares = ", ".join(f"{way} {median(shares):.1%}" for way, shares in results.others.items())
     rows += ["", f"Beside them {results.scale.others} streams ran without a fault; of what they offer came: {shares}."]
+    rows += [f"Other processes took {results.others_cpu:.0%} of all CPU time."]
     return "\n".join(rows)
 
 
