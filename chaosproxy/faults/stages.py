@@ -79,7 +79,7 @@ def split_frame(frame: Frame, before: int) -> tuple[list[Frame], list[Frame]]:
         return [], [frame]
     if before == len(frame.data):
         return [frame], []
-    half = RAW if frame.kind is Kind.RAW else Meaning(Kind.OTHER)
+    half = RAW if frame.kind == Kind.RAW else Meaning(Kind.OTHER)
     return [replace(frame, data=frame.data[:before], meaning=half)], [replace(frame, data=frame.data[before:])]
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict
 
 BLOCK = 16
 """Characters per prefix hash. A difference in the last, partial block is seen by ``whole`` only."""
-_BYTES = 4
+_HEX_DIGITS = 8
+_WHOLE_BYTES = 8
 
 
 class Fingerprint(BaseModel):
-    """``prefixes`` holds one hash (8 hex digits) per complete block of 16 characters, each over all text before it."""
+    """``prefixes`` holds a CRC-32 (8 hex digits) per complete block of 16 characters, each over all text up to its end.
+
+    ``whole`` is a BLAKE2b of 64 bits over all of the text.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,39 +36,41 @@ class Fingerprint(BaseModel):
         if self == other:
             return self.chars
         blocks = 0
-        step = 2 * _BYTES
-        while (
-            self.prefixes[blocks * step : (blocks + 1) * step]
-            == other.prefixes[blocks * step : (blocks + 1) * step]
-            != ""
-        ):
+        while _prefix(self, blocks) == _prefix(other, blocks) != "":
             blocks += 1
         return blocks * BLOCK
 
 
+def _prefix(fingerprint: Fingerprint, block: int) -> str:
+    return fingerprint.prefixes[block * _HEX_DIGITS : (block + 1) * _HEX_DIGITS]
+
+
 class Fingerprinter:
-    """Computes a fingerprint while the text arrives, in pieces of any size."""
+    """Computes a fingerprint while the text arrives, in pieces of any size; long pieces are cheaper per character."""
+
+    __slots__ = ("_chars", "_crc", "_hash", "_prefixes", "_rest")
 
     def __init__(self) -> None:
-        self._hash = blake2b(digest_size=8)
-        self._prefixes: list[str] = []
+        self._hash = blake2b(digest_size=_WHOLE_BYTES)
+        self._crc = 0
+        self._prefixes = array("I")
         self._rest = ""
         self._chars = 0
 
     def feed(self, text: str) -> None:
         """Add a piece."""
         self._chars += len(text)
-        self._rest += text
-        while len(self._rest) >= BLOCK:
-            self._hash.update(self._rest[:BLOCK].encode("utf-8", "surrogatepass"))
-            self._rest = self._rest[BLOCK:]
-            self._prefixes.append(self._hash.digest()[:_BYTES].hex())
+        text = self._rest + text
+        end = len(text) - len(text) % BLOCK
+        self._rest = text[end:]
+        if end:
+            self._add_blocks(text[:end])
 
     def copy(self) -> Fingerprinter:
         """An equal one that goes its own way."""
         other = Fingerprinter()
-        other._hash = self._hash.copy()
-        other._prefixes = list(self._prefixes)
+        other._hash, other._crc = self._hash.copy(), self._crc
+        other._prefixes = self._prefixes[:]
         other._rest, other._chars = self._rest, self._chars
         return other
 
@@ -71,15 +79,31 @@ class Fingerprinter:
         if not self._chars:
             return {}
         whole = self._hash.copy()
-        whole.update(self._rest.encode("utf-8", "surrogatepass"))
+        whole.update(_encoded(self._rest))
         values: dict[str, Any] = {"chars": self._chars, "whole": whole.hexdigest()}
         if self._prefixes:
-            values["prefixes"] = "".join(self._prefixes)
+            values["prefixes"] = "".join([f"{crc:08x}" for crc in self._prefixes])
         return values
 
     def result(self) -> Fingerprint:
         """The fingerprint of all text so far."""
         return Fingerprint(**self.values())
+
+    def _add_blocks(self, text: str) -> None:
+        data = _encoded(text)
+        self._hash.update(data)
+        # a block is 16 characters: as many bytes when all of them are ASCII
+        blocks = data if len(data) == len(text) else text
+        crc = self._crc
+        for start in range(0, len(text), BLOCK):
+            block = blocks[start : start + BLOCK]
+            crc = crc32(block if isinstance(block, bytes) else _encoded(block), crc)
+            self._prefixes.append(crc)
+        self._crc = crc
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def fingerprint(text: str) -> Fingerprint:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from zlib import crc32
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +43,26 @@ def test_common_beginning_is_known_by_blocks() -> None:
     assert fingerprint(text).common_chars(fingerprint(text)) == len(text)
     assert fingerprint(text).common_chars(fingerprint(text[: 2 * BLOCK] + "y" * 40)) == 2 * BLOCK
     assert fingerprint(text).common_chars(fingerprint("")) == 0
+
+
+@given(st.text())
+def test_hashes_are_of_prefixes_and_of_the_whole(text: str) -> None:
+    """Blocks count characters, not bytes, so that texts in any script are compared alike."""
+    made = fingerprint(text)
+    ends = range(BLOCK, len(text) + 1, BLOCK)
+
+    assert made.chars == len(text)
+    assert made.prefixes == "".join(f"{crc32(text[:end].encode()):08x}" for end in ends)
+    assert made.whole == (blake2b(text.encode(), digest_size=8).hexdigest() if text else "")
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    """The two edges of an exchange may part in mid-block."""
+    one = Fingerprinter()
+    one.feed("x" * (BLOCK + 3))
+    other = one.copy()
+    one.feed("y" * BLOCK)
+    other.feed("z" * BLOCK)
+
+    assert one.result() == fingerprint("x" * (BLOCK + 3) + "y" * BLOCK)
+    assert other.result() == fingerprint("x" * (BLOCK + 3) + "z" * BLOCK)

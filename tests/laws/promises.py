@@ -144,7 +144,7 @@ def _is_due(fault: SseDrop, done: Trial, index: int) -> bool:
 
 
 def _protected(fault: SseDrop, frame: Frame) -> bool:
-    return any(frame.kind & Kind[name.upper()] for name in fault.never)
+    return bool({*fault.never} & {*Kind.words(frame.kind)})
 
 
 def _one_payload_is_broken(fault: Fault, done: Trial) -> str | None:

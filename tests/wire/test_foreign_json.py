@@ -41,6 +41,54 @@ def test_parsing_never_raises(data: bytes) -> None:
     parse(data)
 
 
+def _as_json_reads_it(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**62, 2**66)
+    | st.integers(-(2**66), -(2**62))
+    | st.floats()
+    | st.text()
+    | st.text(st.characters(categories=["Cs", "Lu", "Cc"]), max_size=3)
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+@given(VALUES, st.booleans(), st.integers(0, 60), st.sampled_from(["", ",", "0", " ", "}", "\n", "e9", "\ufeff", "\0"]))
+def test_values_are_those_of_the_json_module(value: Any, escaped: bool, place: int, mark: str) -> None:
+    """Whichever reader is at work, whole and with something wrong in it."""
+    written = json.dumps(value, ensure_ascii=escaped)
+    for text in (written, written[:place] + mark + written[place:], written[:place]):
+        assert repr(parse(text)) == repr(_as_json_reads_it(text))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "1e999",
+        "18446744073709551616",
+        "-9223372036854775809",
+        '{"a": 1, "a": 2}',
+        "[NaN, -Infinity]",
+        '"\\ud83d"',
+        "-0",
+        "-0.0",
+        "0.1234567890123456789012",
+        "[" * 500 + "]" * 500,
+    ],
+)
+def test_odd_json_is_read_as_the_json_module_reads_it(odd: str) -> None:
+    """Large numbers stay exact, the last of equal keys counts, and what only json accepts is accepted."""
+    assert repr(parse(odd)) == repr(json.loads(odd)) == repr(parse(odd.encode()))
+
+
 def test_dump_is_compact_and_keeps_characters() -> None:
     """JSON is written as providers write it: no spaces, UTF-8 as it is."""
     assert dump({"a": ["é", 1]}) == '{"a":["é",1]}'

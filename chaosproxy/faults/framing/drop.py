@@ -86,5 +86,4 @@ class SseDrop(Fault):
 
 def words(frame: Frame) -> str:
     """What a frame is, without its text: "content, 31 bytes"."""
-    kinds = [kind.name.lower() for kind in frame.kind if kind.name is not None] or ["other"]
-    return f"{' and '.join(kinds)}, {len(frame.data)} bytes"
+    return f"{' and '.join(Kind.words(frame.kind))}, {len(frame.data)} bytes"

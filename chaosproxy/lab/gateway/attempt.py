@@ -114,7 +114,7 @@ class Attempts:
             if ends:
                 self._check(tally)
             restarted = delivery.begun and not tally.tokens
-            if not restarted and not (call.hides_usage and event.meaning.kind is Kind.USAGE):
+            if not restarted and not (call.hides_usage and event.meaning.kind == Kind.USAGE):
                 held.append(event.frame)
             if tally.tokens or ends:
                 await delivery.pass_on(response.status, response.headers.items(), held)

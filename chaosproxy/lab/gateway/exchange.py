@@ -127,10 +127,10 @@ class EventStream:
         meaning = self._dialect.read_event(frame)
         if meaning.kind & Kind.ERROR:
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "an error event")
-        if meaning.kind is Kind.KEEPALIVE:
+        if meaning.kind == Kind.KEEPALIVE:
             return None
         data = read_event(frame).data
-        if meaning.kind is Kind.OTHER and data and not isinstance(parse(data), dict):
+        if meaning.kind == Kind.OTHER and data and not isinstance(parse(data), dict):
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "a malformed event")
         if meaning.kind & TOKEN:
             self._awaited = "further event"

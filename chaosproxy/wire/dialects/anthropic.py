@@ -177,7 +177,7 @@ def _delta_meaning(delta: dict[str, Any]) -> Meaning:
     return Meaning(kind, content) if content else OTHER
 
 
-def _end_meaning(kind: Kind, content: str, ending: dict[str, Any], usage: dict[str, Any]) -> Meaning:
+def _end_meaning(kind: int, content: str, ending: dict[str, Any], usage: dict[str, Any]) -> Meaning:
     finish = word(ending.get("stop_reason"))
     if finish:
         kind |= Kind.FINISH

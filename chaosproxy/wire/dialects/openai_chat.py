@@ -102,7 +102,7 @@ class OpenAIChat:
             return Meaning(Kind.TERMINAL)
         chunk = fields(parse(data))
         meaning = _meaning(chunk, "delta")
-        if meaning.text or meaning.finish or meaning.kind is Kind.ERROR:
+        if meaning.text or meaning.finish or meaning.kind == Kind.ERROR:
             return meaning
         opens = any(fields(choice.get("delta")).get("role") for choice in _choices(chunk))
         return replace(meaning, kind=meaning.kind | Kind.OPENING) if opens else meaning
