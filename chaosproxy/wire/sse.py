@@ -11,11 +11,15 @@ CRLF. Whether to wait for the other half depends on what came before, never on h
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
+_LF = 0x0A
+_AFTER_LF = b"\x0b"
 
 
 class SseSplitter:
@@ -35,8 +39,26 @@ class SseSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes."""
+        self._has_cr = self._has_cr or data.find(b"\r") >= 0
+        if not self._has_cr and len(self._buffer) == 1:
+            return self._split(data)
+        if not self._has_cr and data.find(b"\n\n") >= 0:
+            return self._split(self.flush() + data)
+        return self._search(data)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """From a boundary on, with LF alone, as providers send it: several times faster than searching."""
+        if 0 < data.find(b"\n\n") == len(data) - 2 and data[0] != _LF:
+            return [data]
+        *frames, rest = data.split(b"\n\n")
+        if rest[:1] == b"\n" or min(frames, default=b"d") < _AFTER_LF:
+            return self._search(data)  # a blank line more than one: a frame that is empty or begins with LF
+        self._buffer += rest
+        self._searched = max(0, len(rest) - 1)
+        return [frame + b"\n\n" for frame in frames]
+
+    def _search(self, data: bytes) -> list[bytes]:
         self._buffer += data
-        self._has_cr = self._has_cr or b"\r" in data
         frames: list[bytes] = []
         start = 1
         while end := self._frame_end():
@@ -99,6 +121,17 @@ def read_event(frame: bytes) -> SseEvent:
             case "" if line:
                 comments.append(value)
     return SseEvent(name, _joined(data), event_id, retry_ms, _joined(comments))
+
+
+def only_object(frame: bytes, begin: bytes) -> Any:
+    """The JSON object of a frame that is ``begin`` (up to its brace), no further line, and a blank line, all with LF.
+
+    Raises ValueError when the frame is anything else, or RecursionError.
+    """
+    size = len(begin)
+    if frame[:size] == begin and frame.find(b"\n", size) == len(frame) - 2 and frame.find(b"\r") < 0:
+        return orjson.loads(frame[size - 1 :])
+    raise ValueError("not an ordinary event")
 
 
 def write_event(data: str, name: str | None = None) -> bytes:

@@ -41,9 +41,9 @@ def test_parsing_never_raises(data: bytes) -> None:
     parse(data)
 
 
-def _as_json_reads_it(text: str) -> Any:
+def _as_json_reads_it(written: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(written)
     except ValueError:
         return None
 
@@ -65,8 +65,8 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 def test_values_are_those_of_the_json_module(value: Any, escaped: bool, place: int, mark: str) -> None:
     """Whichever reader is at work, whole and with something wrong in it."""
     written = json.dumps(value, ensure_ascii=escaped)
-    for text in (written, written[:place] + mark + written[place:], written[:place]):
-        assert repr(parse(text)) == repr(_as_json_reads_it(text))
+    for tried in (written, written[:place] + mark + written[place:], written[:place]):
+        assert repr(parse(tried)) == repr(_as_json_reads_it(tried))
 
 
 @pytest.mark.parametrize(

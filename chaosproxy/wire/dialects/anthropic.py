@@ -15,7 +15,7 @@ from chaosproxy.wire.dialects.answers import Answer, Finish
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
 from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, rewritten, text, word
-from chaosproxy.wire.sse import SseSplitter, read_event, write_event
+from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
 
 FINISH_WORDS = {
     Finish.STOP: "end_turn",
@@ -47,6 +47,7 @@ _DELTA_KINDS = {
     "thinking_delta": (Kind.CONTENT, "thinking"),
     "input_json_delta": (Kind.TOOL, "partial_json"),
 }
+_CONTENT_KEYS = {name: key for name, (kind, key) in _DELTA_KINDS.items() if kind == Kind.CONTENT}
 
 
 class AnthropicMessages:
@@ -93,6 +94,18 @@ class AnthropicMessages:
             case "message_stop":
                 return Meaning(Kind.TERMINAL)
         return OTHER
+
+    def content_delta(self, frame: bytes) -> str | None:
+        """Text or thinking."""
+        try:
+            payload = only_object(frame, b"event: content_block_delta\ndata: {")
+            if payload["type"] != "content_block_delta":
+                return None
+            delta = payload["delta"]
+            content = delta[_CONTENT_KEYS[delta["type"]]]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None
+        return content if isinstance(content, str) and content else None
 
     def read_answer(self, body: bytes) -> Meaning:
         """``text`` holds text, thinking and tool arguments in the order of their blocks."""

@@ -53,6 +53,12 @@ class Dialect(Protocol):
     def read_event(self, frame: bytes) -> Meaning:
         """The meaning of one frame of a streamed answer; ``OTHER`` when it is not understood. Never raises."""
 
+    def content_delta(self, frame: bytes) -> str | None:
+        """The text of an ordinary content event, several times faster than ``read_event``; None: read it whole.
+
+        Whenever it is a text, ``read_event`` means CONTENT with that text and nothing else. Never raises.
+        """
+
     def read_answer(self, body: bytes) -> Meaning:
         """The whole text, finish reason and token counts of a plain answer. Never raises."""
 

@@ -15,7 +15,7 @@ from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
 from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, text, word
-from chaosproxy.wire.sse import SseSplitter, read_event, write_event
+from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
 
 FINISH_WORDS = {
     Finish.STOP: "stop",
@@ -24,6 +24,8 @@ FINISH_WORDS = {
     Finish.FILTER: "content_filter",
 }
 DONE = write_event("[DONE]")
+_TELLING = ("reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
+"""What a delta may say beside its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,23 @@ class OpenAIChat:
             return meaning
         opens = any(fields(choice.get("delta")).get("role") for choice in _choices(chunk))
         return replace(meaning, kind=meaning.kind | Kind.OPENING) if opens else meaning
+
+    def content_delta(self, frame: bytes) -> str | None:
+        """One choice with ``content`` and nothing else that tells anything."""
+        try:
+            chunk = only_object(frame, b"data: {")
+            (choice,) = chunk["choices"]
+            delta = choice["delta"]
+            content = delta["content"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None
+        more = (
+            chunk.get("usage")
+            or choice.get("finish_reason")
+            or chunk.get("error")
+            or (len(delta) > 1 and any(map(delta.get, _TELLING)))
+        )
+        return content if isinstance(content, str) and content and not more else None
 
     def read_answer(self, body: bytes) -> Meaning:
         """``text`` ends with the tool arguments."""

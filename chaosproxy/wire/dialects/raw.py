@@ -32,6 +32,11 @@ class RawBody:
         del frame
         return RAW
 
+    def content_delta(self, frame: bytes) -> str | None:
+        """Never."""
+        del frame
+        return None
+
     def read_answer(self, body: bytes) -> Meaning:
         """Always RAW."""
         del body
