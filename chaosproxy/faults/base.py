@@ -6,7 +6,7 @@ Laws over the whole catalogue (tests/laws) hold every fault to this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -36,7 +36,7 @@ class Gate(Enum):
 class Stage(Protocol):
     """A fault at work in one exchange. Made when it is attached, which may be in mid-stream: Tick(at) comes first."""
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         """What becomes of ``event``.
 
         Emitted events carry ``at`` >= the fed event's and never run backwards; ``AT_HEAL`` means the end of the lease,

@@ -11,11 +11,15 @@ The caller owns the clock: it calls ``advance`` no later than ``next_at``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from chaosproxy.events import AT_HEAL, Abort, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import AT_HEAL, Abort, End, Frame, Heal, Hit, Miss, Outgoing, Tick, Travelling, moved
 from chaosproxy.faults.base import Stage
+
+_TO_ONE = (Tick, Hit, Miss)
+_REPORTED = (Hit, Miss)
+_ENDS = (End, Abort)
 
 
 @dataclass(slots=True, eq=False)
@@ -23,13 +27,16 @@ class _Link:
     fault_id: str
     stage: Stage
     queue: deque[Travelling] = field(default_factory=deque)
-    tick_at: float | None = None
+    tick_at: float = AT_HEAL
 
-    def due_at(self) -> float | None:
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to come, be it at the heal."""
+        return bool(self.queue) or self.tick_at < AT_HEAL
+
+    def due_at(self) -> float:
         """The earliest of the head of the queue and the wake-up."""
-        if self.queue and (self.tick_at is None or self.queue[0].at <= self.tick_at):
-            return self.queue[0].at
-        return self.tick_at
+        return min(self.queue[0].at, self.tick_at) if self.queue else self.tick_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,15 @@ class Chain:
         self._links: list[_Link] = []
         self._out: list[Travelling] = []
         self._ended = False
-        self._held_bytes = 0
+        self._due_at = AT_HEAL
+        self.held_bytes = 0
+        """Bytes of frames that wait in queues; the pump stops reading while there are too many."""
         self._reports: list[Report] = []
 
     @property
     def empty(self) -> bool:
         """No stage is attached: events pass untouched."""
         return not self._links
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of frames that wait in queues; the pump stops reading while there are too many."""
-        return self._held_bytes
 
     @property
     def fault_ids(self) -> tuple[str, ...]:
@@ -70,84 +74,96 @@ class Chain:
         self._run(at)
         link = _Link(fault_id, stage)
         self._links.append(link)
-        self._feed(len(self._links) - 1, Tick(at))
+        self._take(link, stage.feed(Tick(at)))
 
     def heal(self, fault_id: str, at: float) -> None:
         """End a fault: what it delays is released now, what it holds is settled. Follow with ``advance(at)``."""
         self._run(at)
         for index, link in enumerate(self._links):
             if link.fault_id == fault_id:
-                self._feed(index, Heal(at))
-                link.tick_at = None
-                link.queue = deque(event if event.at <= at else replace(event, at=at) for event in link.queue)
+                self._take(link, link.stage.feed(Heal(at)))
+                link.tick_at = AT_HEAL
+                link.queue = deque(event if event.at <= at else moved(event, at) for event in link.queue)
+                self._set_due()
                 self._run(at)
                 del self._links[index]
+                self._set_due()
                 return
 
     def push(self, event: Travelling) -> None:
         """Feed what the upstream sent (or Ask). Follow with ``advance``."""
-        self._run(event.at)
-        self._enter(0, event)
+        if self._due_at <= event.at:
+            self._run(event.at)
+        self._enter(0, event, event.at)
 
     def advance(self, now: float) -> list[Travelling]:
         """The events that leave the chain up to ``now``, in order; nothing after an End or Abort."""
-        self._run(now)
+        if self._due_at <= now:
+            self._run(now)
         out, self._out = self._out, []
         return out
 
     def next_at(self) -> float | None:
         """When ``advance`` has something to do; None when only an event from outside can move the chain."""
-        due = min((due for link in self._links if (due := link.due_at()) is not None), default=AT_HEAL)
-        return None if due == AT_HEAL else due
+        return None if self._due_at == AT_HEAL else self._due_at
 
     def take_reports(self) -> list[Report]:
         """Hits and misses since the last call."""
         reports, self._reports = self._reports, []
         return reports
 
-    def _run(self, now: float) -> None:
-        while (index := self._next_due(now)) is not None:
+    def _enter(self, index: int, event: Travelling, now: float) -> None:
+        """Feed the stage at ``index``; a single event that comes out at once goes on to the next stage unqueued."""
+        while index < len(self._links):
             link = self._links[index]
-            if link.tick_at is not None and not (link.queue and link.queue[0].at <= link.tick_at):
-                at, link.tick_at = link.tick_at, None
-                self._feed(index, Tick(at))
+            emitted = link.stage.feed(event)
+            if len(emitted) != 1 or link.queue:
+                return self._take(link, emitted)
+            (only,) = emitted
+            if only.at > now or isinstance(only, _TO_ONE):
+                return self._take(link, emitted)
+            event = only
+            index += 1
+        if not self._ended:
+            self._ended = isinstance(event, _ENDS)
+            self._out.append(event)
+        return None
+
+    def _take(self, link: _Link, emitted: Sequence[Outgoing]) -> None:
+        for event in emitted:
+            if isinstance(event, Frame):
+                self.held_bytes += len(event.data)
+                link.queue.append(event)
+            elif isinstance(event, Tick):
+                link.tick_at = event.at
+            elif isinstance(event, _REPORTED):
+                self._reports.append(Report(link.fault_id, event))
             else:
+                link.queue.append(event)
+        self._set_due()
+
+    def _run(self, now: float) -> None:
+        """Move all that is due: the earliest first, and of equals the one nearest to the client."""
+        while self._due_at <= now:
+            due = [index for index, link in enumerate(self._links) if link.waits and link.due_at() == self._due_at]
+            if not due:
+                return  # the end of time, and nothing is left
+            index, link = due[-1], self._links[due[-1]]
+            if link.queue and link.queue[0].at <= link.tick_at:
                 event = link.queue.popleft()
                 if isinstance(event, Frame):
-                    self._held_bytes -= len(event.data)
-                self._enter(index + 1, event)
+                    self.held_bytes -= len(event.data)
+                self._enter(index + 1, event, event.at)
+            else:
+                at, link.tick_at = link.tick_at, AT_HEAL
+                self._take(link, link.stage.feed(Tick(at)))
+            self._set_due()
 
-    def _next_due(self, now: float) -> int | None:
-        """The link to run next: the earliest, and of equals the one nearest to the client."""
-        best, best_at = None, now
-        for index, link in enumerate(self._links):
-            due = link.due_at()
-            if due is not None and due <= best_at:
-                best, best_at = index, due
-        return best
-
-    def _enter(self, index: int, event: Travelling) -> None:
-        if index < len(self._links):
-            self._feed(index, event)
-        elif not self._ended:
-            self._ended = isinstance(event, End | Abort)
-            self._out.append(event)
-
-    def _feed(self, index: int, event: Incoming) -> None:
-        link = self._links[index]
-        for emitted in link.stage.feed(event):
-            self._take(link, emitted)
-
-    def _take(self, link: _Link, emitted: Outgoing) -> None:
-        match emitted:
-            case Hit() | Miss():
-                self._reports.append(Report(link.fault_id, emitted))
-            case Tick(at):
-                link.tick_at = at
-            case _:
-                if isinstance(emitted, Frame):
-                    self._held_bytes += len(emitted.data)
-                link.queue.append(emitted)
+    def _set_due(self) -> None:
+        due_at = AT_HEAL
+        for link in self._links:
+            due_at = min(due_at, link.due_at())
+        self._due_at = due_at
 
 
 def run_through(stage: Stage, events: Iterable[Travelling], *, heal_at: float | None = None) -> list[Travelling]:

@@ -9,7 +9,7 @@ Each keeps the books: one Hit with what was done, or one Miss with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from chaosproxy.events import (
@@ -33,25 +33,28 @@ from chaosproxy.events import (
 )
 from chaosproxy.faults.where import Place, Where
 
-Act = Callable[[Frame, int], Iterable[Outgoing]]
+Act = Callable[[Frame, int], Sequence[Outgoing]]
 """What to emit for the frame in which the place lies, given the bytes before it: a Hit or a Miss among it."""
 
 Reframe = Callable[[Head], Head]
 """The head that a fault needs, so that its kind of body can follow."""
 
 
+_TO_ONE_STAGE = (Tick, Heal)
+
+
 def passing(event: Incoming) -> tuple[Travelling, ...]:
     """The event itself, unless it is for one stage only."""
-    return () if isinstance(event, Tick | Heal) else (event,)
+    return () if isinstance(event, _TO_ONE_STAGE) else (event,)
 
 
-def swallow(event: Travelling) -> Iterable[Outgoing]:
+def swallow(event: Travelling) -> Sequence[Outgoing]:
     """Nothing: what comes after an end."""
     del event
     return ()
 
 
-def keep(event: Travelling) -> Iterable[Outgoing]:
+def keep(event: Travelling) -> Sequence[Outgoing]:
     """The event as it is."""
     return (event,)
 
@@ -92,7 +95,7 @@ class AtPlace:
         exchange: Exchange,
         act: Act,
         *,
-        after: Callable[[Travelling], Iterable[Outgoing]] = swallow,
+        after: Callable[[Travelling], Sequence[Outgoing]] = swallow,
         reframe: Reframe = lambda head: head,
     ) -> None:
         self._place = Place(where, exchange.seen)
@@ -103,21 +106,25 @@ class AtPlace:
         self._acted = False
         self._missed = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._acted:
             return [emitted for passed in passing(event) for emitted in self._after(passed)]
         if self._missed:
             return passing(event)
-        found = announced(self._seen, self._reframe, event) or self._place.look(event)
-        if isinstance(found, Miss):
+        if isinstance(event, Frame):
+            before = self._place.offset(event)
+            return (event,) if before is None else self._act_on(event, before)
+        found = announced(self._seen, self._reframe, event) or self._place.miss(event)
+        if found is not None:
             self._missed = True
             return (found, *passing(event))
-        if found is not None and isinstance(event, Frame):
-            emitted = list(self._act(event, found))
-            self._missed = any(isinstance(said, Miss) for said in emitted)
-            self._acted = not self._missed
-            return emitted
         return (self._reframe(event),) if isinstance(event, Head) else passing(event)
+
+    def _act_on(self, frame: Frame, before: int) -> Sequence[Outgoing]:
+        emitted = self._act(frame, before)
+        self._missed = any(isinstance(said, Miss) for said in emitted)
+        self._acted = not self._missed
+        return emitted
 
 
 def unstreamed(seen: Seen, event: Incoming) -> Miss | None:
@@ -150,22 +157,22 @@ class EachFrame:
         self._hit = False
         self._over = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._over:
             return passing(event)
+        if isinstance(event, Frame):
+            return self._edited(event)
         miss = unstreamed(self._seen, event) or announced(self._seen, unmeasured, event)
         match event:
             case _ if miss is not None:
                 return self._end(event, miss.reason)
-            case Frame():
-                return self._edited(event)
             case Head():
                 return (unmeasured(event),)
             case Tick() | Ask():
                 return passing(event)
         return self._end(event, self._missed)
 
-    def _edited(self, frame: Frame) -> Iterable[Outgoing]:
+    def _edited(self, frame: Frame) -> Sequence[Outgoing]:
         edited = self._edit(frame)
         if edited is None:
             return (frame,)
@@ -175,7 +182,7 @@ class EachFrame:
         self._hit = True
         return (Hit(frame.at, words), *frames)
 
-    def _end(self, event: Incoming, reason: str) -> Iterable[Outgoing]:
+    def _end(self, event: Incoming, reason: str) -> Sequence[Outgoing]:
         self._over = True
         return passing(event) if self._hit else (Miss(event.at, reason), *passing(event))
 
@@ -183,14 +190,14 @@ class EachFrame:
 class Instead:
     """Swallows Ask, so that the upstream is never asked, and emits ``reply`` in its place."""
 
-    def __init__(self, exchange: Exchange, detail: str, reply: Callable[[float], Iterable[Outgoing]]) -> None:
+    def __init__(self, exchange: Exchange, detail: str, reply: Callable[[float], Sequence[Outgoing]]) -> None:
         self._open = exchange.seen.open
         self._detail = detail
         self._reply = reply
         self._answered = False
         self._missed = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._answered:
             return ()
         if self._missed:
@@ -207,6 +214,6 @@ class Instead:
                 return self._miss(event, at, "healed before the request was complete")
         return self._miss(event, event.at, "another fault answered first")
 
-    def _miss(self, event: Incoming, at: float, reason: str) -> Iterable[Outgoing]:
+    def _miss(self, event: Incoming, at: float, reason: str) -> Sequence[Outgoing]:
         self._missed = True
         return (Miss(at, reason), *passing(event))

@@ -92,15 +92,9 @@ class Place:
         self._seen = seen
         self._passed = {"event": seen.events, "token": seen.tokens}.get(where.unit, seen.bytes)
 
-    def look(self, event: Incoming) -> int | Miss | None:
-        """Bytes of this frame that lie before the place (0 .. its length); None when it is not here.
-
-        A fault that edits a whole event edits this one: ``token:3`` is found in the third token, ``token:0`` in the
-        first, ``before_terminal`` and ``after_terminal`` in the terminal event.
-        """
+    def miss(self, event: Incoming) -> Miss | None:
+        """Why the place will not come, when an event that is no frame tells it."""
         match event:
-            case Frame():
-                return self._offset(event)
             case Head(at):
                 return self._begin(at, event)
             case Tick(at) if self._seen.head is not None:
@@ -110,6 +104,28 @@ class Place:
             case End(at) | Abort(at):
                 return Miss(at, f"the answer ended before {self._words}")
         return None
+
+    def offset(self, frame: Frame) -> int | None:
+        """Bytes of this frame that lie before the place (0 .. its length); None when it is not here.
+
+        A fault that edits a whole event edits this one: ``token:3`` is found in the third token, ``token:0`` in the
+        first, ``before_terminal`` and ``after_terminal`` in the terminal event.
+        """
+        unit, count = self._where.unit, self._where.count
+        if unit == "byte":
+            before = int(count) - self._passed
+            self._passed += len(frame.data)
+            return before if before < len(frame.data) else None
+        if unit.endswith("terminal"):
+            if not frame.meaning.kind & Kind.TERMINAL:
+                return None
+            return 0 if unit == "before_terminal" else len(frame.data)
+        if unit == "token" and not frame.meaning.kind & TOKEN:
+            return None
+        self._passed += 1
+        if count == 0:
+            return 0
+        return len(frame.data) if self._passed == count else None
 
     def _begin(self, at: float, head: Head) -> Miss | None:
         where = self._where
@@ -127,20 +143,3 @@ class Place:
         unit, count = self._where.unit, self._where.count
         over = self._passed > count if unit == "byte" else 0 < self._passed >= count
         return Miss(at, f"{self._words} had already passed") if over and not unit.endswith("terminal") else None
-
-    def _offset(self, frame: Frame) -> int | None:
-        unit, count, size = self._where.unit, self._where.count, len(frame.data)
-        if unit.endswith("terminal"):
-            if not frame.kind & Kind.TERMINAL:
-                return None
-            return 0 if unit == "before_terminal" else size
-        if unit == "byte":
-            before = int(count) - self._passed
-            self._passed += size
-            return before if before < size else None
-        if unit == "token" and not frame.kind & TOKEN:
-            return None
-        self._passed += 1
-        if count == 0:
-            return 0
-        return size if self._passed == count else None

@@ -5,7 +5,7 @@ As long as no fault is at work, what is sent is what was received, and both side
 
 from __future__ import annotations
 
-from chaosproxy.events import Cut, Head, Seen
+from chaosproxy.events import Cut, Frame, Head, Seen
 from chaosproxy.proxy.account import Account, Ended
 from chaosproxy.proxy.edges import ClientWire
 from chaosproxy.proxy.tally import Tally
@@ -43,8 +43,14 @@ class ClientSide:
     def data(self, data: bytes, at: float) -> None:
         """Send a piece of the body."""
         if self._sent.tally is not self._received.tally:
-            self._sent.tally.feed(data, at)
+            self._sent.tally.collect(data, at)
         self.wire.data(data)
+
+    def frame(self, frame: Frame, at: float) -> None:
+        """Send a frame that left a chain."""
+        if self._sent.tally is not self._received.tally:
+            self._sent.tally.count(frame, at)
+        self.wire.data(frame.data)
 
     def end(self, at: float) -> None:
         """Complete the body."""

@@ -7,85 +7,103 @@ from typing import Any
 
 from chaosproxy.events import RAW, TOKEN, Frame, Head, Headers, Kind, Meaning, Seen, header
 from chaosproxy.journal.fingerprint import Fingerprinter
-from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.raw import RAW_BODY
-from chaosproxy.wire.raw import RawSplitter
+
+UNREAD_BYTES = 4096
+"""As much of a stream may wait to be read: cheap in a batch, and a thousand streams hold only a few megabytes."""
+_PIECE_BYTES = 100
+"""What each waiting piece takes beside its bytes."""
+_TEXTS = 64
+"""As many pieces of text wait to be hashed."""
 
 
 class Tally:
-    """Splits a body into frames and counts them; a plain answer of up to ``answer_bytes`` is read at the end.
+    """Counts a body. Times are seconds since the exchange began; ``head`` is None before there is one.
 
-    Times are seconds since the exchange began. ``head`` is None before there is one.
+    This one is for bodies without events: each piece is one, and means nothing. A plain answer of up to
+    ``answer_bytes`` is read at the end.
     """
 
     def __init__(self, dialect: Dialect = RAW_BODY, head: Head | None = None, answer_bytes: int = 0) -> None:
         self._dialect = dialect
         self._head = head
-        self._streamed = head is not None and head.streamed
-        self._splitter: Splitter = dialect.splitter() if self._streamed else RawSplitter()
-        self._text = Fingerprinter()
-        self._answer: list[bytes] | None = None if self._streamed or not _readable(dialect, head) else []
+        self._answer: list[bytes] | None = [] if _readable(dialect, head) else None
         self._answer_bytes = answer_bytes
-        self.events = 0
-        self.tokens = 0
+        self._answered_at = 0.0
         self.bytes = 0
+        self._events = 0
+        self._tokens = 0
+        self._texts: list[str] = []
+        self._text: Fingerprinter | None = None
         self._first_content_at: float | None = None
-        self._first_byte_at: float | None = None
-        self._terminal = False
-        self._error_event = False
+        self._kinds = 0
         self._finish: str | None = None
         self._prompt_tokens: int | None = None
         self._output_tokens: int | None = None
 
-    def fork(self) -> Tally:
-        """An equal tally that goes its own way."""
-        other: Tally = copy(self)
-        other._splitter = deepcopy(self._splitter)
-        other._text = self._text.copy()
-        other._answer = None if self._answer is None else list(self._answer)
-        return other
-
     @property
     def pending(self) -> int:
         """Bytes of a frame that is not complete."""
-        return self._splitter.pending
+        return 0
 
     @property
     def seen(self) -> Seen:
         """How far the answer has come, in whole frames."""
-        return Seen(self.events, self.tokens, self.bytes - self.pending, self._head)
+        pending = self.pending
+        return Seen(self._events, self._tokens, self.bytes - pending, self._head)
+
+    def fork(self) -> Tally:
+        """An equal tally that goes its own way."""
+        self.settle()
+        other: Tally = copy(self)
+        other._part()
+        return other
+
+    def collect(self, data: bytes, at: float) -> None:
+        """Count a piece of the body, now or later."""
+        if not data:
+            return
+        self._events += 1
+        self.bytes += len(data)
+        if self._answer is not None:
+            self._keep(self._answer, data, at)
 
     def feed(self, data: bytes, at: float) -> list[Frame]:
-        """Count a piece of the body; the frames that it completes."""
-        self.bytes += len(data)
-        if self._first_byte_at is None:
-            self._first_byte_at = at
-        if not self._streamed:
-            self._keep(data)
-            return [Frame(at, data, RAW)] if data else []
-        return [self._read(frame, at) for frame in self._splitter.feed(data)]
+        """Count a piece of the body now; the frames that it completes."""
+        self.collect(data, at)
+        return [Frame(at, data, RAW)] if data else []
+
+    def count(self, frame: Frame, at: float) -> None:
+        """Count a frame that left a chain; its bytes are read again unless its meaning is known to be theirs."""
+        self.collect(frame.data, at)
+
+    def settle(self) -> None:
+        """Read what waits to be read; a plain answer waits for its end."""
+        self._hash_texts()
 
     def flush(self, at: float) -> list[Frame]:
         """What is left at the end: half a frame, which no client can read but for its last line."""
-        rest = self._splitter.flush()
-        return [self._read(rest, at)] if rest else []
+        del at
+        return []
 
     def values(self, began_at: float) -> dict[str, Any]:
         """The fields of a journal's Edge that tell what passed, in absolute times; defaults are left out."""
+        self.settle()
         if self._answer:
-            self._note(self._dialect.read_answer(b"".join(self._answer)), self._first_byte_at or 0.0)
-            self._answer = None
+            answer, self._answer = self._answer, None
+            self._note(self._dialect.read_answer(b"".join(answer)), self._answered_at)
+            self._hash_texts()
         started_at = self._first_content_at
         passed = {
             "first_content_at": None if started_at is None else began_at + started_at,
-            "events": self.events,
-            "tokens": self.tokens,
+            "events": self._events,
+            "tokens": self._tokens,
             "bytes": self.bytes,
-            "terminal": self._terminal,
+            "terminal": bool(self._kinds & Kind.TERMINAL),
             "finish": self._finish,
-            "error_event": self._error_event,
-            "text": self._text.values(),
+            "error_event": bool(self._kinds & Kind.ERROR),
+            "text": None if self._text is None else self._text.values(),
         }
         values: dict[str, Any] = {name: value for name, value in passed.items() if value}
         if self._prompt_tokens is not None:
@@ -94,24 +112,22 @@ class Tally:
             values["output_tokens"] = self._output_tokens
         return values
 
-    def _keep(self, data: bytes) -> None:
-        if self._answer is not None:
-            self._answer.append(data)
-            if self.bytes > self._answer_bytes:
-                self._answer = None
+    def _part(self) -> None:
+        """Share nothing with the tally that this one is a copy of."""
+        self._texts = self._texts[:]
+        self._text = self._text and self._text.copy()
+        self._answer = None if self._answer is None else self._answer[:]
 
-    def _read(self, data: bytes, at: float) -> Frame:
-        meaning = self._dialect.read_event(data)
-        self.events += 1
-        self.tokens += bool(meaning.kind & TOKEN)
-        self._terminal |= bool(meaning.kind & Kind.TERMINAL)
-        self._error_event |= bool(meaning.kind & Kind.ERROR)
-        self._note(meaning, at)
-        return Frame(at, data, meaning)
+    def _keep(self, answer: list[bytes], data: bytes, at: float) -> None:
+        if not answer:
+            self._answered_at = at
+        answer.append(data)
+        if self.bytes > self._answer_bytes:
+            self._answer = None
 
     def _note(self, meaning: Meaning, at: float) -> None:
         if meaning.text:
-            self._text.feed(meaning.text)
+            self._texts.append(meaning.text)
         if self._first_content_at is None and (meaning.text or meaning.kind & TOKEN):
             self._first_content_at = at
         self._finish = meaning.finish or self._finish
@@ -119,6 +135,121 @@ class Tally:
             self._prompt_tokens = meaning.prompt_tokens
         if meaning.output_tokens is not None:
             self._output_tokens = meaning.output_tokens
+
+    def _hash_texts(self) -> None:
+        if self._texts:
+            self._text = self._text or Fingerprinter()
+            self._text.feed("".join(self._texts))
+            self._texts.clear()
+
+
+class EventTally(Tally):
+    """Counts a stream of events, in batches.
+
+    Nobody needs to know what a frame means at the moment it passes, but for the time of the first content: up to
+    there each piece is read as it comes, and no other arrival has to be remembered.
+    """
+
+    def __init__(self, dialect: Dialect, head: Head) -> None:
+        super().__init__(dialect, head)
+        self._answer = None
+        self._splitter = dialect.splitter()
+        self._unread: list[bytes] = []
+        self._room = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that is not complete."""
+        self.settle()
+        return self._splitter.pending
+
+    def collect(self, data: bytes, at: float) -> None:
+        """Count a piece of the body later, unless the first content has not come."""
+        size = len(data)
+        self.bytes += size
+        self._unread.append(data)
+        self._room -= size + _PIECE_BYTES
+        if self._room < 0:
+            self._read(at)
+
+    def feed(self, data: bytes, at: float) -> list[Frame]:
+        """Count a piece of the body now; the frames that it completes."""
+        if self._unread:
+            self._read(at)
+        self.bytes += len(data)
+        return [self._frame(frame, at) for frame in self._splitter.feed(data)]
+
+    def count(self, frame: Frame, at: float) -> None:
+        """Count a frame that left a chain; its bytes are read again unless its meaning is known to be theirs."""
+        if self._unread:
+            self._read(at)
+        meaning = frame.meaning
+        if meaning.read_from is frame.data and self._splitter.skip(frame.data):
+            self.bytes += len(frame.data)
+            self._count(meaning, at)
+        else:
+            self.collect(frame.data, at)
+
+    def settle(self) -> None:
+        """Read what waits to be read."""
+        if self._unread:
+            self._read(0.0)  # nothing waits while the time of the first content is not known
+        self._hash_texts()
+
+    def flush(self, at: float) -> list[Frame]:
+        """What is left at the end: half a frame, which no client can read but for its last line."""
+        self.settle()
+        rest = self._splitter.flush()
+        return [self._frame(rest, at)] if rest else []
+
+    def _part(self) -> None:
+        super()._part()
+        self._unread = self._unread[:]
+        self._splitter = deepcopy(self._splitter)
+
+    def _read(self, at: float) -> None:
+        """Read the pieces that wait; ``at`` is when the last of them came."""
+        data = b"".join(self._unread)
+        self._unread.clear()
+        content_delta, texts = self._dialect.content_delta, self._texts
+        contents = 0
+        for frame in self._splitter.feed(data):
+            text = content_delta(frame)
+            if text is None:
+                self._count(self._dialect.read_event(frame), at)
+            else:
+                texts.append(text)
+                contents += 1
+        self._events += contents
+        self._tokens += contents
+        if contents and self._first_content_at is None:
+            self._first_content_at = at
+        self._room = 0 if self._first_content_at is None else UNREAD_BYTES
+        self._hash_texts()
+
+    def _frame(self, data: bytes, at: float) -> Frame:
+        text = self._dialect.content_delta(data)
+        if text is None:
+            meaning = self._dialect.read_event(data)
+        else:
+            meaning = Meaning(Kind.CONTENT, text, None, None, None, data)
+        self._count(meaning, at)
+        return Frame(at, data, meaning)
+
+    def _count(self, meaning: Meaning, at: float) -> None:
+        kind = meaning.kind
+        self._events += 1
+        if kind & TOKEN:
+            self._tokens += 1
+        self._kinds |= kind
+        self._note(meaning, at)
+        if len(self._texts) >= _TEXTS:
+            self._hash_texts()
+
+
+def tally_of(dialect: Dialect, head: Head, answer_bytes: int) -> Tally:
+    """The tally for an answer that begins like this."""
+    return EventTally(dialect, head) if head.streamed else Tally(dialect, head, answer_bytes)
 
 
 def _readable(dialect: Dialect, head: Head | None) -> bool:

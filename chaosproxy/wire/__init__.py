@@ -18,5 +18,8 @@ class Splitter(Protocol):
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes, each with all its bytes (blank lines and line ends included)."""
 
+    def skip(self, frame: bytes) -> bool:
+        """Let a whole frame pass that ends with a blank line of LF; False, and nothing done, inside of another."""
+
     def flush(self) -> bytes:
         """What is left at the end of the body; empty when it ended on a frame boundary."""

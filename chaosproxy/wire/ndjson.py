@@ -24,6 +24,11 @@ class LineSplitter:
         self._line += rest
         return frames
 
+    def skip(self, frame: bytes) -> bool:
+        """Between two lines."""
+        del frame
+        return not self._line
+
     def flush(self) -> bytes:
         """A last line without its LF."""
         rest = bytes(self._line)

@@ -15,6 +15,11 @@ class RawSplitter:
         """``data`` itself."""
         return [data] if data else []
 
+    def skip(self, frame: bytes) -> bool:
+        """Always."""
+        del frame
+        return True
+
     def flush(self) -> bytes:
         """Always empty."""
         return b""

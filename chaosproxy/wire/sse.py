@@ -68,6 +68,13 @@ class SseSplitter:
         self._searched = max(0, len(self._buffer) - 2)
         return frames
 
+    def skip(self, frame: bytes) -> bool:
+        """Between two frames."""
+        if len(self._buffer) > 1:
+            return False
+        self._buffer[:] = frame[-1:]
+        return True
+
     def flush(self) -> bytes:
         """What is left at the end of the body; a last CR that waited for its LF is here too."""
         rest = bytes(self._buffer[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from chaosproxy.events import (
     AT_HEAL,
@@ -28,7 +28,7 @@ class Late:
     def __init__(self, delay_s: float) -> None:
         self.delay_s = delay_s
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         match event:
             case Frame(at, data, meaning):
                 return [Frame(at + self.delay_s, data, meaning)]
@@ -43,7 +43,7 @@ class Noted:
     def __init__(self) -> None:
         self.fed: list[Incoming] = []
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         self.fed.append(event)
         return [] if isinstance(event, Tick | Heal) else [event]
 
@@ -51,7 +51,7 @@ class Noted:
 class Clock:
     """Emits a frame every second, whatever the upstream does, and one at the end."""
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         match event:
             case Tick(0.0):
                 return [Tick(1.0)]
@@ -65,14 +65,14 @@ class Clock:
 class Holder:
     """Holds all frames until it heals."""
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         return [Frame(AT_HEAL, event.data)] if isinstance(event, Frame) else []
 
 
 class Speaker:
     """Says something about each frame."""
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         match event:
             case Frame(at):
                 return [Hit(at, "cut"), Abort(at, Cut.RESET), event]

@@ -88,23 +88,23 @@ def test_a_place_is_found_once_with_the_bytes_before_it(text: str, found: list[i
     place = Place(Where.parse(text), Seen())
     frames = [Frame(1.0, b"role"), Frame(1.0, b"hello", TOKEN), Frame(1.0, b" world", TOKEN), Frame(1.0, b"[]", DONE)]
 
-    assert place.look(Head(0.5, 200, streamed=True)) is None
+    assert place.miss(Head(0.5, 200, streamed=True)) is None
     assert [_until_found(place, frame, frames, found) for frame in frames] == found
 
 
-def _until_found(place: Place, frame: Frame, frames: list[Frame], found: list[int | None]) -> int | Miss | None:
+def _until_found(place: Place, frame: Frame, frames: list[Frame], found: list[int | None]) -> int | None:
     """A stage stops looking once it has found its place."""
     earlier = found[: frames.index(frame)]
-    return None if any(before is not None for before in earlier) else place.look(frame)
+    return None if any(before is not None for before in earlier) else place.offset(frame)
 
 
 def test_a_percentage_counts_the_announced_length() -> None:
     """50 % of 20 bytes is byte 10."""
     place = Place(Where.parse("percent:50"), Seen())
 
-    assert place.look(Head(0.0, 200, headers=(("content-length", "20"),), framing=Framing.LENGTH)) is None
-    assert place.look(Frame(1.0, b"12345678", RAW)) is None
-    assert place.look(Frame(2.0, b"12345678", RAW)) == 2
+    assert place.miss(Head(0.0, 200, headers=(("content-length", "20"),), framing=Framing.LENGTH)) is None
+    assert place.offset(Frame(1.0, b"12345678", RAW)) is None
+    assert place.offset(Frame(2.0, b"12345678", RAW)) == 2
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_percentage_counts_the_announced_length() -> None:
 )
 def test_a_head_may_show_that_the_place_will_not_come(text: str, head: Head, reason: str) -> None:
     """Then the reason is known at once, also for a fault that comes after the head."""
-    assert Place(Where.parse(text), Seen()).look(head) == Miss(0.0, reason)
-    assert Place(Where.parse(text), Seen(head=head, open=True)).look(Tick(3.0)) == Miss(3.0, reason)
+    assert Place(Where.parse(text), Seen()).miss(head) == Miss(0.0, reason)
+    assert Place(Where.parse(text), Seen(head=head, open=True)).miss(Tick(3.0)) == Miss(3.0, reason)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_fault_that_comes_late_knows_what_has_passed(text: str, late: bool) ->
     """Three events, two tokens and 100 bytes had passed."""
     passed = Seen(events=3, tokens=2, bytes=100, head=Head(0.0, 200, streamed=True), open=True)
 
-    found = Place(Where.parse(text), passed).look(Tick(5.0))
+    found = Place(Where.parse(text), passed).miss(Tick(5.0))
 
     assert isinstance(found, Miss) == late
 
@@ -147,5 +147,5 @@ def test_a_fault_that_comes_between_request_and_head_sees_all() -> None:
     """Nothing has passed, and the request is none of its business."""
     place = Place(Where.parse("token:1"), Seen(open=True))
 
-    assert place.look(Tick(1.0)) is None
-    assert place.look(Ask(1.0)) is None
+    assert place.miss(Tick(1.0)) is None
+    assert place.miss(Ask(1.0)) is None

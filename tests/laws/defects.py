@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from chaosproxy.events import (
@@ -37,8 +37,8 @@ class Twisted:
         self._healthy = healthy
         self._twist = twist
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
-        return self._twist(event, list(self._healthy.feed(event)))
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        return list(self._twist(event, list(self._healthy.feed(event))))
 
 
 # defects that any stage may have ------------------------------------------------------------------------------------

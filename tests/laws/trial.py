@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -22,7 +22,7 @@ class Watched:
     stage: Stage
     log: list[tuple[Incoming, list[Outgoing]]] = field(default_factory=list)
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         """Feed the stage and note both sides."""
         emitted = list(self.stage.feed(event))
         self.log.append((event, emitted))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Literal
 
-from chaosproxy.events import AT_HEAL, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import AT_HEAL, Heal, Hit, Incoming, Miss, Outgoing, Tick, Travelling, moved
 from chaosproxy.faults.admission.answer import reset
 from chaosproxy.faults.stages import passing
 
@@ -18,17 +17,17 @@ class Live:
         self._live_streams = live_streams
         self._settled = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._live_streams == "keep":
             return self._said(Miss(event.at, "open streams are kept"), passing(event))
         if self._live_streams == "cut":
             return self._said(Hit(event.at, "cut by the partition"), [] if self._settled else reset(event.at))
         if isinstance(event, Heal):
             return self._said(Miss(event.at, "nothing was sent while the link was down"), [])
-        held = [replace(passed, at=AT_HEAL) for passed in passing(event)]
+        held = [moved(passed, AT_HEAL) for passed in passing(event)]
         return () if isinstance(event, Tick) else self._said(Hit(event.at, "stalled by the partition"), held)
 
-    def _said(self, said: Hit | Miss, events: Iterable[Travelling]) -> Iterable[Outgoing]:
+    def _said(self, said: Hit | Miss, events: Sequence[Travelling]) -> Sequence[Outgoing]:
         if self._settled:
             return events
         self._settled = True

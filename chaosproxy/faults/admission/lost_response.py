@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, Literal
 
@@ -37,7 +37,7 @@ class Lost:
         self._missed = False
         self._ended = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._missed:
             return passing(event)
         if self._lost:
@@ -52,7 +52,7 @@ class Lost:
                 return [Miss(event.at, "the upstream gave no answer that could be lost"), *passing(event)]
         return passing(event)
 
-    def _end(self, event: Incoming) -> Iterable[Outgoing]:
+    def _end(self, event: Incoming) -> Sequence[Outgoing]:
         if self._mode == "reset" and not self._ended and isinstance(event, End | Abort | Heal):
             self._ended = True
             return [Abort(event.at, Cut.RESET)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from random import Random
@@ -71,7 +71,7 @@ class SseDrop(Fault):
     def _protected(self, frame: Frame) -> str | None:
         return next((name for name in self.never if frame.kind & _PROTECTED[name]), None)
 
-    def _drop_at(self, where: Where, frame: Frame, before: int) -> Iterable[Outgoing]:
+    def _drop_at(self, where: Where, frame: Frame, before: int) -> Sequence[Outgoing]:
         del before
         if protected := self._protected(frame):
             return [Miss(frame.at, f"{where.words()} is never dropped (never={protected})"), frame]

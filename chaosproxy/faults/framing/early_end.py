@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
@@ -38,7 +38,7 @@ class EarlyEnd(Fault):
     def _reframe(self, head: Head) -> Head:
         return head
 
-    def _cut(self, frame: Frame, before: int) -> Iterable[Outgoing]:
+    def _cut(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         kept, _ = split_frame(frame, before)
         return [*kept, Hit(frame.at, f"{self.done} {self.where.place()}"), self._end(frame.at)]
 

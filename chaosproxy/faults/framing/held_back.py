@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 
-from chaosproxy.events import Frame, Framing, Head, Hit, Incoming, Miss, Outgoing, Travelling
+from chaosproxy.events import Frame, Framing, Head, Hit, Incoming, Miss, Outgoing, Travelling, moved
 from chaosproxy.faults.base import Stage
 from chaosproxy.faults.stages import passing
 
@@ -23,7 +22,7 @@ class HeldBack:
         self._cut = False
         self._missed = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if self._cut:
             return ()
         if self._missed:
@@ -35,7 +34,7 @@ class HeldBack:
         miss = next((said for said in emitted if isinstance(said, Miss)), None)
         return self._hold(event) if miss is None else self._miss(event, miss)
 
-    def _hold(self, event: Incoming) -> Iterable[Outgoing]:
+    def _hold(self, event: Incoming) -> Sequence[Outgoing]:
         if not isinstance(event, Head | Frame):
             return passing(event)
         self._bytes += len(event.data) if isinstance(event, Frame) else 0
@@ -44,7 +43,7 @@ class HeldBack:
         self._held.append(event)
         return ()
 
-    def _miss(self, event: Incoming, miss: Miss) -> Iterable[Outgoing]:
+    def _miss(self, event: Incoming, miss: Miss) -> Sequence[Outgoing]:
         self._missed = True
         return [miss, *self._released(event.at), *passing(event)]
 
@@ -55,6 +54,6 @@ class HeldBack:
         ]
 
     def _released(self, at: float) -> list[Head | Frame]:
-        released: list[Head | Frame] = [replace(event, at=at) for event in self._held]
+        released: list[Head | Frame] = [moved(event, at) for event in self._held]
         self._held.clear()
         return released

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import ClassVar, Literal
@@ -49,7 +49,7 @@ class SseMalformed(Fault):
         """One per exchange; uses no chance."""
         meaning = dialect(exchange.dialect).read_event
 
-        def spoil(frame: Frame, before: int) -> Iterable[Outgoing]:
+        def spoil(frame: Frame, before: int) -> Sequence[Outgoing]:
             del before
             payload = _DATA.search(frame.data)
             if payload is None or (spoilt := self._spoilt(payload[1])) == payload[1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, Literal
 
@@ -59,7 +59,7 @@ class StreamTruncate(EarlyEnd):
             case "length":
                 return head.framed(Framing.LENGTH, 0)
 
-    def _cut(self, frame: Frame, before: int) -> Iterable[Outgoing]:
+    def _cut(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         if frame.kind & Kind.TERMINAL and before == len(frame.data):
             return [Miss(frame.at, f"the answer was complete {self.where.place()}"), frame]
         return super()._cut(frame, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ class LlmErrorEvent(Fault):
         """One per exchange; uses no chance."""
         spoken = dialect(exchange.dialect)
 
-        def fail(frame: Frame, before: int) -> Iterable[Outgoing]:
+        def fail(frame: Frame, before: int) -> Sequence[Outgoing]:
             data = spoken.error_event(self.error_type, None)
             error = Frame(frame.at, data, spoken.read_event(data))
             detail = f"error event ({self.error_type or 'the usual type'}) {self.where.place()}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
-from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick
+from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen, Tick, moved
 from chaosproxy.faults.base import Stage
 from chaosproxy.faults.stages import passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
@@ -39,23 +38,27 @@ class LateStart:
         self._shift_s = 0.0
         self._settled = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
-        said: list[Outgoing] = [] if self._settled else list(self._judged(event))
-        self._settled = self._settled or bool(said)
-        return said + [replace(passed, at=passed.at + self._shift_s) for passed in passing(event)]
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        said = None if self._settled else self._judged(event)
+        passed = passing(event)
+        if self._shift_s:
+            passed = tuple(moved(each, each.at + self._shift_s) for each in passed)
+        if said is None:
+            return passed
+        self._settled = True
+        return (said, *passed)
 
-    def _judged(self, event: Incoming) -> Iterable[Outgoing]:
+    def _judged(self, event: Incoming) -> Hit | Miss | None:
         match event:
             case Frame(at) if event.kind & TOKEN and self._delay_s:
                 self._shift_s = self._delay_s
-                yield Hit(at, f"first token {format_duration(round(self._delay_s, 3))} later")
+                return Hit(at, f"first token {format_duration(round(self._delay_s, 3))} later")
             case Frame(at) if event.kind & TOKEN:
-                yield Miss(at, "the delay was zero")
+                return Miss(at, "the delay was zero")
             case Tick(at) if self._seen.tokens:
-                yield Miss(at, "the first token had already passed")
+                return Miss(at, "the first token had already passed")
             case End(at) | Abort(at):
-                yield Miss(at, "the answer had no token")
+                return Miss(at, "the answer had no token")
             case Heal(at):
-                yield Miss(at, "healed before the first token")
-            case _ if miss := unstreamed(self._seen, event):
-                yield miss
+                return Miss(at, "healed before the first token")
+        return unstreamed(self._seen, event)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
-from chaosproxy.events import TOKEN, Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, Seen
+from chaosproxy.events import (
+    TOKEN,
+    Abort,
+    End,
+    Exchange,
+    Frame,
+    Heal,
+    Hit,
+    Incoming,
+    Miss,
+    Outgoing,
+    Seen,
+    Travelling,
+    moved,
+)
 from chaosproxy.faults.base import Stage
 from chaosproxy.faults.stages import passing, unstreamed
 from chaosproxy.faults.timing.delay import Delay, Law
@@ -47,30 +60,27 @@ class Paced:
         self._last_at = 0.0
         self._settled = False
 
-    def feed(self, event: Incoming) -> Iterable[Outgoing]:
-        out: list[Outgoing] = []
-        for passed in passing(event):
-            at = self._due_at(passed) if isinstance(passed, Frame) else passed.at
-            self._last_at = max(at, self._last_at)
-            if isinstance(passed, Frame) and passed.kind & TOKEN:
-                self._token_at = self._last_at
-            out.append(replace(passed, at=self._last_at))
-        return [*self._said(event), *out]
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        passed = tuple(moved(each, self._due_at(each)) for each in passing(event))
+        if self._settled or (said := self._judged(event)) is None:
+            return passed
+        self._settled = True
+        return (said, *passed)
 
-    def _due_at(self, frame: Frame) -> float:
-        if not frame.kind & TOKEN or self._token_at is None:
-            return frame.at
-        due_at = self._token_at + self._law.draw_s(self._dice)
-        return due_at if due_at > frame.at + _NOTICEABLE_S else frame.at
-
-    def _said(self, event: Incoming) -> Iterable[Outgoing]:
-        if not self._settled and (said := self._judged(event)):
-            self._settled = True
-            yield said
+    def _due_at(self, event: Travelling) -> float:
+        at = event.at
+        token = isinstance(event, Frame) and event.meaning.kind & TOKEN
+        if token and self._token_at is not None:
+            due_at = self._token_at + self._law.draw_s(self._dice)
+            at = due_at if due_at > at + _NOTICEABLE_S else at
+        self._last_at = at = max(at, self._last_at)
+        if token:
+            self._token_at = at
+        return at
 
     def _judged(self, event: Incoming) -> Hit | Miss | None:
-        if isinstance(event, Frame) and self._last_at > event.at:
-            return Hit(event.at, f"tokens at least {self._law} apart")
+        if isinstance(event, Frame):
+            return Hit(event.at, f"tokens at least {self._law} apart") if self._last_at > event.at else None
         if isinstance(event, End | Abort | Heal):
             return Miss(event.at, "no gap between two tokens was shorter")
         return unstreamed(self._seen, event)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from math import isinf
 from random import Random
 from typing import ClassVar, Self
 
-from chaosproxy.events import AT_HEAL, Abort, Cut, Exchange, Frame, Hit, Miss, Outgoing, Travelling
+from chaosproxy.events import AT_HEAL, Abort, Cut, Exchange, Frame, Hit, Miss, Outgoing, Travelling, moved
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import AtPlace, keep, lacks_place, split_frame, swallow
 from chaosproxy.faults.where import Where, WhereSetting
@@ -53,14 +52,14 @@ class TimeStall(Fault):
         after = swallow if isinf(self.hold) else self._later if self.hold else keep
         return AtPlace(self.where, exchange, self._stall, after=after)
 
-    def _later(self, event: Travelling) -> Iterable[Outgoing]:
-        return (replace(event, at=event.at + self.hold),)
+    def _later(self, event: Travelling) -> Sequence[Outgoing]:
+        return (moved(event, event.at + self.hold),)
 
-    def _stall(self, frame: Frame, before: int) -> Iterable[Outgoing]:
+    def _stall(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         if not self.hold:
             return [Miss(frame.at, "it lasts no time"), frame]
         first, rest = split_frame(frame, before)
         hit = Hit(frame.at, f"stalled {self.where.place()} ({format_hold(self.hold)})")
         if isinf(self.hold):
             return [*first, hit, Abort(AT_HEAL, Cut.RESET)]
-        return [*first, hit, *(replace(event, at=event.at + self.hold) for event in rest)]
+        return [*first, hit, *(moved(event, event.at + self.hold) for event in rest)]

@@ -1,0 +1,87 @@
+"""The chain of one exchange on the proxy's clock: what is due leaves it at its time, and what it says is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from chaosproxy.events import Travelling
+from chaosproxy.faults.base import Stage
+from chaosproxy.faults.chain import Chain
+from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.surroundings import Surroundings
+from chaosproxy.proxy.timers import Timer
+
+
+class TimedChain:
+    """Gives to ``let_out`` what leaves the chain. Times are seconds since the exchange began.
+
+    ``on_full`` is called when ``full`` has changed. ``wake`` is called at the time of the next event, and answers with
+    ``advance``.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        around: Surroundings,
+        *,
+        let_out: Callable[[Travelling, float], None],
+        on_full: Callable[[], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._account = account
+        self._around = around
+        self._let_out = let_out
+        self._on_full = on_full
+        self._wake = wake
+        self._chain = Chain()
+        self._timer: Timer | None = None
+        self._due_at: float | None = None
+        self.full = False
+        """Whether more is held back than Limits.held_bytes."""
+
+    @property
+    def empty(self) -> bool:
+        """No fault is at work."""
+        return self._chain.empty
+
+    def attach(self, fault_id: str, stage: Stage, at: float) -> None:
+        """Add a stage. Follow with ``advance``."""
+        self._chain.attach(fault_id, stage, at)
+
+    def heal(self, fault_id: str, at: float) -> None:
+        """End a fault, and let out what it held back."""
+        self._chain.heal(fault_id, at)
+        self.advance(at)
+
+    def push(self, events: Iterable[Travelling], at: float) -> None:
+        """Feed what came from the upstream."""
+        for event in events:
+            self._chain.push(event)
+        self.advance(at)
+
+    def advance(self, at: float) -> None:
+        """Let out what is due, and set the timer for the rest."""
+        events = self._chain.advance(at)
+        for report in self._chain.take_reports():
+            self._around.note(self._account, report)
+        for event in events:
+            self._let_out(event, at)
+        full = self._chain.held_bytes > self._around.limits.held_bytes
+        if full is not self.full:
+            self.full = full
+            self._on_full()
+        due_at = self._chain.next_at()
+        if due_at != self._due_at or (self._timer is not None and not self._timer.waits):
+            self._set_timer(due_at)
+
+    def drop(self) -> None:
+        """Take all faults away with everything that they hold; nothing leaves any more."""
+        self._chain = Chain()
+        self._set_timer(None)
+
+    def _set_timer(self, due_at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due_at = due_at
+        moment = None if due_at is None else self._account.began_at + due_at
+        self._timer = None if moment is None else self._around.timers.call_at(moment, self._wake)
