@@ -9,7 +9,7 @@ from chaosproxy.faults.base import Stage
 from chaosproxy.faults.chain import Chain
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.surroundings import Surroundings
-from chaosproxy.proxy.timers import Timer
+from chaosproxy.proxy.timers import Timer, moment
 
 
 class TimedChain:
@@ -83,5 +83,7 @@ class TimedChain:
         if self._timer is not None:
             self._timer.cancel()
         self._due_at = due_at
-        moment = None if due_at is None else self._account.began_at + due_at
-        self._timer = None if moment is None else self._around.timers.call_at(moment, self._wake)
+        if due_at is None:
+            self._timer = None
+        else:
+            self._timer = self._around.timers.call_at(moment(self._account.began_at, due_at), self._wake)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from chaosproxy.errors import PartFailed
+from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import BackendSettings
 from chaosproxy.lab.backend import BODY_LIMIT_BYTES, Backend
 from chaosproxy.lab.text import expected_answer
@@ -66,7 +67,7 @@ async def test_stream_is_native_and_its_text_expected(http: aiohttp.ClientSessio
 
     assert (response.status, response.headers["content-type"]) == (200, spoken.stream_type)
     assert "".join(meaning.text for meaning in meanings) == TEXT
-    assert "TERMINAL" in str(meanings[-1].kind)
+    assert meanings[-1].kind == Kind.TERMINAL
 
 
 @pytest.mark.parametrize("name", ["openai.chat", "anthropic.messages"])
