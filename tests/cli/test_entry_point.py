@@ -115,3 +115,22 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
 
     assert {"aiohttp", "asyncio", "pydantic", "rich", "structlog", "yaml"} & set(loaded) == set()
+
+
+def test_a_plain_proxy_loads_no_experiments() -> None:
+    """What it never uses would weigh on it for as long as it runs."""
+    script = """
+import sys
+from chaosproxy.cli.outlet import JsonVoice
+from chaosproxy.cli.setup import Given, set_up
+from chaosproxy.control.serve import serve
+
+set_up(Given(None, "http://127.0.0.1:8000", ("time.stall where=token:5",), 1, None, None))
+print(*sys.modules)
+"""
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    needless = {"yaml", "jinja2", "jsonschema", "chaosproxy.experiment.model", "chaosproxy.control.api"}
+
+    assert "chaosproxy.proxy.proxy" in loaded
+    assert needless & set(loaded) == set()
+    assert not [name for name in loaded if name.startswith(("chaosproxy.steady_state", "chaosproxy.report"))]
