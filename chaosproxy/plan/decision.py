@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chaosproxy.dice import Dice
-from chaosproxy.events import Exchange
+from chaosproxy.events import Exchange, value
 from chaosproxy.faults.base import Metered, Shortage, Stage
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
 

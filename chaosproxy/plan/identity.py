@@ -7,10 +7,9 @@ exchanges but differ between two runs of one seed. A request that names nothing 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import blake2b
 
-from chaosproxy.events import Headers
+from chaosproxy.events import Headers, value
 from chaosproxy.plan.counters import Counters
 
 CALL_TAG = re.compile(r"cp-[0-9a-z]{4,12}-\d+")
@@ -34,7 +33,7 @@ def trace_id(traceparent: str | None) -> str | None:
     return match[1] if match else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """``call`` joins exchanges (None when nothing names it), ``attempt`` counts them, ``dice_key`` is for chance."""
 
@@ -62,9 +61,9 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
 def _names(headers: Headers) -> dict[str, str]:
     """The header fields that may name a call, the first of each."""
     found: dict[str, str] = {}
-    for name, value in headers:
+    for name, content in headers:
         if (lower := name.lower()) in _NAMING:
-            found.setdefault(lower, value)
+            found.setdefault(lower, content)
     return found
 
 

@@ -79,6 +79,10 @@ class TimedChain:
         self._chain = Chain()
         self._set_timer(None)
 
+    def untie(self) -> None:
+        """It is over for good: nobody is called any more."""
+        del self._let_out, self._on_full, self._wake
+
     def _set_timer(self, due_at: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -57,6 +57,10 @@ class UpstreamSide:
         if self._drained_bytes > self._limits.drain_bytes:
             self.hang_up()
 
+    def untie(self) -> None:
+        """It is over for good: nobody is told any more."""
+        del self._on_hang_up
+
     def hang_up(self) -> None:
         """Give up what is still to come."""
         if self._asking is not None:

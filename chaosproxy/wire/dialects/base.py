@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from chaosproxy.events import Headers, Meaning
+from chaosproxy.events import Headers, Meaning, value
 from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.answers import Answer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestFacts:
     """What a request body says, None where absent. ``prompt`` is the text of all messages, joined by newlines."""
 
