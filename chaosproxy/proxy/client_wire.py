@@ -13,13 +13,14 @@ import asyncio
 import socket
 import struct
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from chaosproxy.events import Cut, Framing, Head, Headers
 from chaosproxy.proxy.edges import AnswerHead, WireOwner
 
 if TYPE_CHECKING:
-    from chaosproxy.proxy.connection import Connection, ConnectionPipe
+    from chaosproxy.proxy.connection import Connection
+    from chaosproxy.proxy.raw_pipe import RawPipe
 
 _LINGER_0 = struct.pack("ii", 1, 0)
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -48,21 +49,37 @@ def reason_phrase(status: int) -> str:
 
 
 class HttpWire:
-    """Writes one answer. ``closed`` is resolved when the client's side of the exchange is over."""
+    """Writes one answer. Its connection is told when the client's side of the exchange is over.
 
-    def __init__(
-        self, connection: Connection, transport: asyncio.Transport, *, http_1_0: bool, keep_alive: bool
-    ) -> None:
+    Made while the connection is open; ``began``: something was sent.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "_http_1_0",
+        "_keep_alive",
+        "_left",
+        "_over",
+        "_owner",
+        "_reset_timer",
+        "_transport",
+        "began",
+        "full",
+    )
+
+    def __init__(self, connection: Connection, *, http_1_0: bool, keep_alive: bool) -> None:
         self._connection = connection
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, connection.transport)
         self._http_1_0 = http_1_0
         self._keep_alive = keep_alive
         self._framing = Framing.EMPTY
         self._left: int | None = None  # bytes of the declared length that are still to come
         self._owner: WireOwner | None = None
+        self._over = False
         self._reset_timer: asyncio.TimerHandle | None = None  # while a reset waits for what was sent before it
+        self.began = False
         self.full = False
-        self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         connection.wire = self
 
     def own(self, owner: WireOwner) -> None:
@@ -70,11 +87,8 @@ class HttpWire:
         if self._connection.transport is None:
             self.lost()
 
-    def close_after(self) -> None:
-        """Let this answer be the last one of its connection."""
-        self._keep_alive = False
-
     def head(self, head: Head) -> None:
+        self.began = True
         self._framing = head.framing
         if (head.framing is Framing.CHUNKED and self._http_1_0) or (
             head.framing is Framing.LENGTH and head.length is None
@@ -121,7 +135,7 @@ class HttpWire:
             reset(self._transport)
         self._close(keep_alive=False)
 
-    def upgrade(self, head: AnswerHead) -> ConnectionPipe:
+    def upgrade(self, head: AnswerHead) -> RawPipe:
         """Send the 101; the connection carries bytes until the pipe is closed."""
         self._transport.write(head_bytes(head.status, head.reason, head.headers))
         self._owner = None
@@ -143,7 +157,7 @@ class HttpWire:
 
     def lost(self) -> None:
         """From the connection: it is gone."""
-        owner, over = self._owner, self.closed.done()
+        owner, over = self._owner, self._over
         self._close(keep_alive=False)
         if owner is not None and not over:
             owner.client_gone()
@@ -157,9 +171,9 @@ class HttpWire:
             self._transport.write_eof()
 
     def _close(self, *, keep_alive: bool) -> None:
-        self._connection.wire = None
-        self._owner = None
+        if self._over:
+            return
+        self._over, self._owner = True, None
         if self._reset_timer is not None:
             self._reset_timer.cancel()
-        if not self.closed.done():
-            self.closed.set_result(keep_alive)
+        self._connection.answered(keep_alive=keep_alive)

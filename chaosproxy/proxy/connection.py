@@ -1,84 +1,175 @@
-"""Client connections on aiohttp's low-level server, whose strict request parser stays in front of everything.
+"""Client connections: aiohttp's strict request parser in front, our own callbacks behind it.
 
-``Connection`` adds callbacks for back-pressure and loss to aiohttp's handler; ``Handover`` tells it that the answer was
-already written by an HttpWire. ``Slammed`` and ``TurnedAway`` are what a connection is while it may not be one.
+    data -> parser -> Arriving, Arriving, ... -> receive, one at a time -> HttpWire -> answered -> the next one
+
+A request is received when its body is complete or larger than Limits.body_bytes. No task is made for it.
+``Slammed`` and ``TurnedAway`` are what a connection is while it may not be one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
+from aiohttp.http_writer import HttpVersion11
 
+from chaosproxy.proxy.arriving import Arriving
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
 from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.own_answer import own_error
+from chaosproxy.proxy.own_answer import own_answer, own_error
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.proxy.refusals import INTERNAL
 
 log = structlog.get_logger()
 
-Receive = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Receive = Callable[[Arriving, HttpWire], None]
+"""Is given each request when its turn has come, and the way back to its client."""
 Refused = Callable[[str], None]
 """Is told of each request that we answer with an error of our own, and its kind."""
 
 TURN_AWAY_S = 1.0
 """How long a client that is turned away has to read why."""
+_WAITING_MAX = 16
+"""Pipelined requests that may wait for the one before; with more, the connection is read no further."""
+_PARSER_BUFFER_BYTES = 2**30
+"""The parser's own back-pressure is not used: what it read is taken from it at once."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Handover(web.StreamResponse):
-    """The end of a request whose answer an HttpWire wrote."""
+class _ReadOn:
+    """What the parser's bodies take for their connection, to pause it: they never have to."""
 
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._keep_alive = keep_alive
+    _reading_paused = False
+    connected = True
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return None
+    def pause_reading(self) -> None:
+        """From a body that is full."""
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
+    def resume_reading(self, *, resume_parser: bool = True) -> None:
+        """From a body that was read, or is complete."""
 
 
-class Connection(web.RequestHandler):
-    """One client connection."""
+class Connection(asyncio.Protocol):
+    """One client connection. ``gone`` is called when it has ended; ``clock`` is the proxy's."""
 
-    __slots__ = ("_pipe", "_refused", "busy", "closing", "limits", "wire")
+    __slots__ = (
+        "_arriving",
+        "_clock",
+        "_current",
+        "_deaf",
+        "_gone",
+        "_idle_since",
+        "_loop",
+        "_malformed",
+        "_parser",
+        "_paused",
+        "_receive",
+        "_refused",
+        "_tail",
+        "_timer",
+        "_waiting",
+        "busy",
+        "closing",
+        "limits",
+        "transport",
+        "wire",
+    )
 
-    def __init__(self, server: web.Server, limits: Limits, refused: Refused, **settings: Any) -> None:
-        super().__init__(server, **settings)
+    def __init__(
+        self,
+        receive: Receive,
+        limits: Limits,
+        refused: Refused,
+        clock: Callable[[], float],
+        gone: Callable[[Connection], None],
+    ) -> None:
         self.limits = limits
-        self._refused = refused
+        self.transport: asyncio.Transport | None = None
         self.wire: HttpWire | None = None
         self.busy = False
         self.closing = False
-        self._pipe: ConnectionPipe | None = None
+        self._receive = receive
+        self._refused = refused
+        self._clock = clock
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._parser: Any = HttpRequestParser(
+            cast(Any, _ReadOn()),
+            self._loop,
+            _PARSER_BUFFER_BYTES,
+            max_line_size=limits.header_bytes,
+            max_field_size=limits.header_bytes,
+            auto_decompress=False,
+        )
+        self._waiting: deque[Arriving] = deque()
+        self._arriving: Arriving | None = None  # the one whose body is coming
+        self._current: Arriving | None = None  # the one that is being answered
+        self._malformed: str | None = None  # what came behind the last request
+        self._deaf = False  # what comes is not HTTP any more
+        self._tail = b""
+        self._paused = False
+        self._idle_since = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # what the transport tells it -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        cast(asyncio.Transport, transport).set_write_buffer_limits(self.limits.unsent_bytes)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(self.limits.unsent_bytes)
+        self._timer = self._loop.call_later(self.limits.keepalive_s, self._check_silence)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        if self.wire is not None:
-            self.wire.lost()
-        if self._pipe is not None:
-            self._pipe.lost()
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._keep_tail(data)
+            return
+        try:
+            messages, upgraded, tail = self._parser.feed_data(data)
+        except HttpProcessingError as error:
+            self._give_up(error.message)
+            return
+        if self._arriving is not None:
+            self._idle_since = self._loop.time()
+            self._arriving.advance()
+            if self._arriving.complete:
+                self._end_body()
+        for message, payload in messages:
+            request = Arriving(message, payload, self._clock(), self._balance)
+            self._waiting.append(request)
+            if not request.complete:
+                self._arriving = request
+                self._await_body()
+        if upgraded:
+            self._deaf = True
+            self._keep_tail(tail)
+        self._advance()
 
     def pause_writing(self) -> None:
-        super().pause_writing()
         if self.wire is not None:
             self.wire.filled()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
         if self.wire is not None:
             self.wire.drained()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.clear()
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            arriving.lose()
+        if self.wire is not None:
+            self.wire.lost()
+        self._gone(self)
+
+    # what others tell it ---------------------------------------------------------------------------------------------
 
     def close_when_idle(self) -> None:
         """Close now, or after the exchange that is under way."""
@@ -86,72 +177,154 @@ class Connection(web.RequestHandler):
         if not self.busy and self.transport is not None:
             self.transport.close()
 
-    def become_pipe(self, on_closed: Callable[[], None]) -> ConnectionPipe:
+    def answered(self, *, keep_alive: bool) -> None:
+        """From the wire: the client's side of the exchange is over."""
+        request, self._current = self._current, None
+        self.wire, self.busy = None, False
+        if self.transport is None:
+            return
+        if request is not None and not request.complete:
+            self._linger(request, keep_alive=keep_alive)
+        elif not keep_alive or self._deaf:
+            self.transport.close()
+        elif self._waiting or self._malformed is not None:
+            self._loop.call_soon(self._advance)
+        else:
+            self._idle_since = self._loop.time()
+
+    def become_pipe(self, on_closed: Callable[[], None]) -> RawPipe:
         """Give up HTTP: the connection carries bytes from here on."""
-        self._pipe = ConnectionPipe(self, on_closed)
-        return self._pipe
+        tail, self._tail = self._tail, b""
 
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """A request that is not HTTP, or a bug of ours: say which, and close."""
-        kind = "bad_request" if status < 500 else INTERNAL
-        if status >= 500:
-            log.error("exchange_failed", stack=plain_traceback(exc))
+        def closed() -> None:
+            on_closed()
+            self.connection_lost(None)
+
+        return RawPipe(cast(asyncio.Transport, self.transport), tail, closed)
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Begin with the next request, if its turn has come."""
+        while self._waiting and not self.busy and self.transport is not None:
+            request = self._waiting[0]
+            if not request.complete and request.size_bytes <= self.limits.body_bytes:
+                break
+            self._waiting.popleft()
+            self._begin(request)
+        if self._malformed is not None and not self._waiting and not self.busy:
+            self._refuse(400, "bad_request", self._malformed)
+        self._balance()
+
+    def _begin(self, request: Arriving) -> None:
+        self.busy, self._current = True, request
+        message = request.message
+        keep_alive = not message.should_close and not self._deaf
+        wire = HttpWire(self, http_1_0=message.version < HttpVersion11, keep_alive=keep_alive)
+        try:
+            if message.method == "CONNECT":
+                words = "this proxy stands in front of one upstream; it opens no tunnels"
+                self._refuse(501, "connect_method", words)
+            else:
+                self._receive(request, wire)
+        except Exception as error:  # noqa: BLE001 - a bug of ours ends one exchange, not the process
+            self._answer_bug(error, wire)
+
+    def _answer_bug(self, error: Exception, wire: HttpWire) -> None:
+        log.error("exchange_failed", stack=plain_traceback(error))
+        if self.wire is wire and not wire.began:
+            self._refuse(500, INTERNAL, "the request could not be handled")
+        else:
+            self._refused(INTERNAL)
+            if self.transport is not None:
+                self.transport.abort()
+
+    def _refuse(self, status: int, kind: str, words: str) -> None:
+        """Answer with an error of our own, as the last answer of this connection."""
+        self._malformed = None
         self._refused(kind)
-        first_line = (message or "").strip().partition("\n")[0]
-        headers, body = own_error(kind, first_line or "the request could not be handled")
-        answer = web.Response(status=status, body=body, headers=headers)
-        answer.force_close()
-        return answer
+        if self.transport is None:
+            return
+        self.busy = True
+        head, body, _ = own_answer(status, kind, words, 0.0)
+        wire = HttpWire(self, http_1_0=False, keep_alive=False)
+        wire.head(head)
+        wire.data(body.data)
+        wire.end()
 
+    def _give_up(self, words: str) -> None:
+        """What came is not HTTP: say so when it is its turn, and read no further."""
+        self._deaf = True
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None and arriving not in self._waiting:  # an exchange is under way that waits for its body
+            arriving.lose()
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        if arriving is not None:
+            self._waiting.remove(arriving)
+        self._malformed = words.strip().partition("\n")[0] or "the request could not be handled"
+        self._advance()
 
-class ConnectionPipe(RawPipe):
-    """A client connection after a 101."""
+    def _await_body(self) -> None:
+        """A body does not come with its head: the client may be waiting to be asked for it."""
+        request = self._arriving
+        self._idle_since = self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self.limits.idle_s, self._check_silence)
+        if request is None or request.message.headers.get("Expect", "").lower() != "100-continue":
+            return
+        if self.transport is not None and not self.busy and self._waiting[0] is request:
+            self.transport.write(_CONTINUE)
 
-    def __init__(self, connection: Connection, on_closed: Callable[[], None]) -> None:
-        super().__init__(connection)
-        self._connection = connection
-        self._on_closed = on_closed
-        self._on_lost: Callable[[], None] | None = None
+    def _end_body(self) -> None:
+        self._arriving = None
+        if self.closing and not self.busy and not self._waiting and self.transport is not None:
+            self.transport.close()  # its answer was there first
 
-    def start(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
-        self._on_data, self._on_lost = on_data, on_lost
-        self._connection.set_parser(self)  # type: ignore[arg-type]
+    def _check_silence(self) -> None:
+        """The one timer of a connection: of a client that is idle, or silent in the middle of a body."""
+        limit_s = self.limits.keepalive_s if self._arriving is None else self.limits.idle_s
+        left_s = self._idle_since + limit_s - self._loop.time()
+        if self.transport is None:
+            return
+        if left_s > 0 or (self.busy and (self._arriving is None or self._paused)):
+            self._timer = self._loop.call_later(left_s if left_s > 0 else limit_s, self._check_silence)
+        elif self._arriving is None or self.busy:
+            self.transport.close()
+        else:
+            self._arriving = None
+            self._waiting.clear()
+            self._refuse(408, "request_timeout", "the request body did not arrive in time")
 
-    def close(self) -> None:
-        if self._connection.transport is not None:
-            self._connection.transport.close()
-        self._on_closed()
+    def _linger(self, request: Arriving, *, keep_alive: bool) -> None:
+        """The answer is there before its request is: read on for a while, or an RST would destroy the answer."""
+        self.closing = self.closing or not keep_alive
+        self._waiting.clear()
+        request.discard()
+        self._loop.call_later(self.limits.linger_s, self._end_lingering, request)
 
-    def lost(self) -> None:
-        """From the connection."""
-        self._on_closed()
-        if self._on_lost is not None:
-            self._on_lost()
+    def _end_lingering(self, request: Arriving) -> None:
+        if self.transport is not None and not request.complete:
+            self.transport.close()
 
+    def _keep_tail(self, data: bytes) -> None:
+        self._tail += data
+        self._balance()
 
-class Server(web.Server):
-    """Makes connections that call ``receive`` for each request."""
-
-    def __init__(self, receive: Receive, limits: Limits, refused: Refused) -> None:
-        super().__init__(receive)
-        self._limits = limits
-        self._refused = refused
-
-    def __call__(self) -> Connection:
-        return Connection(
-            self,
-            self._limits,
-            self._refused,
-            loop=self._loop,
-            auto_decompress=False,
-            access_log=None,
-            keepalive_timeout=self._limits.keepalive_s,
-            max_line_size=self._limits.header_bytes,
-            max_field_size=self._limits.header_bytes,
-            read_bufsize=self._limits.unread_bytes,
-        )
+    def _balance(self) -> None:
+        """Read on as long as there is room for what comes."""
+        arriving = self._arriving
+        full = len(self._waiting) > _WAITING_MAX or len(self._tail) > self.limits.unread_bytes
+        paused = full or (arriving is not None and not arriving.wanted)
+        if paused is self._paused or self.transport is None or self.transport.is_closing():
+            return
+        self._paused = paused
+        if paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
 
 class Slammed(asyncio.Protocol):

@@ -7,7 +7,7 @@ No method of an edge calls back before it returned, except ``wire_filled`` from 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,14 +18,13 @@ from chaosproxy.events import Cut, Framing, Head, Headers
 class Pipe(Protocol):
     """One end of a connection that became a raw tunnel."""
 
-    def start(self, on_data: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
-        """Deliver what comes in from now on, and tell once when the connection is gone."""
+    def start(
+        self, on_data: Callable[[bytes], None], on_drained: Callable[[], None], on_lost: Callable[[], None]
+    ) -> None:
+        """Deliver what comes in from now on; tell when the peer keeps up again, and once when it is gone."""
 
     def write(self, data: bytes) -> bool:
-        """Send; whether the peer keeps up (False: pause the other side until ``drained``)."""
-
-    async def drained(self) -> None:
-        """Wait until the peer has taken enough."""
+        """Send; whether the peer keeps up (False: pause the other side until ``on_drained``)."""
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -37,15 +36,42 @@ class Pipe(Protocol):
         """End the connection after what was written."""
 
 
+class BodySink(Protocol):
+    """Who takes the rest of a request body. After ``body_end`` or ``body_lost`` nothing more comes."""
+
+    def body_data(self, data: bytes) -> None:
+        """A piece of it."""
+
+    def body_end(self) -> None:
+        """It is complete."""
+
+    def body_lost(self) -> None:
+        """The client left before its end."""
+
+
+class BodySource(Protocol):
+    """The rest of a request body that was too large to keep; the client waits until it is started."""
+
+    def start(self, sink: BodySink) -> None:
+        """Push it, as it comes, to ``sink``."""
+
+    def pause(self) -> None:
+        """Push no more for now."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request as the upstream gets it. ``body`` is an iterator when it was too large to keep."""
+    """A request as the upstream gets it: what was kept of its body, and the rest of one that was too large for that."""
 
     method: str
     target: str
     headers: Headers = field(repr=False)
-    body: bytes | AsyncIterator[bytes] | None = field(repr=False)
+    body: bytes | None = field(repr=False)
     chunked: bool = False
+    rest: BodySource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chaosproxy.events import Headers, header
 from chaosproxy.plan.identity import CALL_HEADER
 
@@ -20,6 +22,13 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Header fields as text that can be turned back into the very same bytes."""
+    return tuple(
+        [(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+    )
 
 
 def listed(headers: Headers, name: str) -> set[str]:

@@ -36,6 +36,8 @@ class Limits:
     """How long an idle client connection stays open: longer than clients keep theirs in a pool."""
     pooled_s: float = 4.0
     """How long an idle upstream connection is kept for reuse: less than the 5 s after which many servers close it."""
+    linger_s: float = 10.0
+    """How long a request body that is still coming is read, and forgotten, after its answer has ended."""
     drain_s: float = 30.0
     """How long an upstream is still read after a fault ended the client's side, to count what it sends."""
     drain_bytes: int = 16 * MIB

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.client_wire import reset
-from chaosproxy.proxy.connection import Connection, Receive, Refused, Server, Slammed, TurnedAway
+from chaosproxy.proxy.connection import Connection, Receive, Refused, Slammed, TurnedAway
 from chaosproxy.proxy.limits import Limits
 
 log = structlog.get_logger()
@@ -98,12 +98,17 @@ class Listener:
         receive: Receive,
         limits: Limits,
         *,
+        clock: Callable[[], float],
         has_room: Callable[[], bool],
         on_slam: Callable[[], None],
         refused: Refused,
     ) -> None:
         self.spec = spec
-        self.http = Server(receive, limits, refused)
+        self._receive = receive
+        self._clock = clock
+        self._connections: set[Connection] = set()
+        self._left = asyncio.Event()  # nobody is connected
+        self._left.set()
         self._refused = refused
         self._limits = limits
         self._has_room = has_room
@@ -125,7 +130,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """Open client connections."""
-        return len(self.http.connections)
+        return len(self._connections)
 
     @property
     def _closed(self) -> bool:
@@ -152,10 +157,12 @@ class Listener:
         """Stop accepting, and end all connections."""
         self._stop_accepting()
         self._socket.close()
-        for connection in self.http.connections:
+        for connection in tuple(self._connections):
             if connection.transport is not None:
                 connection.transport.abort()
-        await self.http.shutdown(timeout=SHUTDOWN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_S):
+                await self._left.wait()
 
     def _listen(self) -> None:
         try:
@@ -195,8 +202,7 @@ class Listener:
             opening.add_done_callback(self._opening.discard)
 
     def _end_idle(self, gate: Gate) -> None:
-        for handler in self.http.connections:
-            connection = cast(Connection, handler)
+        for connection in tuple(self._connections):
             if gate is Gate.RESET and not connection.busy and connection.transport is not None:
                 reset(connection.transport)
             else:
@@ -208,4 +214,12 @@ class Listener:
         if not self._has_room():
             self._refused("connections")
             return TurnedAway(self._limits.connections)
-        return self.http()
+        connection = Connection(self._receive, self._limits, self._refused, self._clock, self._forget)
+        self._connections.add(connection)
+        self._left.clear()
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._left.set()

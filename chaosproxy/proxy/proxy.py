@@ -11,7 +11,6 @@ from functools import partial
 from secrets import token_hex
 from typing import Self
 
-import aiohttp
 import structlog
 
 from chaosproxy.dice import Dice
@@ -22,7 +21,6 @@ from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
-from chaosproxy.proxy.http_upstream import HttpUpstream, open_session
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
@@ -32,6 +30,8 @@ from chaosproxy.proxy.refusals import Refusals
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.timers import Timer, Timers
+from chaosproxy.proxy.upstream.dial import Trust
+from chaosproxy.proxy.upstream.http import HttpUpstream
 
 log = structlog.get_logger()
 
@@ -88,7 +88,7 @@ class Proxy:
         self._open: dict[str, Pump] = {}
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._upstreams: list[HttpUpstream] = []
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -96,10 +96,10 @@ class Proxy:
 
     async def start(self) -> None:
         """Open all listeners. Raises PartFailed (a busy port) or UserError, with nothing left open."""
-        self._session = open_session(self._limits, self._ca)
+        trust = Trust(self._ca)
         try:
             for spec in self._specs:
-                self._open_listener(spec, self._session)
+                self._open_listener(spec, trust)
                 self._set_gate(spec.name)
         except BaseException:
             await self.stop()
@@ -120,8 +120,8 @@ class Proxy:
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
         self._refusals.stop()
         self._timers.close()
-        if self._session is not None:
-            await self._session.close()
+        for upstream in self._upstreams:
+            upstream.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -177,13 +177,15 @@ class Proxy:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    def _open_listener(self, spec: ListenerSpec, session: aiohttp.ClientSession) -> None:
-        upstream = HttpUpstream(self._targets[spec.name], session, self._limits)
+    def _open_listener(self, spec: ListenerSpec, trust: Trust) -> None:
+        upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
+        self._upstreams.append(upstream)
         reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._counters, self._around, self._opened)
         self._listeners[spec.name] = Listener(
             spec,
             reception.receive,
             self._limits,
+            clock=self._clock,
             has_room=self._has_room,
             on_slam=partial(self._slammed, spec.name),
             refused=self._refusals.add,

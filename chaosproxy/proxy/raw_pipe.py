@@ -1,43 +1,67 @@
-"""Raw bytes over a connection that aiohttp made and that has left HTTP behind: what both ends of a tunnel share."""
+"""A connection that has left HTTP behind and carries bytes: one end of a tunnel, at either edge."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
-from aiohttp.base_protocol import BaseProtocol
 
+class RawPipe(asyncio.Protocol):
+    """Takes over a transport. ``first`` is what had already come; it and all that follows waits for ``start``."""
 
-class RawPipe:
-    """Reads and writes below aiohttp, which takes it for the parser of a WebSocket."""
-
-    def __init__(self, protocol: BaseProtocol) -> None:
-        self._protocol = protocol
+    def __init__(self, transport: asyncio.Transport, first: bytes, on_closed: Callable[[], None] | None = None) -> None:
+        self._transport = transport
+        self._first = first
+        self._on_closed = on_closed
         self._on_data: Callable[[bytes], None] | None = None
+        self._on_drained: Callable[[], None] | None = None
+        self._on_lost: Callable[[], None] | None = None
+        self._full = False
+        transport.set_protocol(self)
+        self.pause()
 
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """From aiohttp."""
-        if self._on_data is not None:
-            self._on_data(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """From aiohttp; the end of the connection follows."""
+    def start(
+        self, on_data: Callable[[bytes], None], on_drained: Callable[[], None], on_lost: Callable[[], None]
+    ) -> None:
+        self._on_data, self._on_drained, self._on_lost = on_data, on_drained, on_lost
+        if self._transport.is_closing():
+            asyncio.get_running_loop().call_soon(on_lost)
+            return
+        if self._first:
+            on_data(self._first)
+        self.resume()
 
     def write(self, data: bytes) -> bool:
-        """Send; False when the other side reads too slowly."""
-        if self._protocol.transport is not None:
-            self._protocol.transport.write(data)
-        return not self._protocol.writing_paused
-
-    async def drained(self) -> None:
-        """Wait until it reads again."""
-        if self._protocol.transport is not None:
-            await self._protocol._drain_helper()  # noqa: SLF001 - what aiohttp's own writer awaits
+        self._transport.write(data)
+        return not self._full
 
     def pause(self) -> None:
-        """Stop reading."""
-        self._protocol.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again."""
-        self._protocol.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # what the transport tells it -------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._on_data is not None:
+            self._on_data(data)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._on_drained is not None:
+            self._on_drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._on_closed is not None:
+            self._on_closed()
+        if self._on_lost is not None:
+            self._on_lost()

@@ -27,6 +27,13 @@ class Target:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.base_path = parts.path.rstrip("/")
         self.host = parts.hostname
+        self.secure = parts.scheme == "https"
+        try:
+            self.port = parts.port or (443 if self.secure else 80)
+        except ValueError as error:
+            raise UserError(f"expected a port from 1 to 65535 in the upstream {url!r}") from error
+        self.authority = URL(self.origin).host_port_subcomponent or parts.netloc
+        """What the Host header says."""
 
     def __str__(self) -> str:
         return self.origin + self.base_path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from chaosproxy.proxy.edges import Pipe
@@ -18,18 +17,15 @@ class Tunnel:
         self._pipes = (client, upstream)
         self._on_end = on_end
         self._from_upstream_bytes = 0
-        self._draining: set[asyncio.Task[None]] = set()
         self._over = False
-        client.start(lambda data: self._carry(0, data), self.close)
-        upstream.start(lambda data: self._carry(1, data), self.close)
+        client.start(lambda data: self._carry(0, data), upstream.resume, self.close)
+        upstream.start(lambda data: self._carry(1, data), client.resume, self.close)
 
     def close(self) -> None:
         """End both sides after what was written."""
         if self._over:
             return
         self._over = True
-        for task in self._draining:
-            task.cancel()
         for pipe in self._pipes:
             pipe.close()
         self._on_end(self._from_upstream_bytes)
@@ -38,10 +34,3 @@ class Tunnel:
         self._from_upstream_bytes += len(data) * source
         if not self._pipes[1 - source].write(data):
             self._pipes[source].pause()
-            task = asyncio.get_running_loop().create_task(self._resume_later(source))
-            self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
-
-    async def _resume_later(self, source: int) -> None:
-        await self._pipes[1 - source].drained()
-        self._pipes[source].resume()

@@ -1,0 +1,191 @@
+"""One connection to an upstream: a request goes out, and the answer goes to whoever asked, piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from chaosproxy.events import Framing
+from chaosproxy.proxy.raw_pipe import RawPipe
+from chaosproxy.wire.http1 import BodyReader, Broken, ResponseHead, body_reader, head_end, read_head
+
+
+class Asker(Protocol):
+    """Who sent the request that a connection is about. It may let the connection go (``drop``) in any callback."""
+
+    method: str
+    upgrades: bool
+    """Whether a 101 is what was asked for."""
+
+    def head(self, head: ResponseHead, framing: Framing) -> None:
+        """The answer begins."""
+
+    def data(self, data: bytes) -> None:
+        """A piece of its body."""
+
+    def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
+        """The body is complete, and the connection not ours any more."""
+
+    def upgraded(self, head: ResponseHead, pipe: RawPipe) -> None:
+        """The connection carries bytes now."""
+
+    def broken(self, why: str, *, headed: bool) -> None:
+        """What came is not HTTP, before or after the head; the connection is closed."""
+
+    def lost(self, error: Exception | None, *, heard: bool) -> None:
+        """The connection ended before the answer did, with an error or a FIN; ``heard``: something had come."""
+
+    def filled(self) -> None:
+        """The upstream does not keep up with the request's body."""
+
+    def drained(self) -> None:
+        """It does again."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Carries one request at a time."""
+
+    __slots__ = ("_asker", "_body", "_head", "_head_limit_bytes", "_loop", "_transport", "_unread", "heard_at", "used")
+
+    def __init__(self, head_limit_bytes: int) -> None:
+        self._head_limit_bytes = head_limit_bytes
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._asker: Asker | None = None
+        self._head: ResponseHead | None = None
+        self._body: BodyReader | None = None
+        self._unread = b""  # of a head that is not complete
+        self.heard_at = 0.0
+        self.used = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry a request."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def carry(self, asker: Asker, data: bytes) -> None:
+        """Send a request; its answer goes to ``asker``."""
+        self._asker = asker
+        self._body = None
+        self._unread = b""
+        self.write(data)
+        if self._transport is None:  # lost since it was opened
+            self._loop.call_soon(self.connection_lost, None)
+
+    def write(self, data: bytes) -> None:
+        """Send more of it."""
+        self.heard_at = self._loop.time()  # the silence of an upstream counts from our last word
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self.usable:
+            cast(asyncio.Transport, self._transport).pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        self.heard_at = self._loop.time()
+        if self.usable:
+            cast(asyncio.Transport, self._transport).resume_reading()
+
+    def drop(self) -> None:
+        """Hang up at once; nobody is called back any more."""
+        self._asker = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """End an idle connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # what the transport tells it -------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self._loop.time()
+        body, asker = self._body, self._asker
+        if asker is None:
+            self.drop()  # nothing was asked
+        elif body is None:
+            self._read_head(asker, self._unread + data)
+        else:
+            for piece in body.feed(data):
+                asker.data(piece)
+                if self._asker is not asker:
+                    return
+            if body.complete:
+                self._complete(asker, body)
+            elif body.flaw is not None:
+                self._break(asker, body.flaw)
+
+    def pause_writing(self) -> None:
+        if self._asker is not None:
+            self._asker.filled()
+
+    def resume_writing(self) -> None:
+        if self._asker is not None:
+            self._asker.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        asker, self._asker = self._asker, None
+        if asker is None:
+            return
+        body = self._body
+        if body is not None and exc is None and body.end():
+            asker.end(self, reusable=False)
+        else:
+            asker.lost(exc, heard=body is not None or bool(self._unread))
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    def _read_head(self, asker: Asker, data: bytes) -> None:
+        try:
+            while end := head_end(data):
+                head, data = read_head(data[:end]), data[end:]
+                if head.status == 101:
+                    self._upgrade(asker, head, data)
+                    return
+                if head.status >= 200:
+                    self._begin_body(asker, head, data)
+                    return
+        except Broken as error:
+            self._break(asker, str(error))
+            return
+        self._unread = data
+        if len(data) > self._head_limit_bytes:
+            self._break(asker, "its head is too long")
+
+    def _begin_body(self, asker: Asker, head: ResponseHead, data: bytes) -> None:
+        framing = head.framing(asker.method)
+        self._head = head
+        self._body = body = body_reader(framing, head)
+        asker.head(head, framing)
+        if self._asker is not asker:
+            return
+        if body.complete:
+            body.surplus = data
+            self._complete(asker, body)
+        elif data:
+            self.data_received(data)
+
+    def _complete(self, asker: Asker, body: BodyReader) -> None:
+        self._asker, self.used = None, True
+        kept_alive = self._head is not None and self._head.keeps_alive
+        asker.end(self, reusable=kept_alive and not body.surplus and self.usable)
+
+    def _break(self, asker: Asker, why: str) -> None:
+        self.drop()
+        asker.broken(why, headed=self._body is not None)
+
+    def _upgrade(self, asker: Asker, head: ResponseHead, data: bytes) -> None:
+        transport = self._transport
+        if not asker.upgrades or transport is None:
+            self._break(asker, "it switched protocols unasked")
+            return
+        self._asker = self._transport = None
+        asker.upgraded(head, RawPipe(transport, data))

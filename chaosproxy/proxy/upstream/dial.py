@@ -1,0 +1,139 @@
+"""New connections to an upstream: straight or through a forward proxy, with TLS where its URL says so."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from functools import cached_property
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from chaosproxy.errors import UpstreamFailed, UserError
+from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.target import Target
+from chaosproxy.proxy.upstream.connection import UpstreamConnection
+from chaosproxy.wire.http1 import Broken, head_end, read_head
+
+HAPPY_EYEBALLS_S = 0.25
+"""How long one address may take before the next one is tried as well (RFC 8305, 5)."""
+
+
+class Trust:
+    """The certificates that upstreams are verified with: the system's, and those of ``ca``, a PEM file.
+
+    Raises UserError when that file cannot be used.
+    """
+
+    def __init__(self, ca: str | None) -> None:
+        self._ca = ca
+        if ca is not None:
+            _ = self.context  # what is wrong with the file is said at the start
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """Made when it is first needed: the system's certificates take time and memory."""
+        context = ssl.create_default_context()
+        try:
+            if self._ca is not None:
+                context.load_verify_locations(self._ca)
+        except OSError as error:  # ssl.SSLError included
+            raise UserError(f"cannot read certificates from {self._ca}: {error.strerror or error}") from error
+        return context
+
+
+class ForwardProxy:
+    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say about an upstream. Raises UserError for what is no URL of one."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise UserError(f"expected a forward proxy such as http://proxy.example.com:3128, got {parts.scheme}://...")
+        self.host = parts.hostname
+        self.port = parts.port or 80
+        self.authorization: str | None = None
+        if parts.username is not None:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self.authorization = f"Basic {b64encode(credentials.encode()).decode()}"
+
+    @classmethod
+    def towards(cls, target: Target) -> ForwardProxy | None:
+        """The proxy that the environment names for this upstream."""
+        if proxy_bypass(target.host):
+            return None
+        url = getproxies().get("https" if target.secure else "http")
+        return None if url is None else cls(url)
+
+
+class Dialler:
+    """Opens connections to one upstream."""
+
+    def __init__(self, target: Target, trust: Trust, limits: Limits) -> None:
+        self.proxy = ForwardProxy.towards(target)
+        self._target = target
+        self._trust = trust
+        self._limits = limits
+
+    async def dial(self, connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+        """A new connection, open and verified. Raises UpstreamFailed."""
+        target = self._target
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                return await self._connect(connection)
+        except TimeoutError as error:
+            raise UpstreamFailed(UpstreamFailed.TIMEOUT, f"{target}: no connection in time") from error
+        except ssl.SSLError as error:
+            raise UpstreamFailed(UpstreamFailed.TLS, f"{target}: {error}") from error
+        except OSError as error:
+            words = (error.strerror or str(error)).lower()
+            raise UpstreamFailed(UpstreamFailed.CONNECT, f"{target}: {words}") from error
+
+    async def _connect(self, connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+        loop, target, proxy = asyncio.get_running_loop(), self._target, self.proxy
+        host, port = (target.host, target.port) if proxy is None else (proxy.host, proxy.port)
+        addresses = _known_addresses(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        sock = await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1)
+        try:
+            if proxy is not None and target.secure:
+                await self._open_tunnel(sock, proxy)
+            context, name = (self._trust.context, target.host) if target.secure else (None, None)
+            _, made = await loop.create_connection(connection, sock=sock, ssl=context, server_hostname=name)
+        except BaseException:
+            sock.close()
+            raise
+        return made
+
+    async def _open_tunnel(self, sock: socket.socket, proxy: ForwardProxy) -> None:
+        loop, place = asyncio.get_running_loop(), f"{self._target.host}:{self._target.port}"
+        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+        if proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        await loop.sock_sendall(sock, ("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = b""
+        while not head_end(answer):
+            data = await loop.sock_recv(sock, 1024)  # TLS servers wait for us, so nothing follows the head
+            answer += data
+            if not data or len(answer) > self._limits.header_bytes:
+                raise OSError(None, "the forward proxy gave no answer to CONNECT")
+        try:
+            status = read_head(answer).status
+        except Broken as error:
+            raise OSError(None, f"the forward proxy did not answer in HTTP: {error}") from error
+        if status != 200:
+            raise OSError(None, f"the forward proxy refused CONNECT with {status}")
+
+
+def _known_addresses(host: str, port: int) -> list[AddrInfoType]:
+    """The address that ``host`` is, as getaddrinfo would say it: a loop may need a thread to ask. Empty for a name."""
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return []
+    if version == 4:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+    return [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))]

@@ -1,0 +1,226 @@
+"""An HTTP/1.1 upstream: takes a pooled connection or dials, asks, and tells the receiver what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from chaosproxy.errors import UpstreamFailed
+from chaosproxy.events import Framing, header
+from chaosproxy.proxy.edges import AnswerHead, Asking, Question, Receiver
+from chaosproxy.proxy.headers import end_to_end, wants_upgrade
+from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.raw_pipe import RawPipe
+from chaosproxy.proxy.target import Target
+from chaosproxy.proxy.upstream.connection import UpstreamConnection
+from chaosproxy.proxy.upstream.dial import Dialler, Trust
+from chaosproxy.proxy.upstream.pool import Pool
+from chaosproxy.wire.http1 import ResponseHead
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_HAVE_NO_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class HttpUpstream:
+    """Where one listener sends its requests. Needs a running loop. Raises UserError for an unusable forward proxy."""
+
+    def __init__(self, target: Target, trust: Trust, limits: Limits) -> None:
+        self.target = target
+        self.limits = limits
+        self.pool = Pool(limits.pooled_s)
+        self.dialler = Dialler(target, trust, limits)
+        self.connection = partial(UpstreamConnection, limits.header_bytes)
+
+    def ask(self, question: Question, receiver: Receiver) -> Asking:
+        """Begin to ask."""
+        return _HttpAsking(self, question, receiver)
+
+    def close(self) -> None:
+        """Close idle connections, and keep none from now on."""
+        self.pool.close()
+
+    def request(self, question: Question) -> bytes:
+        """The request as it goes out, with as much of its body as there is."""
+        target, proxy = self.target, self.dialler.proxy
+        path = target.path(question.target)
+        lines = [f"Host: {target.authority}"]
+        lines += [f"{name}: {value}" for name, value in question.headers]
+        if question.chunked:
+            lines.append("Transfer-Encoding: chunked")
+        elif question.method not in _HAVE_NO_BODY and header(question.headers, "content-length") is None:
+            lines.append("Content-Length: 0")
+        if proxy is not None and not target.secure:
+            path = target.origin + path
+            if proxy.authorization is not None:
+                lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        head = f"{question.method} {path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+        body = _framed(question.body or b"", chunked=question.chunked)
+        last = _LAST_CHUNK if question.chunked and question.rest is None else b""
+        return head.encode("utf-8", "surrogateescape") + body + last
+
+
+def _framed(data: bytes, *, chunked: bool) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if chunked and data else data
+
+
+class _HttpAsking:
+    """One question: an Asker for its connection, and a BodySink for what was too large to keep."""
+
+    __slots__ = (
+        "_connection",
+        "_dialling",
+        "_loop",
+        "_paused",
+        "_question",
+        "_receiver",
+        "_sent",
+        "_upstream",
+        "_watch",
+        "method",
+        "upgrades",
+    )
+
+    def __init__(self, upstream: HttpUpstream, question: Question, receiver: Receiver) -> None:
+        self.method = question.method
+        self.upgrades = wants_upgrade(question.headers)
+        self._upstream = upstream
+        self._question = question
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._sent = question.rest is None
+        self._paused = False
+        self._dialling: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._connection = upstream.pool.take()
+        if self._connection is None:
+            self._dialling = self._loop.create_task(self._dial())
+        else:
+            self._send(self._connection)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._connection is not None:
+            self._connection.resume()
+
+    def cancel(self) -> None:
+        self._settle()
+        if self._dialling is not None:
+            self._dialling.cancel()
+        if self._connection is not None:
+            self._connection.drop()
+
+    async def _dial(self) -> None:
+        try:
+            self._connection = await self._upstream.dialler.dial(self._upstream.connection)
+        except UpstreamFailed as error:
+            self._receiver.upstream_failed(error)
+            return
+        finally:
+            self._dialling = None
+        self._send(self._connection)
+
+    def _send(self, connection: UpstreamConnection) -> None:
+        self._watch = self._loop.call_later(self._upstream.limits.idle_s, self._check_silence)
+        connection.carry(self, self._upstream.request(self._question))
+        if self._paused:
+            connection.pause()
+        if self._question.rest is not None:
+            self._question.rest.start(self)
+
+    # what the connection tells it ------------------------------------------------------------------------------------
+
+    def head(self, head: ResponseHead, framing: Framing) -> None:
+        headers = end_to_end(head.headers)
+        if framing is Framing.CHUNKED and head.length is not None:  # RFC 9112, 6.3: of two the coding counts
+            headers = tuple(pair for pair in headers if pair[0].lower() != "content-length")
+        self._receiver.upstream_head(AnswerHead(head.status, head.reason, headers, framing))
+
+    def data(self, data: bytes) -> None:
+        self._receiver.upstream_data(data)
+
+    def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
+        self._settle()
+        if reusable and self._sent:
+            if self._paused:
+                connection.resume()
+            self._upstream.pool.give(connection)
+        else:
+            connection.close()
+        self._receiver.upstream_end()
+
+    def upgraded(self, head: ResponseHead, pipe: RawPipe) -> None:
+        self._settle()
+        self._receiver.upstream_upgraded(AnswerHead(head.status, head.reason, head.headers, Framing.EMPTY), pipe)
+
+    def broken(self, why: str, *, headed: bool) -> None:
+        words = f"the upstream broke the chunked encoding: {why}"
+        if not headed:
+            words = f"{self._upstream.target} did not answer in HTTP: {why}"
+        self._fail(UpstreamFailed.PROTOCOL, words)
+
+    def lost(self, error: Exception | None, *, heard: bool) -> None:
+        if not heard and self._may_ask_again():
+            self._settle()
+            self._connection = None
+            self._dialling = self._loop.create_task(self._dial())
+        elif not heard:
+            self._fail(UpstreamFailed.RESET, f"{self._upstream.target} closed the connection without an answer")
+        elif error is not None:
+            self._fail(UpstreamFailed.RESET, "the connection was reset")
+        else:
+            self._fail(UpstreamFailed.INCOMPLETE, "the connection ended before the body was complete")
+
+    def _may_ask_again(self) -> bool:
+        """Whether a pooled connection had ended before it was used, for a request that may be repeated."""
+        connection = self._connection
+        return connection is not None and connection.used and self.method in _IDEMPOTENT and self._sent
+
+    # the rest of a large request body --------------------------------------------------------------------------------
+
+    def filled(self) -> None:
+        if self._question.rest is not None:
+            self._question.rest.pause()
+
+    def drained(self) -> None:
+        if self._question.rest is not None:
+            self._question.rest.resume()
+
+    def body_data(self, data: bytes) -> None:
+        if self._connection is not None:
+            self._connection.write(_framed(data, chunked=self._question.chunked))
+
+    def body_end(self) -> None:
+        self._sent = True
+        if self._connection is not None and self._question.chunked:
+            self._connection.write(_LAST_CHUNK)
+
+    def body_lost(self) -> None:
+        """The client left; whoever asked hears of it from the client's side and cancels."""
+
+    # inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_silence(self) -> None:
+        limit_s, connection = self._upstream.limits.idle_s, self._connection
+        if connection is None:
+            return
+        left_s = limit_s if self._paused else connection.heard_at + limit_s - self._loop.time()
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._check_silence)
+        else:
+            connection.drop()
+            self._fail(UpstreamFailed.TIMEOUT, f"the upstream was silent for {limit_s:g} s")
+
+    def _fail(self, kind: str, words: str) -> None:
+        self._settle()
+        self._receiver.upstream_failed(UpstreamFailed(kind, words))
+
+    def _settle(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None

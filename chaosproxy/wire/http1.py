@@ -1,0 +1,252 @@
+"""HTTP/1.1 responses as they stand on the wire (RFC 9112): the head, and the body without its framing.
+
+Readers never wait for more than they need, and lose nothing that came before a flaw: a body reader hands out one piece
+for each HTTP chunk that came whole, and what there is of one that did not.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from chaosproxy.events import Framing, Headers
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: (.*))?")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NEVER_IN_A_HEAD = re.compile("[\0\r]")
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
+_TELLING = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Fields that say how the body ends, and whether the connection does."""
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_WITHOUT_BODY = (204, 304)
+
+
+class Broken(Exception):
+    """The bytes are no HTTP response; ``str`` says why."""
+
+
+class ResponseHead(NamedTuple):
+    """Status line and header fields, in the bytes in which they came (UTF-8 with surrogate escapes).
+
+    ``chunked`` and ``length`` say how the body ends when the request and the status allow one; neither: with the
+    connection. ``keeps_alive``: the connection may carry another request.
+    """
+
+    status: int
+    reason: str
+    headers: Headers
+    chunked: bool
+    length: int | None
+    keeps_alive: bool
+
+    def framing(self, method: str) -> Framing:
+        """How the body of the answer to a ``method`` ends (RFC 9112, 6.3)."""
+        if method == "HEAD" or self.status < 200 or self.status in _WITHOUT_BODY:
+            return Framing.EMPTY
+        if self.chunked:
+            return Framing.CHUNKED
+        return Framing.CLOSE if self.length is None else Framing.LENGTH
+
+
+def head_end(data: bytes) -> int:
+    """Where the head ends, its blank line included; 0 when that has not come."""
+    found = _HEAD_END.search(data)
+    return 0 if found is None else found.end()
+
+
+def read_head(data: bytes) -> ResponseHead:
+    """The head in ``data``, blank line included. Raises Broken.
+
+    A lone LF ends a line as CRLF does (RFC 9112, 2.2); what could be read in two ways is refused (RFC 9112, 11.2).
+    """
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n")
+    status_line, *lines = text.split("\n")
+    match = _STATUS_LINE.fullmatch(status_line)
+    if match is None:
+        raise Broken("no HTTP status line")
+    if _NEVER_IN_A_HEAD.search(text):
+        raise Broken("a header field is malformed")
+    headers: list[tuple[str, str]] = []
+    telling: list[tuple[str, str]] = []
+    for line in _unfolded(lines) if "\n " in text or "\n\t" in text else lines:
+        name, colon, value = line.partition(":")
+        known = _known(name)
+        value = value.strip(" \t")
+        if not colon or known is None:
+            raise Broken("a header field is malformed")
+        headers.append((name, value))
+        if known in _TELLING:
+            telling.append((known, value.lower()))
+    chunked, length, options = _read_telling(telling)
+    keeps_alive = "close" not in options and (match[1] == "1" or "keep-alive" in options)
+    return ResponseHead(int(match[2]), match[3] or "", tuple(headers), chunked, length, keeps_alive)
+
+
+def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, set[str]]:
+    """Whether the body is chunked, its length, and the options of the connection."""
+    chunked, length, options = False, None, set[str]()
+    for name, value in fields:
+        if name == "connection":
+            options.update(option.strip() for option in value.split(","))
+        elif name == "transfer-encoding":
+            if value != "chunked":
+                raise Broken("the transfer coding is unknown")
+            chunked = True
+        elif not (value.isascii() and value.isdigit()) or length not in (None, int(value)):
+            raise Broken("content-length is no number, or two numbers")
+        else:
+            length = int(value)
+    return chunked, length, options
+
+
+def _unfolded(lines: list[str]) -> list[str]:
+    """Without line folding, which is obsolete and still sent (RFC 9112, 5.2)."""
+    unfolded: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and unfolded:
+            unfolded[-1] += f" {line.strip()}"
+        else:
+            unfolded.append(line)
+    return unfolded
+
+
+@lru_cache(maxsize=1024)
+def _known(name: str) -> str | None:
+    """The name of a field in lower case; None when it cannot be one. Names are few."""
+    return name.lower() if _TOKEN.fullmatch(name) else None
+
+
+class BodyReader(Protocol):
+    """Takes the framing off a body. Nothing may be fed once it is ``complete`` or has a ``flaw``."""
+
+    complete: bool
+    flaw: str | None
+    """Why it cannot be read on."""
+    surplus: bytes
+    """What came after the end."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The pieces of the body that ``data`` brings."""
+
+    def end(self) -> bool:
+        """The connection was closed; whether the body is complete."""
+
+
+def body_reader(framing: Framing, head: ResponseHead) -> BodyReader:
+    """The reader for a body that is framed so."""
+    if framing is Framing.CHUNKED:
+        return ChunkedBody()
+    if framing is Framing.CLOSE:
+        return EndlessBody()
+    return CountedBody(0 if framing is Framing.EMPTY else head.length or 0)
+
+
+class CountedBody:
+    """A body of ``length`` bytes."""
+
+    flaw: str | None = None
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.complete = length == 0
+        self.surplus = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        size = len(data)
+        if size > self._left:
+            data, self.surplus = data[: self._left], data[self._left :]
+            size = self._left
+        self._left -= size
+        self.complete = self._left == 0
+        return [data] if size else []
+
+    def end(self) -> bool:
+        return self.complete
+
+
+class EndlessBody:
+    """A body that ends with its connection."""
+
+    flaw: str | None = None
+    surplus = b""
+
+    def __init__(self) -> None:
+        self.complete = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [data]
+
+    def end(self) -> bool:
+        self.complete = True
+        return True
+
+
+_AT_SIZE, _AFTER_CHUNK, _AT_TRAILER = 0, -1, -2
+
+LINE_LIMIT_BYTES = 16 * 1024
+"""The longest chunk-size line or trailer field."""
+
+
+class ChunkedBody:
+    """A body in chunks (RFC 9112, 7.1). Chunk extensions and trailer fields are dropped, as they may be."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.flaw: str | None = None
+        self.surplus = b""
+        self._line = b""  # of a line, or of the end of a chunk, what has come
+        self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
+
+    def feed(self, data: bytes) -> list[bytes]:
+        if self._left == _AT_SIZE and not self._line:  # most reads bring one whole chunk
+            end = data.find(b"\r\n")
+            digits = data[:end]
+            if 0 < end < 16 and not digits.translate(None, _HEX_DIGITS):
+                size = int(digits, 16)
+                if size and len(data) == end + size + 4 and data[-2:] == b"\r\n":
+                    return [data[end + 2 : -2]]
+        pieces: list[bytes] = []
+        data, self._line = self._line + data, b""
+        at = 0
+        while at < len(data) and not self.complete and self.flaw is None:
+            if self._left > 0:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left = self._left - len(piece) or _AFTER_CHUNK
+            else:
+                at = self._read_line(data, at)
+        if self.complete:
+            self.surplus = data[at:]
+        return pieces
+
+    def end(self) -> bool:
+        return self.complete
+
+    def _read_line(self, data: bytes, at: int) -> int:
+        end = data.find(b"\n", at)
+        line = data[at:] if end < 0 else data[at:end]
+        if self._left == _AFTER_CHUNK and not b"\r".startswith(line):
+            self.flaw = "a chunk is longer than its size"
+        elif len(line) > LINE_LIMIT_BYTES:
+            self.flaw = "a chunk-size line is too long"
+        elif end < 0:
+            self._line = line
+            return len(data)
+        elif not line.endswith(b"\r"):
+            self.flaw = "a chunk-size line is malformed"
+        else:
+            self._take_line(line[:-1])
+        return end + 1
+
+    def _take_line(self, line: bytes) -> None:
+        if self._left == _AFTER_CHUNK:
+            self._left = _AT_SIZE
+        elif self._left == _AT_TRAILER:
+            self.complete = not line
+        elif (match := _CHUNK_SIZE.fullmatch(line)) is None:
+            self.flaw = "a chunk-size line is malformed"
+        else:
+            self._left = int(match[1], 16) or _AT_TRAILER
