@@ -51,6 +51,16 @@ Authorities = Annotated[
     typer.Option(envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."),
 ]
 
+ConnectionsMax = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CHAOSPROXY_CONNECTIONS_MAX",
+        metavar="N",
+        min=1,
+        help="Open client connections; a further one gets a 503. [default: as descriptors allow, at most 10000]",
+    ),
+]
+
 GC_THRESHOLDS = (20_000, 10, 50)
 """New objects before a collection of the newest, and how many collections of each age make one of the next."""
 
@@ -65,6 +75,7 @@ def serve(
     token_file: TokenFile = None,
     journal: Journal = None,
     ca: Authorities = None,
+    connections_max: ConnectionsMax = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,
@@ -83,7 +94,7 @@ def serve(
     from chaosproxy.lab.part import run_process
 
     service = replace(
-        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca)),
+        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca, connections_max)),
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,

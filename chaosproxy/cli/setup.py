@@ -33,6 +33,7 @@ class Given:
     seed: int | None
     config: str | None
     ca: str | None
+    connections_max: int | None = None
 
 
 def set_up(given: Given) -> Service:
@@ -44,7 +45,9 @@ def set_up(given: Given) -> Service:
     if problems:
         raise InvalidExperiment(problems)
     seed = base.seed if given.seed is None else given.seed
-    return Service(listeners, rules, seed, ca=given.ca or base.ca)
+    return Service(
+        listeners, rules, seed, ca=given.ca or base.ca, connections_max=given.connections_max or base.connections_max
+    )
 
 
 def read_token(token_file: str | None) -> str | None:
@@ -66,7 +69,7 @@ def _from_file(config: str) -> Service:
         for name, each in proxies.listeners.items()
     )
     seed = secrets.randbelow(2**31) if proxies.seed is None else proxies.seed
-    return Service(listeners, proxies.rules(), seed, ca=proxies.ca)
+    return Service(listeners, proxies.rules(), seed, ca=proxies.ca, connections_max=proxies.connections_max)
 
 
 def _listeners(given: Given, listeners: Sequence[ListenerSpec], problems: list[Problem]) -> Sequence[ListenerSpec]:

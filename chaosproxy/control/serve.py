@@ -17,6 +17,7 @@ from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
 from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.capacity import allow_files
 from chaosproxy.proxy.journal_file import JournalFile
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
@@ -31,7 +32,10 @@ OWNER = "start"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any."""
+    """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any.
+
+    ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
+    """
 
     listeners: Sequence[ListenerSpec]
     rules: Sequence[Rule] = ()
@@ -40,7 +44,7 @@ class Service:
     token: str | None = None
     journal: Path | None = None
     ca: str | None = None
-    limits: Limits | None = None
+    connections_max: int | None = None
 
 
 async def serve(
@@ -69,7 +73,9 @@ async def serve(
             await stack.enter_async_context(leash_ends(told))
         if service.journal is not None:
             writers.append(stack.enter_context(JournalFile(service.journal, opened)).write)
-        proxy = Proxy(service.listeners, record=record, limits=service.limits, ca=service.ca)
+        allow_files(service.connections_max)
+        limits = Limits(connections=service.connections_max)
+        proxy = Proxy(service.listeners, record=record, limits=limits, ca=service.ca)
         facts: dict[str, Any] = {}
         if service.control is not None:
             api = _control(proxy, opened, writers, service.control, service.token)

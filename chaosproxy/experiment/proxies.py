@@ -94,6 +94,8 @@ class ProxiesFile(Section):
     """Every random choice derives from it. Default: a random one, printed."""
     ca: Annotated[str, Field(min_length=1)] | None = None
     """A PEM file of certificate authorities for https upstreams, trusted beside the system's."""
+    connections_max: PositiveInt | None = None
+    """Open client connections of all listeners; one more gets a 503. Default: as descriptors allow, at most 10000."""
 
     def rules(self) -> tuple[Rule, ...]:
         """All faults, in the order of the file."""

@@ -19,6 +19,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.http_writer import HttpVersion11
 
 from chaosproxy.proxy.arriving import Arriving
+from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.own_answer import own_answer, own_error
@@ -341,8 +342,8 @@ class Slammed(asyncio.Protocol):
 class TurnedAway(asyncio.Protocol):
     """One connection too many: its first request is answered with 503."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -353,7 +354,10 @@ class TurnedAway(asyncio.Protocol):
         transport, self._transport = self._transport, None
         if transport is None:
             return
-        headers, body = own_error("connections", f"the limit of {self._limit} connections is reached")
+        headers, body = own_error("connections", f"the limit of {self._capacity.limit} connections is reached")
         headers += (("Connection", "close"), ("Retry-After", "1"))
         transport.write(head_bytes(503, reason_phrase(503), headers) + body)
         transport.write_eof()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._capacity.turned_away()

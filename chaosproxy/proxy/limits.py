@@ -24,8 +24,9 @@ class Limits:
     """When this much waits for us, the upstream's socket is paused."""
     held_bytes: int = 8 * MIB
     """When the faults of one exchange hold back this much, the upstream is paused."""
-    connections: int = 4096
-    """Open client connections of one proxy; a further one gets a 503. At most what file descriptors allow."""
+    connections: int | None = None
+    """Open client connections of one proxy; a further one gets a 503. None: as many as file descriptors allow, at most
+    10,000. More than they allow is never accepted."""
     connect_s: float = 10.0
     """Name resolution, TCP and TLS together; beyond it the request is answered with 504."""
     idle_s: float = 600.0

@@ -11,12 +11,14 @@ import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
+from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import reset
 from chaosproxy.proxy.connection import Connection, Receive, Refused, Slammed, TurnedAway
 from chaosproxy.proxy.limits import Limits
@@ -25,7 +27,7 @@ log = structlog.get_logger()
 
 BACKLOG = 1024
 ACCEPT_AGAIN_S = 0.1
-"""Pause after a connection could not be accepted."""
+"""Pause when a connection could not be accepted, or not even turned away."""
 SHUTDOWN_S = 0.1
 """How long connections that were aborted may take to end."""
 
@@ -99,7 +101,7 @@ class Listener:
         limits: Limits,
         *,
         clock: Callable[[], float],
-        has_room: Callable[[], bool],
+        capacity: Capacity,
         on_slam: Callable[[], None],
         refused: Refused,
     ) -> None:
@@ -111,7 +113,7 @@ class Listener:
         self._left.set()
         self._refused = refused
         self._limits = limits
-        self._has_room = has_room
+        self._capacity = capacity
         self._on_slam = on_slam
         self._gate: Gate | None = None
         self._loop = asyncio.get_running_loop()
@@ -126,11 +128,6 @@ class Listener:
     def url(self) -> str:
         """Where clients find it."""
         return f"http://{self._address}"
-
-    @property
-    def connections(self) -> int:
-        """Open client connections."""
-        return len(self._connections)
 
     @property
     def _closed(self) -> bool:
@@ -187,19 +184,26 @@ class Listener:
 
     def _accept(self) -> None:
         for _ in range(BACKLOG):
+            if self._capacity.crowded:
+                self._accept_later()
+                return
             try:
                 accepted, _ = self._socket.accept()
             except BlockingIOError:
                 return
             except OSError as error:  # no file descriptor is left, or the client is gone already
                 log.warning("accept_failed", listener=self.spec.name, error=_words(error))
-                self._stop_accepting()
-                self._pause = self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
+                self._accept_later()
                 return
             accepted.setblocking(False)  # noqa: FBT003 - the name of the method says it
-            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, accepted))
+            protocol = self._protocol(accepted.fileno())
+            opening = self._loop.create_task(self._loop.connect_accepted_socket(partial(_same, protocol), accepted))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
+
+    def _accept_later(self) -> None:
+        self._stop_accepting()
+        self._pause = self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
 
     def _end_idle(self, gate: Gate) -> None:
         for connection in tuple(self._connections):
@@ -208,18 +212,24 @@ class Listener:
             else:
                 connection.close_when_idle()
 
-    def _protocol(self) -> asyncio.Protocol:
+    def _protocol(self, file: int) -> asyncio.Protocol:
+        """Decided when a connection is accepted: of many at once, none is looked at before the others count."""
         if self._gate is not None:
             return Slammed(self._on_slam)
-        if not self._has_room():
+        if not self._capacity.admit(file):
             self._refused("connections")
-            return TurnedAway(self._limits.connections)
+            return TurnedAway(self._capacity)
         connection = Connection(self._receive, self._limits, self._refused, self._clock, self._forget)
         self._connections.add(connection)
         self._left.clear()
         return connection
 
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.remove(connection)
+        self._capacity.left()
         if not self._connections:
             self._left.set()
+
+
+def _same(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    return protocol

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 from typing import Self
@@ -21,6 +19,7 @@ from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
@@ -34,9 +33,6 @@ from chaosproxy.proxy.upstream.dial import Trust
 from chaosproxy.proxy.upstream.http import HttpUpstream
 
 log = structlog.get_logger()
-
-_FILES_KEPT = 128
-"""File descriptors that are not for connections."""
 
 
 class Proxy:
@@ -65,7 +61,8 @@ class Proxy:
         self._specs = tuple(listeners)
         self._targets = {spec.name: Target(spec.upstream) for spec in listeners}
         self._enter = record
-        self._limits = limits = _within_files(limits or Limits())
+        self._limits = limits = limits or Limits()
+        self._capacity = Capacity(limits.connections)
         self._ca = ca
         self._clock = clock
         self._counters = LocalCounters(limits.calls)
@@ -186,14 +183,11 @@ class Proxy:
             reception.receive,
             self._limits,
             clock=self._clock,
-            has_room=self._has_room,
+            capacity=self._capacity,
             on_slam=partial(self._slammed, spec.name),
             refused=self._refusals.add,
         )
         self._receptions[spec.name] = reception
-
-    def _has_room(self) -> bool:
-        return sum(listener.connections for listener in self._listeners.values()) < self._limits.connections
 
     def _opened(self, pump: Pump) -> None:
         self._open[pump.account.exchange.id] = pump
@@ -259,10 +253,3 @@ class Proxy:
         due = self._plan.next_at()
         if due is not None:
             self._plan_timer = self._timers.call_at(due, self._advance)
-
-
-def _within_files(limits: Limits) -> Limits:
-    """At most as many connections as there are file descriptors, two for each."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = limits.connections if soft == resource.RLIM_INFINITY else max(1, (soft - _FILES_KEPT) // 2)
-    return replace(limits, connections=min(limits.connections, room))

@@ -25,9 +25,10 @@ def given(
     upstream: str | None = None,
     seed: int | None = None,
     config: str | None = None,
+    connections_max: int | None = None,
 ) -> Given:
     """What a user typed."""
-    return Given(listen, upstream, faults, seed, config, None)
+    return Given(listen, upstream, faults, seed, config, None, connections_max)
 
 
 def mistakes(wrong: Given) -> str:
@@ -81,6 +82,16 @@ def test_flags_win_over_the_file(tmp_path: Path, two: str) -> None:
     assert (listener.name, listener.listen, listener.upstream) == ("only", "127.0.0.1:9300", UPSTREAM)
     assert set_up(given(seed=6, config=two)).seed == 6
     assert set_up(given(config=two)).seed == 5
+
+
+def test_the_limit_of_connections_comes_from_flag_or_file(tmp_path: Path) -> None:
+    """The flag wins; without both the proxy chooses."""
+    file = tmp_path / "one.yaml"
+    file.write_text(f"{ONE}\nconnections_max: 40\n", encoding="utf-8")
+
+    assert set_up(given(upstream=UPSTREAM)).connections_max is None
+    assert set_up(given(config=str(file))).connections_max == 40
+    assert set_up(given(config=str(file), connections_max=50)).connections_max == 50
 
 
 def test_one_address_for_several_listeners_is_refused(two: str) -> None:
