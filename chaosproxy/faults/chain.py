@@ -50,6 +50,8 @@ class Report:
 class Chain:
     """The faults at work in one exchange."""
 
+    __slots__ = ("_due_at", "_ended", "_links", "_out", "_reports", "held_bytes")
+
     def __init__(self) -> None:
         self._links: list[_Link] = []
         self._out: list[Travelling] = []

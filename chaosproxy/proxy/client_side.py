@@ -14,6 +14,8 @@ from chaosproxy.proxy.tally import Tally
 class ClientSide:
     """Sends to one client. Times are seconds since the exchange began."""
 
+    __slots__ = ("_received", "_sent", "wire")
+
     def __init__(self, wire: ClientWire, account: Account) -> None:
         self.wire = wire
         self._received = account.received

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 
-class Containment:
-    """A ``with`` block that hands its error to ``on_failure`` and goes on after the block."""
+class Exchanging(Protocol):
+    """Who carries an exchange."""
 
-    __slots__ = ("_on_failure",)
+    def failed(self, error: Exception) -> None:
+        """Give it up."""
 
-    def __init__(self, on_failure: Callable[[Exception], None]) -> None:
-        self._on_failure = on_failure
 
-    def __enter__(self) -> None:
-        return None
+Self = TypeVar("Self", bound=Exchanging)
+Args = ParamSpec("Args")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._on_failure(error)
-        return True
+
+def contained(method: Callable[Concatenate[Self, Args], None]) -> Callable[Concatenate[Self, Args], None]:
+    """A method that hands what it raises to ``failed`` of its object, and returns."""
+
+    @wraps(method)
+    def run(self: Self, /, *args: Args.args, **keywords: Args.kwargs) -> None:
+        try:
+            method(self, *args, **keywords)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other exchanges go on
+            self.failed(error)
+
+    return run

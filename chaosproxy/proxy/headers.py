@@ -31,6 +31,11 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     )
 
 
+def by_name(headers: Headers) -> dict[str, str]:
+    """The first value of each field, by its name in lower case."""
+    return {name.lower(): value for name, value in reversed(headers)}
+
+
 def listed(headers: Headers, name: str) -> set[str]:
     """The comma-separated tokens of all fields of that name, in lower case."""
     values = (value for key, value in headers if key.lower() == name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy, deepcopy
 from typing import Any
 
-from chaosproxy.events import RAW, TOKEN, Frame, Head, Headers, Kind, Meaning, Seen, header
+from chaosproxy.events import RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
 from chaosproxy.journal.fingerprint import Fingerprinter
+from chaosproxy.proxy.headers import media_type
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.raw import RAW_BODY
 
@@ -22,13 +24,31 @@ class Tally:
     """Counts a body. Times are seconds since the exchange began; ``head`` is None before there is one.
 
     This one is for bodies without events: each piece is one, and means nothing. A plain answer of up to
-    ``answer_bytes`` is read at the end.
+    ``answer_bytes`` is read at the end; 0: it cannot be read.
     """
+
+    __slots__ = (
+        "_answer",
+        "_answer_bytes",
+        "_answered_at",
+        "_dialect",
+        "_events",
+        "_finish",
+        "_first_content_at",
+        "_head",
+        "_kinds",
+        "_output_tokens",
+        "_prompt_tokens",
+        "_text",
+        "_texts",
+        "_tokens",
+        "bytes",
+    )
 
     def __init__(self, dialect: Dialect = RAW_BODY, head: Head | None = None, answer_bytes: int = 0) -> None:
         self._dialect = dialect
         self._head = head
-        self._answer: list[bytes] | None = [] if _readable(dialect, head) else None
+        self._answer: list[bytes] | None = [] if answer_bytes else None
         self._answer_bytes = answer_bytes
         self._answered_at = 0.0
         self.bytes = 0
@@ -150,9 +170,10 @@ class EventTally(Tally):
     there each piece is read as it comes, and no other arrival has to be remembered.
     """
 
+    __slots__ = ("_room", "_splitter", "_unread")
+
     def __init__(self, dialect: Dialect, head: Head) -> None:
         super().__init__(dialect, head)
-        self._answer = None
         self._splitter = dialect.splitter()
         self._unread: list[bytes] = []
         self._room = 0
@@ -247,15 +268,19 @@ class EventTally(Tally):
             self._hash_texts()
 
 
-def tally_of(dialect: Dialect, head: Head, answer_bytes: int) -> Tally:
-    """The tally for an answer that begins like this."""
-    return EventTally(dialect, head) if head.streamed else Tally(dialect, head, answer_bytes)
+def tally_of(dialect: Dialect, head: Head, fields: Mapping[str, str], answer_bytes: int) -> Tally:
+    """The tally for an answer that begins like this; ``fields`` are those of its head, by name in lower case."""
+    if head.streamed:
+        return EventTally(dialect, head)
+    return Tally(dialect, head, answer_bytes if _readable(dialect, fields) else 0)
 
 
-def _readable(dialect: Dialect, head: Head | None) -> bool:
-    return head is not None and dialect is not RAW_BODY and not compressed(head.headers)
+def is_streamed(dialect: Dialect, fields: Mapping[str, str]) -> bool:
+    """Whether an answer with these header fields is made of events that can be read."""
+    stream_type = media_type(dialect.stream_type)
+    return _readable(dialect, fields) and media_type(fields.get("content-type")) == stream_type
 
 
-def compressed(headers: Headers) -> bool:
-    """Whether the body is in a content coding, so that it cannot be read."""
-    return (header(headers, "content-encoding") or "identity").lower() != "identity"
+def _readable(dialect: Dialect, fields: Mapping[str, str]) -> bool:
+    """Not in a content coding, and in a dialect's words."""
+    return dialect is not RAW_BODY and fields.get("content-encoding", "identity").lower() == "identity"

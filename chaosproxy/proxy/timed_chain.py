@@ -19,6 +19,8 @@ class TimedChain:
     ``advance``.
     """
 
+    __slots__ = ("_account", "_around", "_chain", "_due_at", "_let_out", "_on_full", "_timer", "_wake", "full")
+
     def __init__(
         self,
         account: Account,

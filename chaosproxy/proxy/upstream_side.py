@@ -12,6 +12,8 @@ from chaosproxy.proxy.limits import Limits
 class UpstreamSide:
     """Asks once. ``on_hang_up`` is called when an answer is given up before its end."""
 
+    __slots__ = ("_ask", "_asking", "_drain_timer", "_drained_bytes", "_limits", "_on_hang_up", "_paused")
+
     def __init__(self, ask: Callable[[Receiver], Asking], limits: Limits, on_hang_up: Callable[[], None]) -> None:
         self._ask = ask
         self._limits = limits

@@ -36,6 +36,8 @@ class Way(Protocol):
 class Passage:
     """Bytes to the client."""
 
+    __slots__ = ("_client", "_received")
+
     def __init__(self, received: Side, client: ClientSide) -> None:
         self._received = received
         self._client = client
@@ -54,6 +56,8 @@ class Passage:
 
 class Embarking(Passage):
     """Bytes to the client, up to the frame boundary; ``embark`` gets what comes after it, as frames and as bytes."""
+
+    __slots__ = ("_embark",)
 
     def __init__(self, received: Side, client: ClientSide, embark: Callable[[list[Frame], bytes, float], None]) -> None:
         super().__init__(received, client)
@@ -74,6 +78,8 @@ class Chained:
 
     at_boundary = True
 
+    __slots__ = ("_push", "_received")
+
     def __init__(self, received: Side, push: Callable[[list[Frame], float], None]) -> None:
         self._received = received
         self._push = push
@@ -89,6 +95,8 @@ class Landing:
     """Nothing to the client until a frame is complete of which it has nothing yet; ``land`` gets all that was kept."""
 
     at_boundary = True
+
+    __slots__ = ("_land", "_received")
 
     def __init__(self, received: Side, land: Callable[[bytes, float], None]) -> None:
         self._received = received
@@ -110,6 +118,8 @@ class Draining:
     """Nothing to the client any more; ``drained`` counts the bytes."""
 
     at_boundary = True
+
+    __slots__ = ("_drained", "_received")
 
     def __init__(self, received: Side, drained: Callable[[int], None]) -> None:
         self._received = received

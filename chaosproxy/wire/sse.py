@@ -25,6 +25,8 @@ _AFTER_LF = b"\x0b"
 class SseSplitter:
     """Cuts an event stream into frames; a second blank line in a row is a frame of its own and is not kept waiting."""
 
+    __slots__ = ("_buffer", "_has_cr", "_searched")
+
     def __init__(self) -> None:
         # The byte before the frame comes first, so that a blank line is always two line ends; a stream begins as
         # if after an LF.

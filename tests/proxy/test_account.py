@@ -51,7 +51,7 @@ def test_line_and_record_say_the_same(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             side.end(data.draw(st.sampled_from(["end", "fin", "gone"])), data.draw(st.floats(0, 9)))
         if data.draw(st.booleans()):
-            side.tally = tally_of(CHAT, HEAD, 0)
+            side.tally = tally_of(CHAT, HEAD, {}, 0)
             side.tally.feed(_chunk("hello") + data.draw(st.sampled_from([b"", b"data: [DONE]\n\n"])), 0.5)
     entry = account.entry()
 
@@ -65,10 +65,10 @@ def test_everything_that_it_knows_is_entered() -> None:
     account.asked_at, account.error = 0.125, "reset: the connection was reset"
     account.attached, account.misses = {"cut": Decision("cut", "chosen")}, {"drop": "share"}
     received, sent = account.received, account.sent
-    received.status, received.head_at, received.tally = 200, 0.25, tally_of(CHAT, HEAD, 0)
+    received.status, received.head_at, received.tally = 200, 0.25, tally_of(CHAT, HEAD, {}, 0)
     received.tally.feed(_chunk("hello") + _chunk(" you") + b"data: [DONE]\n\n", 0.5)
     received.end("end", 1.0)
-    sent.status, sent.head_at, sent.retry_after_s, sent.tally = 200, 0.25, 3.0, tally_of(CHAT, HEAD, 0)
+    sent.status, sent.head_at, sent.retry_after_s, sent.tally = 200, 0.25, 3.0, tally_of(CHAT, HEAD, {}, 0)
     sent.tally.feed(_chunk("hello"), 0.5)
     sent.end("reset", 0.75)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaosproxy.events import Headers
+from chaosproxy.proxy.headers import by_name
 from chaosproxy.proxy.retry_after import retry_after_s
 
 NOON = 1795262400.0  # Sat, 21 Nov 2026 12:00:00 GMT
@@ -27,4 +28,4 @@ NOON = 1795262400.0  # Sat, 21 Nov 2026 12:00:00 GMT
 )
 def test_every_spelling(headers: Headers, seconds: float | None) -> None:
     """Milliseconds before seconds before dates, a date against the answer's own clock; nonsense is None."""
-    assert retry_after_s(headers, NOON) == seconds
+    assert retry_after_s(by_name(headers), NOON) == seconds

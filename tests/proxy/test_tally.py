@@ -56,7 +56,7 @@ def _last(counts: list[int | None]) -> int | None:
 
 def stream_tally(name: str) -> Tally:
     """For a streamed answer."""
-    return tally_of(dialect(name), HEAD, 0)
+    return tally_of(dialect(name), HEAD, {}, 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -179,7 +179,7 @@ def test_a_plain_answer_is_read_at_its_end() -> None:
     """Its text came with the first byte; one that is too long to keep is counted only."""
     body = b'{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}'
     for limit, text in ((len(body), "hello"), (len(body) - 1, "")):
-        tally = tally_of(dialect("openai.chat"), Head(0.0, 200), limit)
+        tally = tally_of(dialect("openai.chat"), Head(0.0, 200), {}, limit)
         for at, place in ((2.0, slice(0, 9)), (3.0, slice(9, None))):
             tally.collect(body[place], at)
         edge = edge_of(tally.fork())
