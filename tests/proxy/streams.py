@@ -46,7 +46,8 @@ _ODD = st.sampled_from(
 @st.composite
 def _openai(draw: st.DrawFn) -> bytes:
     keys = ["content", "role", "refusal", "reasoning", "reasoning_content", "tool_calls", "function_call"]
-    delta: dict[str, Any] = draw(st.dictionaries(st.sampled_from(keys), _VALUES, max_size=3))
+    delta: dict[str, Any] = {"content": draw(st.just("word") | _VALUES)}
+    delta |= draw(st.dictionaries(st.sampled_from(keys), _VALUES, max_size=1))
     choice = {"index": 0, "delta": delta, "finish_reason": draw(st.sampled_from([None, None, "stop", "", 1]))}
     chunk: dict[str, Any] = {"choices": [choice] * draw(st.sampled_from([0, 1, 1, 1, 2]))}
     chunk |= draw(st.dictionaries(st.sampled_from(["usage", "error", "model", "choices"]), _VALUES, max_size=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +91,34 @@ def test_what_providers_send_most_is_read_quickly(name: str, frame: bytes) -> No
     assert dialect(name).content_delta(frame) == "hi"
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"usage": {"prompt_tokens": 1}},
+        {"error": "x"},
+        {"choices": []},
+        {"choices": [{"delta": {"content": "hi"}}] * 2},
+        {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]},
+        *(
+            {"choices": [{"delta": {"content": "hi", key: value}}]}
+            for key, value in [
+                ("reasoning_content", "x"),
+                ("reasoning", "x"),
+                ("refusal", "x"),
+                ("tool_calls", [{"function": {"arguments": "x"}}]),
+                ("function_call", {"arguments": "x"}),
+            ]
+        ),
+    ],
+    ids=str,
+)
+def test_an_event_that_says_more_is_read_whole(beside: dict[str, object]) -> None:
+    """Usage, errors, ends, tools and reasoning count, too."""
+    chunk = {"choices": [{"delta": {"content": "hi"}}]} | beside
+
+    assert dialect("openai.chat").content_delta(write_event(json.dumps(chunk))) is None
+
+
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
 def test_a_batch_is_counted_like_its_frames_one_by_one(name: str, data: st.DataObject) -> None:
@@ -131,12 +161,14 @@ def test_frames_that_left_a_chain_are_counted_by_what_they_mean(name: str, data:
     for piece in data.draw(pieces_of(name)):
         for frame in received.feed(piece, 0.0):
             at = float(len(out))
-            match data.draw(st.sampled_from(["pass", "pass", "pass", "cut", "edit", "drop"])):
+            match data.draw(st.sampled_from(["pass", "pass", "pass", "cut", "half", "edit", "drop"])):
                 case "pass":
                     frames = [Frame(at, frame.data, frame.meaning)]
                 case "cut":
                     half = len(frame.data) // 2
                     frames = [Frame(at, frame.data[:half]), Frame(at, frame.data[half:], frame.meaning)]
+                case "half":
+                    frames = [Frame(at, frame.data[:-1], frame.meaning)]
                 case "edit":
                     frames = [Frame(at, frame.data + b"\r\n", frame.meaning)]
                 case _:
@@ -147,6 +179,19 @@ def test_frames_that_left_a_chain_are_counted_by_what_they_mean(name: str, data:
     sent.flush(len(out))
 
     assert edge_of(sent) == plain_reading(name, out)
+
+
+@pytest.mark.parametrize("before", [b"data: x\r\r", b"data: half\n", b"\r", b"data: x\n\r"])
+def test_a_counted_frame_leaves_the_reader_where_its_bytes_would(before: bytes) -> None:
+    """Behind it a line end is judged by the frame's last byte, and inside of another frame it is no frame."""
+    received, sent = stream_tally("openai.chat"), stream_tally("openai.chat")
+    (frame,) = received.feed(write_event('{"choices":[{"delta":{"content":"hi"}}]}'), 0.0)
+    sent.collect(before, 0.0)
+    sent.count(frame, 1.0)
+    sent.collect(b"\n", 2.0)
+    sent.collect(b"data: y\n\n", 3.0)
+
+    assert edge_of(sent) == plain_reading("openai.chat", [before, frame.data, b"\n", b"data: y\n\n"])
 
 
 def test_what_waits_to_be_read_is_bounded() -> None:

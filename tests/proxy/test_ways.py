@@ -272,6 +272,18 @@ def test_after_a_heal_in_mid_frame_the_half_that_was_kept_comes_first() -> None:
     assert run.wire.got[2:] == [FRAME + FRAME[:7], FRAME[7:8]]
 
 
+def test_after_a_heal_in_mid_frame_a_stream_may_end_there() -> None:
+    """The half that was kept comes before the end."""
+    run = begun()
+    run.receiver.upstream_data(FRAME[9:])
+    run.attach(Identity())
+    run.receiver.upstream_data(FRAME[:30])
+    run.pump.heal("f")
+    run.receiver.upstream_end()
+
+    assert (run.wire.got[2:], run.wire.ended) == ([FRAME[:30]], ["end"])
+
+
 def test_a_fault_that_is_not_chosen_leaves_the_passage_as_it_was() -> None:
     """The edges share their tally again, and its reason is told."""
     run = begun()
