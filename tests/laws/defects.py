@@ -19,6 +19,7 @@ from chaosproxy.events import (
     Hit,
     Incoming,
     Kind,
+    Meaning,
     Miss,
     Outgoing,
     Tick,
@@ -69,6 +70,17 @@ def has_a_stale_clock() -> Twist:
         nonlocal last_at
         stale_at, last_at = last_at, fed.at
         return [event if isinstance(event, Hit | Miss | Tick) else replace(event, at=stale_at) for event in out]
+
+    return twist
+
+
+def changes_what_it_got() -> Twist:
+    """The event that was fed is written to, and stays that way for whoever else holds it."""
+
+    def twist(fed: Incoming, out: list[Outgoing]) -> Iterable[Outgoing]:
+        if isinstance(fed, Frame):
+            fed.meaning = Meaning(Kind.OTHER, "changed")  # type: ignore[misc]
+        return out
 
     return twist
 

@@ -63,6 +63,11 @@ def time_never_runs_backwards(fault: Fault, done: Trial) -> str | None:
     )
 
 
+def events_are_values(fault: Fault, done: Trial) -> str | None:
+    """What was fed or emitted stays as it was: others hold it, too."""
+    return f"changed {done.changed[0]} after it was fed or emitted" if done.changed else None
+
+
 def one_end_and_nothing_after_it(fault: Fault, done: Trial) -> str | None:
     """Once the upstream or the lease has ended, there is exactly one End or Abort, and silence after it."""
     if len(done.ends) != 1 or not isinstance(done.out[-1], End | Abort):
@@ -126,6 +131,7 @@ def _body(events: tuple[Travelling, ...], *, timed: bool) -> list[object]:
 
 
 LAWS: tuple[Law, ...] = (
+    events_are_values,
     time_never_runs_backwards,
     one_end_and_nothing_after_it,
     an_answer_is_well_formed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from random import Random
 
@@ -21,23 +22,30 @@ class Watched:
 
     stage: Stage
     log: list[tuple[Incoming, list[Outgoing]]] = field(default_factory=list)
+    as_they_were: list[tuple[object, object]] = field(default_factory=list)
 
     def feed(self, event: Incoming) -> Sequence[Outgoing]:
         """Feed the stage and note both sides."""
+        self.as_they_were.append((event, copy(event)))
         emitted = list(self.stage.feed(event))
+        self.as_they_were += [(each, copy(each)) for each in emitted]
         self.log.append((event, emitted))
         return emitted
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came out. ``out`` with the time at which it left; ``after_upstream`` the bytes still held at the end."""
+    """What came out. ``out`` with the time at which it left; ``held_bytes`` are still held at the end.
+
+    ``changed`` are events that did not stay as they were when they were fed or emitted.
+    """
 
     case: Case
     out: tuple[Travelling, ...]
     said: tuple[Hit | Miss, ...]
     log: tuple[tuple[Incoming, list[Outgoing]], ...]
     held_bytes: int
+    changed: tuple[object, ...] = ()
 
     @property
     def hit(self) -> bool:
@@ -83,7 +91,8 @@ def trial(fault: Fault, case: Case) -> Trial:
     if not chain.empty:
         out += _heal(chain, heal_at)
     said = tuple(report.said for report in chain.take_reports())
-    return Trial(case, tuple(out), said, tuple(watched.log), chain.held_bytes)
+    changed = tuple(event for event, before in watched.as_they_were if event != before)
+    return Trial(case, tuple(out), said, tuple(watched.log), chain.held_bytes, changed)
 
 
 def _heal(chain: Chain, at: float) -> list[Travelling]:
