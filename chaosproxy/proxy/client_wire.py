@@ -36,8 +36,8 @@ def reset(transport: asyncio.Transport) -> None:
 
 def head_bytes(status: int, reason: str, headers: Headers) -> bytes:
     """Status line and fields, in the bytes in which they came."""
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"HTTP/1.1 {status} {reason}\r\n{fields}\r\n".encode("utf-8", "surrogateescape")
 
 
 def reason_phrase(status: int) -> str:
@@ -89,18 +89,15 @@ class HttpWire:
 
     def head(self, head: Head) -> None:
         self.began = True
-        self._framing = head.framing
-        if (head.framing is Framing.CHUNKED and self._http_1_0) or (
-            head.framing is Framing.LENGTH and head.length is None
-        ):
-            self._framing = Framing.CLOSE
-        self._left = head.length
-        keep_alive = self._keep_alive and self._framing is not Framing.CLOSE and not self._connection.closing
-        self._keep_alive = keep_alive
+        framing, length = head.framing, head.length
+        if (framing is Framing.CHUNKED and self._http_1_0) or (framing is Framing.LENGTH and length is None):
+            framing = Framing.CLOSE
+        self._framing, self._left = framing, length
+        self._keep_alive = self._keep_alive and framing is not Framing.CLOSE and not self._connection.closing
         headers = head.headers
-        if self._framing is Framing.CHUNKED:
+        if framing is Framing.CHUNKED:
             headers += (("Transfer-Encoding", "chunked"),)
-        if not keep_alive:
+        if not self._keep_alive:
             headers += (("Connection", "close"),)
         elif self._http_1_0:
             headers += (("Connection", "keep-alive"),)

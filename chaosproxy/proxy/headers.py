@@ -22,6 +22,8 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+_NAME_NO_FIELD = ("keep-alive", "close")
+"""What ``Connection`` says most of the time."""
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -49,13 +51,21 @@ def media_type(content_type: str | None) -> str:
 
 def end_to_end(headers: Headers) -> Headers:
     """Without hop-by-hop fields, those that ``Connection`` names included."""
-    dropped = _HOP_BY_HOP | listed(headers, "connection")
-    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
+    dropped = _dropped(headers)
+    return tuple([pair for pair in headers if pair[0].lower() not in dropped])
+
+
+def _dropped(headers: Headers) -> frozenset[str]:
+    for name, value in headers:
+        if name.lower() == "connection" and value.lower() not in _NAME_NO_FIELD:
+            return _HOP_BY_HOP | listed(headers, "connection")
+    return _HOP_BY_HOP
 
 
 def wants_upgrade(headers: Headers) -> bool:
     """Whether the client asks for a WebSocket (other upgrades are not offered, and optional for the client)."""
-    return "upgrade" in listed(headers, "connection") and (header(headers, "upgrade") or "").lower() == "websocket"
+    upgrade = header(headers, "upgrade")
+    return upgrade is not None and upgrade.lower() == "websocket" and "upgrade" in listed(headers, "connection")
 
 
 def to_upstream(headers: Headers, *, identity: bool) -> Headers:
@@ -64,17 +74,13 @@ def to_upstream(headers: Headers, *, identity: bool) -> Headers:
     Host follows the upstream and is set by the client library; Expect was answered by us; of our own control headers
     only the one that names the call goes on.
     """
-    spelling: dict[str, str] = {}  # of the first: aiohttp's client would keep only the last of two spellings
-    kept = tuple(
-        (spelling.setdefault(name.lower(), name), value)
-        for name, value in end_to_end(headers)
-        if _goes_on(name.lower())
-    )
+    dropped = _dropped(headers)
+    kept = [pair for pair in headers if (name := pair[0].lower()) not in dropped and _goes_on(name)]
     if wants_upgrade(headers):
         kept += (("Connection", "Upgrade"), ("Upgrade", "websocket"))
-    if not identity:
-        return kept
-    return tuple((name, "identity" if name.lower() == "accept-encoding" else value) for name, value in kept)
+    if identity:
+        kept = [(name, "identity" if name.lower() == "accept-encoding" else value) for name, value in kept]
+    return tuple(kept)
 
 
 def _goes_on(name: str) -> bool:

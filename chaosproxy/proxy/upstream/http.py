@@ -44,24 +44,27 @@ class HttpUpstream:
         """The request as it goes out, with as much of its body as there is."""
         target, proxy = self.target, self.dialler.proxy
         path = target.path(question.target)
-        lines = [f"Host: {target.authority}"]
-        lines += [f"{name}: {value}" for name, value in question.headers]
+        fields = "".join([f"{name}: {value}\r\n" for name, value in question.headers])
         if question.chunked:
-            lines.append("Transfer-Encoding: chunked")
+            fields += "Transfer-Encoding: chunked\r\n"
         elif question.method not in _HAVE_NO_BODY and header(question.headers, "content-length") is None:
-            lines.append("Content-Length: 0")
+            fields += "Content-Length: 0\r\n"
         if proxy is not None and not target.secure:
             path = target.origin + path
             if proxy.authorization is not None:
-                lines.append(f"Proxy-Authorization: {proxy.authorization}")
-        head = f"{question.method} {path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
-        body = _framed(question.body or b"", chunked=question.chunked)
-        last = _LAST_CHUNK if question.chunked and question.rest is None else b""
-        return head.encode("utf-8", "surrogateescape") + body + last
+                fields += f"Proxy-Authorization: {proxy.authorization}\r\n"
+        head = f"{question.method} {path} HTTP/1.1\r\nHost: {target.authority}\r\n{fields}\r\n"
+        return head.encode("utf-8", "surrogateescape") + self._body(question)
+
+    def _body(self, question: Question) -> bytes:
+        body = question.body or b""
+        if question.chunked:
+            return _chunk(body) + (_LAST_CHUNK if question.rest is None else b"")
+        return body
 
 
-def _framed(data: bytes, *, chunked: bool) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data) if chunked and data else data
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 class _HttpAsking:
@@ -193,7 +196,7 @@ class _HttpAsking:
 
     def body_data(self, data: bytes) -> None:
         if self._connection is not None:
-            self._connection.write(_framed(data, chunked=self._question.chunked))
+            self._connection.write(_chunk(data) if self._question.chunked else data)
 
     def body_end(self) -> None:
         self._sent = True
