@@ -11,12 +11,15 @@ from pydantic import BaseModel, ConfigDict
 
 BLOCK = 16
 """Characters per prefix hash. A difference in the last, partial block is seen by ``whole`` only."""
+PREFIXES_MAX = 64 * 1024
+"""Of a text longer than this many blocks (a million characters) the rest is known by length and ``whole`` only."""
 _HEX_DIGITS = 8
 _WHOLE_BYTES = 8
 
 
 class Fingerprint(BaseModel):
-    """``prefixes`` holds a CRC-32 (8 hex digits) per complete block of 16 characters, each over all text up to its end.
+    """``prefixes`` holds a CRC-32 (8 hex digits) per complete block of 16 characters, each over all text up to its end,
+    and no more than PREFIXES_MAX of them.
 
     ``whole`` is a BLAKE2b of 64 bits over all of the text.
     """
@@ -95,7 +98,8 @@ class Fingerprinter:
         # a block is 16 characters: as many bytes when all of them are ASCII
         blocks = data if len(data) == len(text) else text
         crc = self._crc
-        for start in range(0, len(text), BLOCK):
+        room = BLOCK * (PREFIXES_MAX - len(self._prefixes))
+        for start in range(0, min(len(text), room), BLOCK):
             block = blocks[start : start + BLOCK]
             crc = crc32(block if isinstance(block, bytes) else _encoded(block), crc)
             self._prefixes.append(crc)

@@ -8,7 +8,7 @@ from zlib import crc32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosproxy.journal.fingerprint import BLOCK, Fingerprinter, fingerprint
+from chaosproxy.journal.fingerprint import BLOCK, PREFIXES_MAX, Fingerprinter, fingerprint
 
 
 @given(st.lists(st.text()))
@@ -66,3 +66,16 @@ def test_a_copy_goes_its_own_way() -> None:
 
     assert one.result() == fingerprint("x" * (BLOCK + 3) + "y" * BLOCK)
     assert other.result() == fingerprint("x" * (BLOCK + 3) + "z" * BLOCK)
+
+
+def test_a_very_long_text_takes_no_more_room() -> None:
+    """Beyond a million characters only length and whole tell texts apart; a beginning is still a beginning."""
+    longest = "0123456789abcdef" * PREFIXES_MAX
+    whole = fingerprint(longest + "the rest of it, two blocks long.")
+    other = fingerprint(longest + "THE REST OF IT, TWO BLOCKS LONG.")
+
+    assert whole.prefixes == fingerprint(longest).prefixes
+    assert fingerprint(longest).begins(whole)
+    assert (whole.chars, whole.prefixes) == (other.chars, other.prefixes)
+    assert whole != other
+    assert not fingerprint("x" + longest).begins(whole)
