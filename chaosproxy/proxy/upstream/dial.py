@@ -8,16 +8,16 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cached_property
-from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from aiohappyeyeballs import AddrInfoType, start_connection
+from aiohappyeyeballs import start_connection
 
 from chaosproxy.errors import UpstreamFailed, UserError
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.upstream.connection import UpstreamConnection
+from chaosproxy.proxy.upstream.names import Resolver
 from chaosproxy.wire.http1 import Broken, head_end, read_head
 
 HAPPY_EYEBALLS_S = 0.25
@@ -76,6 +76,8 @@ class Dialler:
     def __init__(self, target: Target, trust: Trust, limits: Limits) -> None:
         self.proxy = ForwardProxy.towards(target)
         self._target = target
+        host, port = (target.host, target.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
+        self._resolver = Resolver(host, port)
         self._trust = trust
         self._limits = limits
 
@@ -95,9 +97,9 @@ class Dialler:
 
     async def _connect(self, connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
         loop, target, proxy = asyncio.get_running_loop(), self._target, self.proxy
-        host, port = (target.host, target.port) if proxy is None else (proxy.host, proxy.port)
-        addresses = _known_addresses(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        sock = await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1)
+        sock = await start_connection(
+            await self._resolver.addresses(), happy_eyeballs_delay=HAPPY_EYEBALLS_S, interleave=1
+        )
         try:
             if proxy is not None and target.secure:
                 await self._open_tunnel(sock, proxy)
@@ -126,14 +128,3 @@ class Dialler:
             raise OSError(None, f"the forward proxy did not answer in HTTP: {error}") from error
         if status != 200:
             raise OSError(None, f"the forward proxy refused CONNECT with {status}")
-
-
-def _known_addresses(host: str, port: int) -> list[AddrInfoType]:
-    """The address that ``host`` is, as getaddrinfo would say it: a loop may need a thread to ask. Empty for a name."""
-    try:
-        version = ip_address(host).version
-    except ValueError:
-        return []
-    if version == 4:
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
-    return [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))]
