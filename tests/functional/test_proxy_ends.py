@@ -10,11 +10,14 @@ import pytest
 from chaosproxy.journal.records import Trouble
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.listener import ListenerSpec
+from chaosproxy.proxy.proxy import Proxy
 from tests.functional.wire_kit import (
     DONE,
     SSE_HEAD,
     Bench,
     Client,
+    Journal,
     Peer,
     Request,
     answers,
@@ -25,6 +28,7 @@ from tests.functional.wire_kit import (
     events,
     plain,
     stream,
+    upstream,
 )
 
 
@@ -151,15 +155,12 @@ async def test_an_upstream_without_length_ends_with_its_connection() -> None:
 async def test_an_upstream_that_is_down() -> None:
     """502 in words that say that it is us and why; the journal has the reason."""
 
-    async def play(request: Request, peer: Peer) -> None:
-        raise AssertionError
-
-    async with bench(play) as at:
-        url = at.upstream.url
-    async with bench(play) as at:
-        at.proxy._targets["a"].port = int(url.rpartition(":")[2])
-        answer = await call(at.url, ask())
-        record = await at.journal.exchange()
+    async with upstream(answers(b"")) as gone:
+        pass
+    journal = Journal()
+    async with Proxy([ListenerSpec("a", "127.0.0.1:0", gone.url)], record=journal.add) as proxy:
+        answer = await call(proxy.urls["a"], ask())
+        record = await journal.exchange()
 
     assert answer.status == 502
     assert "x-chaosproxy-error: connect" in answer.fields
