@@ -107,7 +107,7 @@ class Asking(Protocol):
     """A question that was asked."""
 
     def pause(self) -> None:
-        """Take no more data from the upstream for now."""
+        """Read no more of the upstream for now; what has been read already still comes."""
 
     def resume(self) -> None:
         """Go on."""

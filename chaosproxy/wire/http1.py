@@ -16,10 +16,12 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: (.*))?")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NEVER_IN_A_HEAD = re.compile("[\0\r]")
-_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+_BEGINNING = b"HTTP/1."
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r]*)?")
+_PLAIN_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,15})\r\n").match
 _TELLING = frozenset({"connection", "content-length", "transfer-encoding"})
 """Fields that say how the body ends, and whether the connection does."""
-_HEX_DIGITS = b"0123456789abcdefABCDEF"
 _WITHOUT_BODY = (204, 304)
 
 
@@ -50,10 +52,18 @@ class ResponseHead(NamedTuple):
         return Framing.CLOSE if self.length is None else Framing.LENGTH
 
 
-def head_end(data: bytes) -> int:
-    """Where the head ends, its blank line included; 0 when that has not come."""
+def head_end(data: bytes, limit_bytes: int) -> int:
+    """Where the head ends, its blank line included; 0 when that has not come.
+
+    Raises Broken when it never can: for a head of more than ``limit_bytes``, and for what does not begin as one does.
+    """
     found = _HEAD_END.search(data)
-    return 0 if found is None else found.end()
+    end = 0 if found is None else found.end()
+    if (end or len(data)) > limit_bytes:
+        raise Broken("the head is too long")
+    if not end and not _BEGINNING.startswith(data[: len(_BEGINNING)]):
+        raise Broken("no HTTP status line")
+    return end
 
 
 def read_head(data: bytes) -> ResponseHead:
@@ -80,7 +90,10 @@ def read_head(data: bytes) -> ResponseHead:
         if known in _TELLING:
             telling.append((known, value.lower()))
     chunked, length, options = _read_telling(telling)
-    keeps_alive = "close" not in options and (match[1] == "1" or "keep-alive" in options)
+    current = match[1] == "1"
+    keeps_alive = "close" not in options and (current or "keep-alive" in options)
+    if chunked:  # a sender that also names a length, or does not know chunks, may mean another end (RFC 9112, 6.1)
+        keeps_alive = keeps_alive and current and length is None
     return ResponseHead(int(match[2]), match[3] or "", tuple(headers), chunked, length, keeps_alive)
 
 
@@ -94,7 +107,7 @@ def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, set[
             if value != "chunked":
                 raise Broken("the transfer coding is unknown")
             chunked = True
-        elif not (value.isascii() and value.isdigit()) or length not in (None, int(value)):
+        elif _LENGTH.fullmatch(value) is None or length not in (None, int(value)):
             raise Broken("content-length is no number, or two numbers")
         else:
             length = int(value)
@@ -200,15 +213,25 @@ class ChunkedBody:
         self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
 
     def feed(self, data: bytes) -> list[bytes]:
-        if self._left == _AT_SIZE and not self._line:  # most reads bring one whole chunk
-            end = data.find(b"\r\n")
-            digits = data[:end]
-            if 0 < end < 16 and not digits.translate(None, _HEX_DIGITS):
-                size = int(digits, 16)
-                if size and len(data) == end + size + 4 and data[-2:] == b"\r\n":
-                    return [data[end + 2 : -2]]
         pieces: list[bytes] = []
-        data, self._line = self._line + data, b""
+        at = 0
+        if self._left == _AT_SIZE and not self._line:  # most reads bring whole chunks, and nothing else
+            while (size_line := _PLAIN_SIZE_LINE(data, at)) is not None:
+                begin = size_line.end()
+                end = begin + int(size_line[1], 16)
+                if data[end : end + 2] != b"\r\n" or end == begin:
+                    break
+                pieces.append(data[begin:end])
+                at = end + 2
+                if at == len(data):
+                    return pieces
+        return self._feed(self._line + data[at:], pieces)
+
+    def end(self) -> bool:
+        return self.complete
+
+    def _feed(self, data: bytes, pieces: list[bytes]) -> list[bytes]:
+        self._line = b""
         at = 0
         while at < len(data) and not self.complete and self.flaw is None:
             if self._left > 0:
@@ -221,9 +244,6 @@ class ChunkedBody:
         if self.complete:
             self.surplus = data[at:]
         return pieces
-
-    def end(self) -> bool:
-        return self.complete
 
     def _read_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at)

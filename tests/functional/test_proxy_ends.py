@@ -154,7 +154,6 @@ async def test_an_upstream_without_length_ends_with_its_connection() -> None:
 
 async def test_an_upstream_that_is_down() -> None:
     """502 in words that say that it is us and why; the journal has the reason."""
-
     async with upstream(answers(b"")) as gone:
         pass
     journal = Journal()

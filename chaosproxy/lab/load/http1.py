@@ -54,13 +54,11 @@ class ResponseReader:
     def _read_head(self, data: bytes) -> bytes:
         """What follows the head; interim responses are skipped."""
         self._head += data
-        while self._body is None and (end := head_end(self._head)):
+        while self._body is None and (end := head_end(self._head, HEAD_LIMIT_BYTES)):
             head, self._head = read_head(self._head[:end]), self._head[end:]
             if head.status >= 200:
                 self.status = head.status
                 self._begin_body(head)
-        if self._body is None and len(self._head) > HEAD_LIMIT_BYTES:
-            raise Broken("the head is too long")
         return self._head
 
     def _begin_body(self, head: ResponseHead) -> None:

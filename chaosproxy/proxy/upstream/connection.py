@@ -32,8 +32,11 @@ class Asker(Protocol):
     def broken(self, why: str, *, headed: bool) -> None:
         """What came is not HTTP, before or after the head; the connection is closed."""
 
-    def lost(self, error: Exception | None, *, heard: bool) -> None:
-        """The connection ended before the answer did, with an error or a FIN; ``heard``: something had come."""
+    def lost(self, error: Exception | None, *, heard: bool, headed: bool) -> None:
+        """The connection ended before the answer did, with an error or a FIN.
+
+        ``heard``: a byte of an answer had come; ``headed``: its head.
+        """
 
     def filled(self) -> None:
         """The upstream does not keep up with the request's body."""
@@ -45,7 +48,18 @@ class Asker(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """Carries one request at a time."""
 
-    __slots__ = ("_asker", "_body", "_head", "_head_limit_bytes", "_loop", "_transport", "_unread", "heard_at", "used")
+    __slots__ = (
+        "_asker",
+        "_body",
+        "_head",
+        "_head_limit_bytes",
+        "_loop",
+        "_transport",
+        "_unread",
+        "full",
+        "heard_at",
+        "used",
+    )
 
     def __init__(self, head_limit_bytes: int) -> None:
         self._head_limit_bytes = head_limit_bytes
@@ -55,6 +69,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
         self._unread = b""  # of a head that is not complete
+        self.full = False
+        """Whether the upstream does not keep up with what is written."""
         self.heard_at = 0.0
         self.used = False
 
@@ -123,10 +139,12 @@ class UpstreamConnection(asyncio.Protocol):
                 self._break(asker, body.flaw)
 
     def pause_writing(self) -> None:
+        self.full = True
         if self._asker is not None:
             self._asker.filled()
 
     def resume_writing(self) -> None:
+        self.full = False
         if self._asker is not None:
             self._asker.drained()
 
@@ -139,13 +157,14 @@ class UpstreamConnection(asyncio.Protocol):
         if body is not None and exc is None and body.end():
             asker.end(self, reusable=False)
         else:
-            asker.lost(exc, heard=body is not None or bool(self._unread))
+            headed = body is not None
+            asker.lost(exc, heard=headed or bool(self._unread), headed=headed)
 
     # inside ----------------------------------------------------------------------------------------------------------
 
     def _read_head(self, asker: Asker, data: bytes) -> None:
         try:
-            while end := head_end(data):
+            while end := head_end(data, self._head_limit_bytes):
                 head, data = read_head(data[:end]), data[end:]
                 if head.status == 101:
                     self._upgrade(asker, head, data)
@@ -157,8 +176,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._break(asker, str(error))
             return
         self._unread = data
-        if len(data) > self._head_limit_bytes:
-            self._break(asker, "its head is too long")
 
     def _begin_body(self, asker: Asker, head: ResponseHead, data: bytes) -> None:
         framing = head.framing(asker.method)

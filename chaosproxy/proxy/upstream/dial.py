@@ -39,6 +39,7 @@ class Trust:
     def context(self) -> ssl.SSLContext:
         """Made when it is first needed: the system's certificates take time and memory."""
         context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
         try:
             if self._ca is not None:
                 context.load_verify_locations(self._ca)
@@ -55,7 +56,10 @@ class ForwardProxy:
         if parts.scheme != "http" or not parts.hostname:
             raise UserError(f"expected a forward proxy such as http://proxy.example.com:3128, got {parts.scheme}://...")
         self.host = parts.hostname
-        self.port = parts.port or 80
+        try:
+            self.port = parts.port or 80
+        except ValueError as error:
+            raise UserError("expected a port from 1 to 65535 in the URL of the forward proxy") from error
         self.authorization: str | None = None
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -76,9 +80,9 @@ class Dialler:
     def __init__(self, target: Target, trust: Trust, limits: Limits) -> None:
         self.proxy = ForwardProxy.towards(target)
         self._target = target
-        host, port = (target.host, target.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
-        self._resolver = Resolver(host, port)
-        self._trust = trust
+        first = self.proxy or target
+        self._resolver = Resolver(first.host, first.port)
+        self._context = trust.context if target.secure else None  # made now: a question should not wait for it
         self._limits = limits
 
     async def dial(self, connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
@@ -91,9 +95,10 @@ class Dialler:
             raise UpstreamFailed(UpstreamFailed.TIMEOUT, f"{target}: no connection in time") from error
         except ssl.SSLError as error:
             raise UpstreamFailed(UpstreamFailed.TLS, f"{target}: {error}") from error
-        except OSError as error:
-            words = (error.strerror or str(error)).lower()
-            raise UpstreamFailed(UpstreamFailed.CONNECT, f"{target}: {words}") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: what cannot be a name
+            words = ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
+            through = "" if self.proxy is None else f" through the forward proxy {self.proxy.host}:{self.proxy.port}"
+            raise UpstreamFailed(UpstreamFailed.CONNECT, f"{target}{through}: {words}") from error
 
     async def _connect(self, connection: Callable[[], UpstreamConnection]) -> UpstreamConnection:
         loop, target, proxy = asyncio.get_running_loop(), self._target, self.proxy
@@ -103,28 +108,29 @@ class Dialler:
         try:
             if proxy is not None and target.secure:
                 await self._open_tunnel(sock, proxy)
-            context, name = (self._trust.context, target.host) if target.secure else (None, None)
-            _, made = await loop.create_connection(connection, sock=sock, ssl=context, server_hostname=name)
+            name = target.host if target.secure else None
+            _, made = await loop.create_connection(connection, sock=sock, ssl=self._context, server_hostname=name)
         except BaseException:
             sock.close()
             raise
         return made
 
     async def _open_tunnel(self, sock: socket.socket, proxy: ForwardProxy) -> None:
-        loop, place = asyncio.get_running_loop(), f"{self._target.host}:{self._target.port}"
+        loop, target, limit_bytes = asyncio.get_running_loop(), self._target, self._limits.header_bytes
+        place = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
         lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
         if proxy.authorization is not None:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")
         await loop.sock_sendall(sock, ("\r\n".join(lines) + "\r\n\r\n").encode())
         answer = b""
-        while not head_end(answer):
-            data = await loop.sock_recv(sock, 1024)  # TLS servers wait for us, so nothing follows the head
-            answer += data
-            if not data or len(answer) > self._limits.header_bytes:
-                raise OSError(None, "the forward proxy gave no answer to CONNECT")
         try:
+            while not head_end(answer, limit_bytes):
+                data = await loop.sock_recv(sock, 1024)  # TLS servers wait for us, so nothing follows the head
+                if not data:
+                    raise OSError(None, "it gave no answer to CONNECT")
+                answer += data
             status = read_head(answer).status
         except Broken as error:
-            raise OSError(None, f"the forward proxy did not answer in HTTP: {error}") from error
-        if status != 200:
-            raise OSError(None, f"the forward proxy refused CONNECT with {status}")
+            raise OSError(None, f"it did not answer in HTTP: {error}") from error
+        if not 200 <= status < 300:
+            raise OSError(None, f"it refused CONNECT with {status}")

@@ -115,8 +115,9 @@ class _HttpAsking:
         self._settle()
         if self._dialling is not None:
             self._dialling.cancel()
-        if self._connection is not None:
-            self._connection.drop()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
 
     async def _dial(self) -> None:
         try:
@@ -133,8 +134,10 @@ class _HttpAsking:
         connection.carry(self, self._upstream.request(self._question))
         if self._paused:
             connection.pause()
-        if self._question.rest is not None:
-            self._question.rest.start(self)
+        if (rest := self._question.rest) is not None:
+            rest.start(self)
+            if connection.full:  # since the request's head and the first of its body were written
+                self.filled()
 
     # what the connection tells it ------------------------------------------------------------------------------------
 
@@ -149,7 +152,10 @@ class _HttpAsking:
 
     def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
         self._settle()
-        if reusable and self._sent:
+        self._connection = None  # it may be somebody else's from now on
+        if connection.full or not self._sent:  # nobody waits for the request any more
+            connection.drop()
+        elif reusable:
             if self._paused:
                 connection.resume()
             self._upstream.pool.give(connection)
@@ -167,12 +173,12 @@ class _HttpAsking:
             words = f"{self._upstream.target} did not answer in HTTP: {why}"
         self._fail(UpstreamFailed.PROTOCOL, words)
 
-    def lost(self, error: Exception | None, *, heard: bool) -> None:
+    def lost(self, error: Exception | None, *, heard: bool, headed: bool) -> None:
         if not heard and self._may_ask_again():
             self._settle()
             self._connection = None
             self._dialling = self._loop.create_task(self._dial())
-        elif not heard:
+        elif not headed:
             self._fail(UpstreamFailed.RESET, f"{self._upstream.target} closed the connection without an answer")
         elif error is not None:
             self._fail(UpstreamFailed.RESET, "the connection was reset")
@@ -182,12 +188,13 @@ class _HttpAsking:
     def _may_ask_again(self) -> bool:
         """Whether a pooled connection had ended before it was used, for a request that may be repeated."""
         connection = self._connection
-        return connection is not None and connection.used and self.method in _IDEMPOTENT and self._sent
+        fresh = connection is None or not connection.used
+        return not fresh and self.method in _IDEMPOTENT and self._question.rest is None
 
     # the rest of a large request body --------------------------------------------------------------------------------
 
     def filled(self) -> None:
-        if self._question.rest is not None:
+        if self._question.rest is not None and not self._sent:
             self._question.rest.pause()
 
     def drained(self) -> None:
@@ -221,6 +228,7 @@ class _HttpAsking:
 
     def _fail(self, kind: str, words: str) -> None:
         self._settle()
+        self._connection = None
         self._receiver.upstream_failed(UpstreamFailed(kind, words))
 
     def _settle(self) -> None:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from aiohappyeyeballs import AddrInfoType
 
-_Found: TypeAlias = list[AddrInfoType] | OSError
+_Found: TypeAlias = list[AddrInfoType] | OSError | UnicodeError
 
 
 class Resolver:
@@ -27,7 +27,7 @@ class Resolver:
         self._lookup: asyncio.Future[_Found] | None = None
 
     async def addresses(self) -> list[AddrInfoType]:
-        """All of them. Raises OSError."""
+        """All of them. Raises OSError, and UnicodeError for what cannot be a name."""
         if self._literal:
             return self._literal
         if self._lookup is None:
@@ -36,7 +36,7 @@ class Resolver:
             # a daemon: a name that hangs must not hold up the end of the process
             Thread(target=self._look_up, args=(loop, self._lookup), name=f"resolve {self._host}", daemon=True).start()
         found = await asyncio.shield(self._lookup)
-        if isinstance(found, OSError):
+        if isinstance(found, (OSError, UnicodeError)):
             raise found
         return found
 
@@ -44,7 +44,7 @@ class Resolver:
         found: _Found
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)  # type: ignore[assignment]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             found = error  # a result, as perhaps nobody waits for it any more
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(self._settle, lookup, found)
