@@ -76,13 +76,27 @@ drill: setup ## Set everything up and run the first experiment
 reference: setup ## Write docs/reference/ from the models
 	$(BIN)/python -m scripts.generate_reference
 
+.PHONY: peers
+peers: setup ## Install the proxies that ours is compared with (needs Go and npm; what is missing is left out)
+	@$(BIN)/python -m benchmarks.peers
+
 .PHONY: bench
-bench: setup ## Measure the data plane and write docs/performance.md
-	$(BIN)/python -m benchmarks.data_plane --write
+bench: peers ## Measure the data plane (half an hour) and write docs/performance.md and benchmarks/baseline.json
+	$(BIN)/python -m benchmarks.data_plane
 
 .PHONY: bench-quick
-bench-quick: setup ## Measure it coarsely, and write nothing
+bench-quick: peers ## Measure it coarsely (five minutes), and write nothing
 	$(BIN)/python -m benchmarks.data_plane --quick
+
+.PHONY: bench-check
+bench-check: peers ## Compare a shorter run with benchmarks/baseline.json; fails when a ratio has become worse
+	$(BIN)/python -m benchmarks.data_plane --check
+
+PROFILE_ARGS ?=
+
+.PHONY: profile
+profile: setup ## Show where the time goes under load (PROFILE_ARGS="--fault 'sse.drop each=7'", or --json)
+	$(BIN)/python -m benchmarks.hot_spots $(PROFILE_ARGS)
 
 # ------------------------------------------------------------------------------------------------------------- tests
 

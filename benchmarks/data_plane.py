@@ -1,144 +1,94 @@
-"""The data plane against a direct connection: ``python -m benchmarks.data_plane [--quick] [--write]``.
-
-A C backend streams events, a C client reads them, and the proxy stands in between or not. Both ways are measured in
-turn, round by round, so that the noise of the machine meets both.
-"""
+"""The benchmark of the data plane: ``python -m benchmarks.data_plane [--quick | --check]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 
-from benchmarks import page
-from benchmarks.machine import Machine, Watch
-from benchmarks.processes import (
-    BenchmarkFailed,
-    Cores,
-    Load,
-    Proxy,
-    Sample,
-    allow_files,
-    apply_load,
-    backend,
-    build,
-    proxy,
-)
-from benchmarks.results import DIRECT, FAULTS, INTERVAL_MS, JSON_LOAD, PROXIED, Results, Scale
-
-WARM_UP_S = 0.5
-FULL = Scale(
-    rounds=5, seconds=3.0, events=100, streams=(10, 100, 200, 500, 1000), fault_streams=100, memory_streams=1000
-)
-QUICK = Scale(rounds=2, seconds=1.5, events=100, streams=(10, 100, 500), fault_streams=100, memory_streams=500)
+from benchmarks import baseline, exactness, page, words
+from benchmarks.baseline import Finding
+from benchmarks.growth import growths
+from benchmarks.plan import CHECK, FULL, QUICK, Scale, bar_turns, fault_turns, idle_turns, size_turns
+from benchmarks.processes import BenchmarkFailed, allow_files
+from benchmarks.ratios import ratios
+from benchmarks.results import Results
+from benchmarks.rounds import measure
 
 
-class Bench:
-    """One backend, and the ways to it: direct, and through a proxy each without and with a fault."""
+def run(scale: Scale) -> Results:
+    """Every part of the plan. Raises BenchmarkFailed."""
+    plan = [list(turns(scale)) for turns in (bar_turns, fault_turns, size_turns, idle_turns)]
+    return measure(plan, repeats_max=scale.repeats_max)
 
-    def __init__(self, program: Path, folder: Path, cores: Cores, scale: Scale) -> None:
-        self._program = program
-        self._folder = folder
-        self._cores = cores
-        self._scale = scale
-        self._port = 0
-        self._proxies: dict[str, Proxy] = {}
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Start everything and warm it up."""
-        with ExitStack() as stack:
-            self._port = stack.enter_context(
-                backend(self._program, self._cores.load, events=self._scale.events, interval_us=INTERVAL_MS * 1000)
-            )
-            self._proxies[PROXIED] = stack.enter_context(self._proxy())
-            for fault in FAULTS:
-                self._proxies[fault] = stack.enter_context(self._proxy(fault))
-            for running in self._proxies.values():
-                self._warm_up(running)
-            yield
+def publish(scale: Scale, delays_scale: exactness.Scale, *, write: bool) -> int:
+    """Measure all and print the tables; a full run also writes the page, its plot and the baseline."""
+    results = run(scale)
+    delays = exactness.measure(delays_scale)
+    curves = growths(results, scale)
+    text = page.tables(results, curves, delays)
+    print(f"\n{text}")
+    if write:
+        from benchmarks import plots  # noqa: PLC0415 - drawing needs a library that nothing else does
 
-    def round(self, results: Results, number: int) -> None:
-        """Measure everything once; every other round goes backwards, so that no way always comes first."""
-        jobs = [(way, Load(streams)) for streams in self._scale.streams for way in (DIRECT, PROXIED)]
-        ways = FAULTS if self._scale.fault_streams in self._scale.streams else (PROXIED, *FAULTS)
-        jobs += [(way, Load(self._scale.fault_streams)) for way in ways]
-        jobs += [(way, JSON_LOAD) for way in (DIRECT, PROXIED)]
-        for way, load in reversed(jobs) if number % 2 else jobs:
-            spread_s = self._scale.stream_s if load.streamed else WARM_UP_S
-            sample = self._apply(load, self._proxies.get(way), spread_s, self._scale.seconds)
-            results.samples[way, load].append(sample)
-            print(page.line(way, load, sample), flush=True)
-        self._measure_memory(results)
+        page.write(text)
+        plots.draw(curves, page.PLOT)
+        baseline.save(ratios(results), asdict(results.machine))
+    return 0
 
-    def _warm_up(self, running: Proxy) -> None:
-        self._apply(Load(10), running, 0.0, WARM_UP_S)
 
-    def _apply(self, load: Load, through: Proxy | None, spread_s: float, seconds: float) -> Sample:
-        return apply_load(
-            self._program,
-            self._cores.load,
-            load,
-            port=through.port if through else self._port,
-            spread_s=spread_s,
-            seconds=seconds,
-            events=self._scale.events,
-            through=through,
+def check(scale: Scale) -> int:
+    """Measure what has a ratio, and compare it with the baseline; 1 for a regression."""
+    try:
+        stored = baseline.load()
+    except FileNotFoundError:
+        print(f"no {baseline.FILE.name}: `make bench` writes it", file=sys.stderr)
+        return 1
+    findings = baseline.compare(stored, ratios(run(scale)))
+    print(f"\n{verdicts(findings)}")
+    unmeasured = {ratio.name for ratio in stored} - {finding.name for finding in findings}
+    for name in sorted(unmeasured):
+        print(f"not measured: {name}")
+    worse = [finding for finding in findings if finding.is_regression]
+    print(f"{len(worse)} of {len(findings)} ratios are worse than they may be.")
+    return 1 if worse or not findings else 0
+
+
+def verdicts(findings: Sequence[Finding]) -> str:
+    """A table of stored and measured ratios."""
+    rows = [
+        (
+            finding.name,
+            f"{finding.stored:.2f}",
+            f"{finding.now:.2f}",
+            f"{finding.worse_by:+.0%}",
+            f"{finding.tolerance:.0%}",
+            "WORSE" if finding.is_regression else "ok",
         )
-
-    def _measure_memory(self, results: Results) -> None:
-        """In a proxy of its own: memory that a process once had does not come back."""
-        load = Load(self._scale.memory_streams)
-        with self._proxy() as fresh:
-            self._warm_up(fresh)
-            before_kib = fresh.rss_kib
-            full_kib = self._apply(load, fresh, self._scale.stream_s, self._scale.seconds).proxy_rss_kib
-        results.idle_kib.append(before_kib)
-        results.kib_per_stream.append((full_kib - before_kib) / load.streams)
-
-    @contextmanager
-    def _proxy(self, fault: str | None = None) -> Iterator[Proxy]:
-        with (
-            tempfile.TemporaryDirectory(dir=self._folder) as folder,
-            proxy(Path(folder), self._cores.proxy, self._port, fault) as running,
-        ):
-            yield running
-
-
-def measure(scale: Scale) -> Results:
-    """Build, start, measure, end. Raises BenchmarkFailed."""
-    with tempfile.TemporaryDirectory(prefix="chaosproxy-bench-") as name:
-        folder = Path(name)
-        bench = Bench(build(folder), folder, Cores.choose(), scale)
-        results = Results(scale, Machine.look())
-        with Watch() as watch, bench.running():
-            for number in range(scale.rounds):
-                print(f"round {number + 1} of {scale.rounds}", flush=True)
-                bench.round(results, number)
-        results.others_cpu = watch.others_cpu
-    return results
+        for finding in findings
+    ]
+    return "\n".join(words.table(("ratio", "baseline", "now", "worse by", "allowed", ""), rows))
 
 
 def main() -> int:
-    """Measure and print the tables; the exit code."""
+    """Measure; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data_plane", description="Measure the data plane.")
-    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds; the figures are coarse")
-    parser.add_argument("--write", action="store_true", help=f"write the tables into {page.PAGE.name}")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--quick", action="store_true", help="coarse, and nothing is written")
+    chosen.add_argument("--check", action="store_true", help="compare ratios with the stored baseline; 1 if worse")
     given = parser.parse_args()
     allow_files()
     try:
-        results = measure(QUICK if given.quick else FULL)
+        if given.check:
+            return check(CHECK)
+        if given.quick:
+            return publish(QUICK, exactness.QUICK, write=False)
+        return publish(FULL, exactness.FULL, write=True)
     except BenchmarkFailed as error:
         print(error, file=sys.stderr)
         return 1
-    text = page.tables(results)
-    print(f"\n{text}")
-    if given.write:
-        page.write(text)
-    return 0
 
 
 if __name__ == "__main__":

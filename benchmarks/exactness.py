@@ -1,4 +1,4 @@
-"""How exact injected delays are: ``python -m benchmarks.exactness [--quick] [--toxiproxy PROGRAM]``.
+"""How exact injected delays are: ``python -m benchmarks.exactness [--quick]``.
 
 A few streams are delayed while many others pass the same proxy untouched. The error of an event is the time at which
 the client had it, less the time at which the backend sent it, less the delay that was asked for. What the way itself
@@ -12,39 +12,39 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
 
-from benchmarks import toxiproxy
+from benchmarks import peers, toxiproxy
+from benchmarks.delays import FAULTS, LATENCY, NONE, Arrival, Fault
+from benchmarks.load import Load, load_words
 from benchmarks.machine import Watch
 from benchmarks.processes import (
     END_S,
     BenchmarkFailed,
     Cores,
-    Load,
     allow_files,
     backend,
     build,
-    load_words,
     pinned,
     read_line,
     running,
 )
-from benchmarks.results import INTERVAL_MS, Spread
+from benchmarks.results import Spread
+from benchmarks.ways import port_of
+from benchmarks.words import table as markdown
 
 UVLOOP, ASYNCIO, TOXIPROXY = "chaosproxy, uvloop", "chaosproxy, asyncio", "Toxiproxy"
 DELAYS_MS = (5, 50, 500)
 PROBES = {0: 4, 5: 2, 50: 8, 500: 32}
 """Streams that are delayed so long at a time: enough samples, little load."""
 PROBE_EVENTS = 10
-PROBE_INTERVAL_US = 2000
+PROBE_INTERVAL_MS = 2.0
 """Shorter than each delay, so that it is the delay that sets the pace."""
-OTHERS_EVENTS = 100
 SPREAD_S = 0.5
 AN_HOUR_S = 3600.0
 
@@ -63,52 +63,6 @@ class Scale:
 
 FULL = Scale(rounds=3, seconds=4.0)
 QUICK = Scale(rounds=1, seconds=2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A line of llmbench's trace: an event's number in its answer, and its times."""
-
-    number: int
-    first_sent_ns: int
-    sent_ns: int
-    came_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A delay in words of ours, and when an event that it delays should come; None: it does not delay that one."""
-
-    name: str
-    settings: str
-    due_ns: Callable[[Arrival, int], int | None]
-
-    def text(self, delay_ms: int) -> str:
-        """As on a command line."""
-        return f"{self.name} {self.settings.format(delay=f'{delay_ms}ms')}"
-
-
-def _shifted(arrival: Arrival, delay_ns: int) -> int | None:
-    return arrival.sent_ns + delay_ns
-
-
-def _paced(arrival: Arrival, delay_ns: int) -> int | None:
-    return max(arrival.first_sent_ns + arrival.number * delay_ns, arrival.sent_ns) if arrival.number else None
-
-
-def _stalled(arrival: Arrival, delay_ns: int) -> int | None:
-    return arrival.sent_ns + delay_ns if arrival.number >= _STALL_AT else None
-
-
-_STALL_AT = 3
-NONE = Fault("none", "", _shifted)
-LATENCY = Fault("latency", "latency={delay}", _shifted)
-"""The toxic, on every piece of bytes."""
-FAULTS = (
-    Fault("time.first_token", "mean={delay}", _shifted),
-    Fault("time.inter_token", "mean={delay}", _paced),
-    Fault("time.stall", f"where=token:{_STALL_AT} hold={{delay}}", _stalled),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +112,13 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The load tool, where it may write, and two backends: one for the probes and one for all others."""
+    """The load tool, where it may write, and the backend's port."""
 
     program: Path
     folder: Path
     cores: Cores
     scale: Scale
-    probed_port: int
-    others_port: int
+    backend_port: int
 
     def rows(self, way: str) -> list[Row]:
         """In the order of the table."""
@@ -183,17 +136,18 @@ class Bench:
 
     @contextmanager
     def _others(self, shares: list[float], port: int) -> Iterator[None]:
-        load, stream_s = Load(self.scale.others), OTHERS_EVENTS * INTERVAL_MS / 1000
-        with running(self._load_words(load, port, stream_s, AN_HOUR_S, OTHERS_EVENTS)) as (process, _):
+        load = Load(self.scale.others)
+        with running(load_words(self.program, self.cores.load, load, port=port, seconds=AN_HOUR_S)) as (process, _):
             yield
             process.terminate()
             seen = read_line(process, END_S)
-        shares.append(seen["events"] / seen["seconds"] * INTERVAL_MS / 1000 / load.streams)
+        shares.append(seen["events"] / seen["seconds"] / load.offered_per_s)
 
     def _errors_us(self, row: Row, port: int) -> list[float]:
-        trace, load = self.folder / "trace", Load(PROBES[row.delay_ms])
-        words = self._load_words(load, port, SPREAD_S, self.scale.seconds, PROBE_EVENTS)
-        with running([*words, trace]) as (process, _):
+        trace, seconds = self.folder / "trace", self.scale.seconds
+        load = Load(PROBES[row.delay_ms], events=PROBE_EVENTS, interval_ms=PROBE_INTERVAL_MS)
+        words = load_words(self.program, self.cores.load, load, port=port, seconds=seconds, spread_s=SPREAD_S)
+        with running([*words, f"trace={trace}"]) as (process, _):
             seen = read_line(process, self.scale.seconds + END_S)
             process.wait(END_S)
         if seen["errors"] + seen["incomplete"]:
@@ -202,62 +156,50 @@ class Bench:
         dues = ((arrival.came_ns, row.fault.due_ns(arrival, row.delay_ms * 1_000_000)) for arrival in arrivals)
         return [(came_ns - due_ns) / 1e3 for came_ns, due_ns in dues if due_ns is not None]
 
-    def _load_words(self, load: Load, port: int, spread_s: float, seconds: float, events: int) -> list[object]:
-        return load_words(
-            self.program, self.cores.load, load, port=port, spread_s=spread_s, seconds=seconds, events=events
-        )
-
     # the ways --------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def way(self, way: str, program: Path | None) -> Iterator[dict[str, int]]:
+    def way(self, way: str) -> Iterator[dict[str, int]]:
         """Start a proxy with a port for the others and one for each row."""
-        if way == TOXIPROXY and program is not None:
-            with self._toxiproxy(program) as ports:
-                yield ports
-        else:
-            with self._chaosproxy(way) as ports:
-                yield ports
+        with self._toxiproxy() if way == TOXIPROXY else self._chaosproxy(way) as ports:
+            yield ports
 
     @contextmanager
     def _chaosproxy(self, way: str) -> Iterator[dict[str, int]]:
-        probed, others = (f"http://127.0.0.1:{port}" for port in (self.probed_port, self.others_port))
-        listeners: dict[str, object] = {"others": {"upstream": others}}
+        upstream = f"http://127.0.0.1:{self.backend_port}"
+        listeners: dict[str, object] = {"others": {"upstream": upstream}}
         for row in self.rows(way):
             faults = [row.fault.text(row.delay_ms)] if row.delay_ms else []
-            listeners[row.listener] = {"upstream": probed, "faults": faults}
+            listeners[row.listener] = {"upstream": upstream, "faults": faults}
         config = self.folder / "proxies.yaml"
         config.write_text(json.dumps({"seed": 1, "listeners": listeners}), encoding="utf-8")
         python = ["-m", "chaosproxy"] if way == UVLOOP else ["-c", _WITHOUT_UVLOOP]
         words = [sys.executable, *python, "serve", "--leash", "--config", config]
         journal = ["--journal", self.folder / f"{way}.jsonl"]
         with running([*pinned(self.cores.proxy), *words, *journal]) as (_, ready):
-            yield {name: _port(at["url"]) for name, at in ready["listeners"].items()}
+            yield {name: port_of(at["url"]) for name, at in ready["listeners"].items()}
 
     @contextmanager
-    def _toxiproxy(self, program: Path) -> Iterator[dict[str, int]]:
-        with toxiproxy.server(program, self.cores.proxy) as server:
-            ports = {"others": server.add("others", self.others_port)}
+    def _toxiproxy(self) -> Iterator[dict[str, int]]:
+        with toxiproxy.server(peers.toxiproxy().program, self.cores.proxy) as server:
+            ports = {"others": server.add("others", self.backend_port)}
             for row in self.rows(TOXIPROXY):
-                ports[row.listener] = server.add(row.listener, self.probed_port)
+                ports[row.listener] = server.add(row.listener, self.backend_port)
                 if row.delay_ms:
                     server.delay(row.listener, row.delay_ms)
             yield ports
 
 
-def measure(scale: Scale, toxiproxy_server: Path | None = None) -> Results:
-    """Build, start, measure all ways in turn, end; Toxiproxy where it is given. Raises BenchmarkFailed."""
-    ways = (UVLOOP, ASYNCIO) if toxiproxy_server is None else (UVLOOP, ASYNCIO, TOXIPROXY)
+def measure(scale: Scale) -> Results:
+    """Build, start, measure all ways in turn, end; Toxiproxy where it is installed. Raises BenchmarkFailed."""
+    ways = (UVLOOP, ASYNCIO) if peers.toxiproxy().missing else (UVLOOP, ASYNCIO, TOXIPROXY)
     cores, results = Cores.choose(), Results(scale)
     with Watch() as watch, tempfile.TemporaryDirectory(prefix="chaosproxy-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         program = build(folder)
-        probed_port, others_port = (
-            stack.enter_context(backend(program, cores.load, events=events, interval_us=interval_us))
-            for events, interval_us in ((PROBE_EVENTS, PROBE_INTERVAL_US), (OTHERS_EVENTS, INTERVAL_MS * 1000))
-        )
-        bench = Bench(program, folder, cores, scale, probed_port, others_port)
-        ports = {way: stack.enter_context(bench.way(way, toxiproxy_server)) for way in ways}
+        backend_port = stack.enter_context(backend(program, cores.load))
+        bench = Bench(program, folder, cores, scale, backend_port)
+        ports = {way: stack.enter_context(bench.way(way)) for way in ways}
         for number in range(scale.rounds):
             print(f"round {number + 1} of {scale.rounds}", flush=True)
             for way in ways[::-1] if number % 2 else ways:
@@ -277,11 +219,9 @@ def line(row: Row, sample: Sample) -> str:
 
 def table(results: Results) -> str:
     """Markdown: per row the median of all rounds and its spread, and the least and greatest error of all."""
-    rows = ["### Error of an injected delay", ""]
-    rows.append("| proxy | fault | delay, ms | events | error p50, ms | error p99, ms | least, ms | greatest, ms |")
-    rows.append("|---|---|---|---|---|---|---|---|")
-    for row, samples in results.samples.items():
-        cells = (
+    head = ("proxy", "fault", "delay, ms", "events", "error p50, ms", "error p99, ms", "least, ms", "greatest, ms")
+    rows = [
+        (
             row.way,
             row.fault.name,
             str(row.delay_ms) if row.delay_ms else "",
@@ -291,33 +231,28 @@ def table(results: Results) -> str:
             f"{min(sample.min_us for sample in samples) / 1e3:.2f}",
             f"{max(sample.max_us for sample in samples) / 1e3:.2f}",
         )
-        rows.append(f"| {' | '.join(cells)} |")
+        for row, samples in results.samples.items()
+    ]
     shares = ", ".join(f"{way} {median(shares):.1%}" for way, shares in results.others.items())
-    rows += ["", f"Beside them {results.scale.others} streams ran without a fault; of what they offer came: {shares}."]
-    rows += [f"Other processes took {results.others_cpu:.0%} of all CPU time."]
-    return "\n".join(rows)
+    beside = f"Beside them {results.scale.others} streams ran without a fault; of what they offer came: {shares}."
+    others = f"Other processes took {results.others_cpu:.0%} of all CPU time."
+    return "\n".join(["### Error of an injected delay", "", *markdown(head, rows), "", beside, others])
 
 
 def _ms(values_us: list[float]) -> str:
-    spread = Spread.of([value_us / 1e3 for value_us in values_us])
+    spread = Spread.of(value_us / 1e3 for value_us in values_us)
+    assert spread is not None  # noqa: S101 - every row has a round
     return f"{spread.median:.2f} ({spread.least:.2f} to {spread.greatest:.2f})"
-
-
-def _port(url: str) -> int:
-    port = urlsplit(url).port
-    assert port is not None  # noqa: S101 - the ready line names it
-    return port
 
 
 def main() -> int:
     """Measure and print the table; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exactness", description="Measure injected delays.")
     parser.add_argument("--quick", action="store_true", help="one short round; the figures are coarse")
-    parser.add_argument("--toxiproxy", type=Path, metavar="PROGRAM", help="a toxiproxy-server to compare with")
     given = parser.parse_args()
     allow_files()
     try:
-        results = measure(QUICK if given.quick else FULL, given.toxiproxy)
+        results = measure(QUICK if given.quick else FULL)
     except BenchmarkFailed as error:
         print(error, file=sys.stderr)
         return 1

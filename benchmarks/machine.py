@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import chaosproxy
+from benchmarks import peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +24,27 @@ class Machine:
     cores: int
     kernel: str
     versions: str
-    load_average: float
 
     @classmethod
     def look(cls) -> Machine:
         """The machine that we are on, now."""
         libraries = [f"{name} {_version(name)}" for name in ("aiohttp", "uvloop")]
-        python = f"Python {platform.python_version()}"
+        found = [f"{peer.name} {peer.version}" for peer in (peers.toxiproxy(), peers.aimock()) if not peer.missing]
+        ours = [f"chaosproxy {chaosproxy.__version__}", f"Python {platform.python_version()}"]
         return cls(
             date=datetime.now(UTC).date().isoformat(),
             cpu=_cpu_model(),
             cores=len(os.sched_getaffinity(0)),
             kernel=f"{platform.system()} {platform.release().partition('-')[0]}",
-            versions=", ".join([f"chaosproxy {chaosproxy.__version__}", python, *libraries]),
-            load_average=os.getloadavg()[0],
+            versions=", ".join([*ours, *libraries, *found]),
         )
 
 
 class Watch:
-    """While it is entered, it watches how much of the machine others use."""
+    """While it is entered, it watches how much of the machine others use: all that is not in our process group."""
 
     others_cpu = 0.0
-    """CPU time of processes that are not ours, as a share of all cores."""
+    """CPU time of other processes, as a share of all cores."""
 
     def __enter__(self) -> Self:
         self._began_s = time.monotonic()
@@ -59,15 +58,26 @@ class Watch:
 
 
 def _busy_s() -> float:
-    """CPU time of the machine but for idling and waiting for disks."""
-    user, nice, system, _idle, _waiting, *rest = Path("/proc/stat").read_text(encoding="ascii").split()[1:9]
-    return sum(map(int, (user, nice, system, *rest))) / os.sysconf("SC_CLK_TCK")
+    """CPU time of all processes of the machine, and what other machines on its hardware stole."""
+    user, nice, system, _idle, _waiting, _irq, _softirq, stolen = map(int, _words(Path("/proc/stat"))[1:9])
+    return (user + nice + system + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def _ours_s() -> float:
-    """CPU time of this process and of its children that have ended."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    """CPU time of our process group, children that have ended included."""
+    group, ticks = str(os.getpgrp()), 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[2] == group:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text(encoding="ascii").partition("\n")[0].split()
 
 
 def _version(library: str) -> str:

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.processes import Load, Sample
-from benchmarks.results import (
-    DIRECT,
-    FAULTS,
-    INTERVAL_MS,
-    JSON_LOAD,
-    PROXIED,
-    Results,
-    Spread,
-    answers_per_s,
-    cpu_us_per_answer,
-    cpu_us_per_event,
-    events_per_s,
-)
+from benchmarks import exactness
+from benchmarks.bars import Judged, judge
+from benchmarks.fault_cost import PROBES
+from benchmarks.growth import EXPONENT_MAX, Growth
+from benchmarks.ratios import FAULT_MAX, FaultCost, fault_costs, judge_delays, judge_faults
+from benchmarks.results import Results, cpu_us_per_event, event_p50_us, event_p99_us, events_per_s, rss_mb
+from benchmarks.rounds import OTHERS_MAX
+from benchmarks.ways import AIMOCK, DIRECT, TOXIPROXY
+from benchmarks.words import cell, number, table
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "performance.md"
+PLOT = DOCS / "performance-growth.svg"
 BEGIN = "<!-- data plane: begin; written by `make bench` -->"
 END = "<!-- data plane: end -->"
 
 
-def line(way: str, load: Load, sample: Sample) -> str:
-    """One sample while the benchmark runs."""
-    what = f"{load.streams} streams" if load.streamed else f"{load.streams} JSON connections"
-    rate = f"{events_per_s(sample):,.0f} events/s" if load.streamed else f"{answers_per_s(sample):,.0f} requests/s"
-    p50_us, p99_us = (
-        (sample.event_p50_us, sample.event_p99_us)
-        if load.streamed
-        else (sample.first_byte_p50_us, sample.first_byte_p99_us)
-    )
-    troubles = f", {sample.errors} errors, {sample.incomplete} incomplete" if sample.errors + sample.incomplete else ""
-    return f"  {what:20} {way:36} {rate:>18}  p50 {p50_us:8.0f} us  p99 {p99_us:8.0f} us{troubles}"
-
-
-def tables(results: Results) -> str:
+def tables(results: Results, growths: Sequence[Growth], delays: exactness.Results | None) -> str:
     """Markdown, from where it was measured to the last table."""
-    parts = (_where(results), _streams(results), _faults(results), _plain(results), _memory(results))
+    judged = [*judge(results), *judge_delays(delays), *judge_faults(results), *_judge_growths(growths)]
+    parts = [_where(results), _bars(judged), _streams(results), _faults(fault_costs(results))]
+    if delays:
+        parts.append(iter(exactness.table(delays).splitlines()))
+    if growths:
+        parts.append(_growths(growths))
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -52,106 +41,86 @@ def write(text: str, page: Path = PAGE) -> None:
 
 
 def _where(results: Results) -> Iterator[str]:
-    machine, scale = results.machine, results.scale
-    samples = [sample for found in results.samples.values() for sample in found]
-    lost = sum(sample.errors + sample.incomplete for sample in samples)
+    machine = results.machine
+    calm = max(results.others_cpu, default=0.0)
+    rounds = max((turn.rounds for turn in results.turns.values()), default=0)
     yield f"Measured on {machine.date}: {machine.cpu}, {machine.cores} cores, {machine.kernel}; {machine.versions}."
-    yield f"{scale.rounds} rounds, {scale.seconds:g} s of each load; median (least to greatest)."
-    yield f"Load average before: {machine.load_average:.1f}; meanwhile other processes took {results.others_cpu:.0%} of"
-    yield f"all CPU time. Errors and incomplete streams, direct and proxied together: {lost}."
+    yield f"Up to {rounds} rounds; median (least to greatest). It took {results.minutes:.0f} minutes."
+    yield f"{results.repeated} turns were measured again because other processes took more than {OTHERS_MAX:.0%} of"
+    yield f"all CPU time; in the turns that count they took up to {calm:.0%}."
+    for way in (TOXIPROXY, AIMOCK):
+        if way.missing:
+            yield f"There is no column for {way.name}: {way.missing}."
+
+
+def _bars(judged: Sequence[Judged]) -> Iterator[str]:
+    rows = [
+        (
+            each.what,
+            each.bar,
+            each.unit,
+            cell(each.ours),
+            f"{cell(each.theirs)} {each.peer}" if each.theirs else "",
+            cell(each.ratio, ".2f") if each.ratio else "",
+            each.verdict,
+        )
+        for each in judged
+    ]
+    yield "### Bars"
+    yield ""
+    yield from table(("what", "bar", "unit", "chaosproxy", "peer", "ratio", "verdict"), rows)
 
 
 def _streams(results: Results) -> Iterator[str]:
     rows = []
-    for streams in results.scale.streams:
-        load = Load(streams)
-        offered = streams * 1000 / INTERVAL_MS
-        rows.append(
-            (
-                f"{streams:,}",
-                f"{offered:,.0f}",
-                _count(results.spread(DIRECT, load, events_per_s)),
-                _count(results.spread(PROXIED, load, events_per_s)),
-                _ratio(
-                    results.paired(PROXIED, DIRECT, load, lambda ours, base: events_per_s(ours) / events_per_s(base))
-                ),
-                _tenths(results.spread(PROXIED, load, cpu_us_per_event)),
-                _ms(results.paired(PROXIED, DIRECT, load, lambda ours, base: ours.event_p50_us - base.event_p50_us)),
-                _ms(results.paired(PROXIED, DIRECT, load, lambda ours, base: ours.event_p99_us - base.event_p99_us)),
-            )
-        )
-    yield f"### Streams of {results.scale.events} events, one per {INTERVAL_MS} ms, no fault"
+    for name, turn in results.turns.items():
+        if DIRECT not in turn.ways or not turn.load.streamed:
+            continue
+        for way in turn.ways:
+            spreads = [results.spread(name, way, figure) for figure in (events_per_s, cpu_us_per_event, rss_mb)]
+            rate, cpu_us, memory_mb = (cell(spread) for spread in spreads)
+            proxied = way != DIRECT
+            added = [cell(results.added_ms(name, way, figure)) for figure in (event_p50_us, event_p99_us)]
+            behind = [cpu_us, *added, memory_mb] if proxied else [""] * 4
+            rows.append((f"{turn.load.streams:,}", number(turn.load.offered_per_s), way.name, rate, *behind))
+    yield "### Streams of one event per 20 ms"
     yield ""
-    head = ("streams", "offered events/s", "direct events/s", "proxied events/s", "proxied / direct")
-    yield from _table((*head, "proxy CPU per event, us", "added p50, ms", "added p99, ms"), rows)
+    head = ("streams", "offered events/s", "way", "events/s", "CPU per event, us", "added p50, ms", "added p99, ms")
+    yield from table((*head, "memory, MB"), rows)
 
 
-def _faults(results: Results) -> Iterator[str]:
-    load = Load(results.scale.fault_streams)
-    rows = [("none", _tenths(results.spread(PROXIED, load, cpu_us_per_event)), "1.00", "")]
-    rows += [
-        (
-            f"`{fault}`",
-            _tenths(results.spread(fault, load, cpu_us_per_event)),
-            _ratio(
-                results.paired(fault, PROXIED, load, lambda ours, base: cpu_us_per_event(ours) / cpu_us_per_event(base))
-            ),
-            _ms(results.paired(fault, PROXIED, load, lambda ours, base: ours.event_p99_us - base.event_p99_us)),
-        )
-        for fault in FAULTS
-    ]
-    yield f"### One fault in every stream that changes nothing, {load.streams} streams"
+def _faults(costs: Sequence[FaultCost]) -> Iterator[str]:
+    by_fault = {cost.probe.fault: cost for cost in costs}
+    rows = []
+    for probe in PROBES:
+        cost = by_fault.get(probe.fault)
+        per = "event" if probe.streamed else "request"
+        if cost is None or cost.cpu_us is None:
+            rows.append((f"`{probe.fault}`", cost.why_missing if cost else probe.how, "", "", "", ""))
+        else:
+            ratios = (cell(cost.of_none, ".2f"), cell(cost.of_relay, ".2f"))
+            rows.append((f"`{probe.fault}`", probe.how, per, cell(cost.cpu_us), *ratios))
+    yield "### Cost of each fault"
     yield ""
-    yield from _table(("fault", "proxy CPU per event, us", "of none", "added p99 beside none, ms"), rows)
-
-
-def _plain(results: Results) -> Iterator[str]:
-    row = (
-        _count(results.spread(DIRECT, JSON_LOAD, answers_per_s)),
-        _count(results.spread(PROXIED, JSON_LOAD, answers_per_s)),
-        _spread(
-            results.paired(PROXIED, DIRECT, JSON_LOAD, lambda ours, base: answers_per_s(ours) / answers_per_s(base)),
-            ".3f",
-        ),
-        _count(results.spread(PROXIED, JSON_LOAD, cpu_us_per_answer)),
-    )
-    yield f"### Plain JSON, {JSON_LOAD.streams} connections, as fast as they can"
+    yield from table(("fault", "measured", "per", "CPU, us", "of no fault", "of the bare relay"), rows)
     yield ""
-    head = ("direct requests/s", "proxied requests/s", "proxied / direct", "proxy CPU per request, us")
-    yield from _table(head, [row])
+    yield f"The bar is {FAULT_MAX:g} x the bare relay per event. A fault that answers itself has no events: it is"
+    yield "counted by requests for plain JSON."
 
 
-def _memory(results: Results) -> Iterator[str]:
-    growth = Spread.of(results.kib_per_stream)
-    idle = Spread.of([kib / 1024 for kib in results.idle_kib])
-    yield "### Memory"
+def _growths(growths: Sequence[Growth]) -> Iterator[str]:
+    yield "### Cost against size"
     yield ""
-    row = (_tenths(idle), f"{results.scale.memory_streams:,}", _tenths(growth))
-    yield from _table(("idle proxy, MiB", "open streams", "growth per stream, KiB"), [row])
+    yield f"![CPU against streams, event size and rules]({PLOT.name})"
+    for growth in growths:
+        yield ""
+        yield f"- {growth.words}"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _spread(spread: Spread, form: str) -> str:
-    return f"{spread.median:{form}} ({spread.least:{form}} to {spread.greatest:{form}})"
-
-
-def _count(spread: Spread) -> str:
-    return _spread(spread, ",.0f")
-
-
-def _tenths(spread: Spread) -> str:
-    return _spread(spread, ".1f")
-
-
-def _ratio(spread: Spread) -> str:
-    return _spread(spread, ".2f")
-
-
-def _ms(spread_us: Spread) -> str:
-    return _spread(Spread(spread_us.median / 1e3, spread_us.least / 1e3, spread_us.greatest / 1e3), ".2f")
+def _judge_growths(growths: Sequence[Growth]) -> Iterator[Judged]:
+    for growth in growths:
+        if growth.exponent is not None:
+            verdict = "met" if growth.is_linear else "not met"
+            bar = f"<= {EXPONENT_MAX:g} (linear: 1)"
+            what = f"growth with {growth.title}"
+            yield Judged(what, "exponent", bar, growth.exponent_spread, "", None, None, verdict)

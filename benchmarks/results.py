@@ -1,39 +1,36 @@
-"""What is measured, and what came out."""
+"""What came out: samples by turn and way, and figures of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+from benchmarks.load import Load, Sample
 from benchmarks.machine import Machine
-from benchmarks.processes import Load, Sample
+from benchmarks.ways import DIRECT, Way
 
-DIRECT = "direct"
-PROXIED = "proxied"
-FAULTS = ("time.inter_token mean=0s", "stream.truncate where=token:1000000")
-"""Faults that are at work in every stream and change nothing."""
-
-INTERVAL_MS = 20
-JSON_LOAD = Load(32, streamed=False)
+Figure = Callable[[Sample], float]
+LEAST_MS = 0.01
+"""Added latency below this is not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is measured. Each load lasts ``seconds``; a stream has ``events``, and [DONE] besides."""
+class Turn:
+    """One load on several ways, directly one after the other; what is compared stands in one turn.
 
-    rounds: int
+    ``fresh`` ways are started anew each time. A ``paired`` load asks each question directly, too.
+    """
+
+    name: str
+    load: Load
+    ways: tuple[Way, ...]
     seconds: float
-    events: int
-    streams: tuple[int, ...]
-    fault_streams: int
-    memory_streams: int
-
-    @property
-    def stream_s(self) -> float:
-        """How long a stream lasts."""
-        return self.events * INTERVAL_MS / 1000
+    rounds: int
+    fresh: frozenset[Way] = frozenset()
+    paired: bool = False
+    spread_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +42,59 @@ class Spread:
     greatest: float
 
     @classmethod
-    def of(cls, values: list[float]) -> Spread:
-        """``values`` must not be empty."""
-        return cls(median(values), min(values), max(values))
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """None where there are no values."""
+        found = list(values)
+        return cls(median(found), min(found), max(found)) if found else None
 
 
 @dataclass(slots=True)
 class Results:
-    """Samples by way (direct, proxied or the fault's words) and load, one per round."""
+    """Samples by turn and way, each by its round."""
 
-    scale: Scale
     machine: Machine
-    samples: dict[tuple[str, Load], list[Sample]] = field(default_factory=lambda: defaultdict(list))
-    idle_kib: list[float] = field(default_factory=list)
-    kib_per_stream: list[float] = field(default_factory=list)
-    others_cpu: float = 0.0
-    """CPU time that other processes took meanwhile, as a share of the whole machine."""
+    turns: dict[str, Turn] = field(default_factory=dict)
+    samples: dict[tuple[str, Way], dict[int, Sample]] = field(default_factory=lambda: defaultdict(dict))
+    failures: dict[tuple[str, Way], str] = field(default_factory=dict)
+    """Why there is no sample, or not in every round."""
+    repeated: int = 0
+    """Turns that were measured again, because other processes had taken too much."""
+    others_cpu: list[float] = field(default_factory=list)
+    """CPU time that other processes took during each turn that counts, as a share of all cores."""
+    minutes: float = 0.0
 
-    def spread(self, way: str, load: Load, figure: Callable[[Sample], float]) -> Spread:
+    def spread(self, turn: str, way: Way, figure: Figure) -> Spread | None:
         """A figure over all rounds."""
-        return Spread.of([figure(sample) for sample in self.samples[way, load]])
+        return Spread.of(figure(sample) for sample in self._of(turn, way).values())
 
-    def paired(self, way: str, base: str, load: Load, compare: Callable[[Sample, Sample], float]) -> Spread:
-        """``compare(sample of way, sample of base)`` of the same round, over all rounds."""
-        pairs = zip(self.samples[way, load], self.samples[base, load], strict=True)
-        return Spread.of([compare(sample, reference) for sample, reference in pairs])
+    def ratio(self, turn: str, way: Way, base: Way, figure: Figure) -> Spread | None:
+        """A figure, divided by that of another way in the same round."""
+        ours, theirs = self._of(turn, way), self._of(turn, base)
+        both = sorted(ours.keys() & theirs.keys())
+        return Spread.of(figure(ours[each]) / figure(theirs[each]) for each in both if figure(theirs[each]))
+
+    def added_ms(self, turn: str, way: Way, figure_us: Figure) -> Spread | None:
+        """A latency, less that of the direct way in the same round."""
+        return Spread.of(self._added_ms(turn, way, figure_us).values())
+
+    def added_ratio(self, turn: str, way: Way, base: Way, figure_us: Figure) -> Spread | None:
+        """An added latency, divided by that of another way in the same round."""
+        ours, theirs = (self._added_ms(turn, each, figure_us) for each in (way, base))
+        return Spread.of(ours[number] / theirs[number] for number in ours.keys() & theirs.keys())
+
+    def why_missing(self, turn: str, way: Way) -> str | None:
+        """Why there are no samples of that way, or None."""
+        if self._of(turn, way):
+            return None
+        return self.failures.get((turn, way)) or way.missing or "not part of this run"
+
+    def _added_ms(self, turn: str, way: Way, figure_us: Figure) -> dict[int, float]:
+        ours, direct = self._of(turn, way), self._of(turn, DIRECT)
+        both = sorted(ours.keys() & direct.keys())
+        return {each: max(LEAST_MS, (figure_us(ours[each]) - figure_us(direct[each])) / 1000) for each in both}
+
+    def _of(self, turn: str, way: Way) -> dict[int, Sample]:
+        return self.samples.get((turn, way), {})
 
 
 def events_per_s(sample: Sample) -> float:
@@ -87,6 +112,26 @@ def cpu_us_per_event(sample: Sample) -> float:
     return sample.proxy_cpu_s * 1e6 / max(1, sample.events)
 
 
-def cpu_us_per_answer(sample: Sample) -> float:
-    """Of the proxy."""
-    return sample.proxy_cpu_s * 1e6 / max(1, sample.answers)
+def cpu_us_per_request(sample: Sample) -> float:
+    """Of the proxy; requests are counted when they are asked, for some faults never answer them."""
+    return sample.proxy_cpu_s * 1e6 / max(1, sample.asked)
+
+
+def cpu_share(sample: Sample) -> float:
+    """Of one core."""
+    return sample.proxy_cpu_s / sample.seconds
+
+
+def rss_mb(sample: Sample) -> float:
+    """Resident memory of the proxy at its peak."""
+    return sample.proxy_rss_kib * 1024 / 1e6
+
+
+def event_p50_us(sample: Sample) -> float:
+    """From the backend's write to the client's read."""
+    return sample.event_p50_us
+
+
+def event_p99_us(sample: Sample) -> float:
+    """From the backend's write to the client's read."""
+    return sample.event_p99_us

@@ -52,12 +52,18 @@ class Server:
         return answered
 
 
+def free_port() -> int:
+    """A port that nobody uses at this moment, for servers that cannot choose one themselves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
 def server(program: Path, core: int | None) -> Iterator[Server]:
     """Start ``program``, a toxiproxy-server, with one thread of Go code at a time. Raises BenchmarkFailed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [*pinned(core), str(program), "-host", "127.0.0.1", "-port", str(port)]
     environment = {**os.environ, "GOMAXPROCS": "1", "LOG_LEVEL": "error"}
     try:

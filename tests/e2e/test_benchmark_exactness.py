@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from benchmarks.exactness import ASYNCIO, FAULTS, NONE, UVLOOP, Arrival, Results, Row, Sample, Scale, measure, table
+from benchmarks.delays import FAULTS, NONE, Arrival
+from benchmarks.exactness import ASYNCIO, UVLOOP, Results, Row, Sample, Scale, measure, table
 from benchmarks.processes import BenchmarkFailed
 
 pytestmark = [

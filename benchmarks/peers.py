@@ -1,0 +1,79 @@
+"""The proxies that ours is compared with: ``python -m benchmarks.peers`` installs them into build/peers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "build" / "peers"
+INSTALL_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program of others: what installs it, and where it then is. The version is part of the path."""
+
+    name: str
+    version: str
+    tool: str
+    words: tuple[str, ...]
+    folder: Path
+    program: Path
+
+    @property
+    def missing(self) -> str | None:
+        """Why it cannot be measured, or None."""
+        if self.program.exists():
+            return None
+        return f"`{self.tool}` is not installed" if shutil.which(self.tool) is None else "`make peers` has not run"
+
+    def install(self) -> str | None:
+        """Install it unless it is there; what went wrong, or None."""
+        if self.program.exists():
+            return None
+        tool = shutil.which(self.tool)
+        if tool is None:
+            return self.missing
+        self.folder.mkdir(parents=True, exist_ok=True)
+        print(f"peers: installing {self.name} {self.version}", flush=True)
+        environment = {**os.environ, "GOBIN": str(self.folder)}
+        run = partial(subprocess.run, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+        try:
+            done = run([tool, *self.words], cwd=self.folder, env=environment)
+        except subprocess.TimeoutExpired:
+            return f"`{self.tool}` took longer than {INSTALL_S:g} s"
+        return None if self.program.exists() else done.stderr.strip() or f"`{self.tool}` left no {self.program.name}"
+
+
+def toxiproxy(folder: Path = FOLDER) -> Peer:
+    """A relay of bytes with faults, in Go."""
+    version = "2.12.0"
+    home = folder / f"toxiproxy-{version}"
+    words = ("install", f"github.com/Shopify/toxiproxy/v2/cmd/server@v{version}")
+    return Peer("Toxiproxy", version, "go", words, home, home / "server")
+
+
+def aimock(folder: Path = FOLDER) -> Peer:
+    """A mock of LLM providers with a proxy in it, in JavaScript."""
+    package, version = "@copilotkit/aimock", "1.43.0"
+    home = folder / f"aimock-{version}"
+    quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    words = ("install", "--prefix", ".", *quiet, f"{package}@{version}")
+    return Peer("aimock", version, "npm", words, home, home / "node_modules" / package / "dist" / "cli.js")
+
+
+def main() -> int:
+    """Install what is missing; one that cannot be had is named, and is no failure."""
+    for peer in (toxiproxy(), aimock()):
+        if problem := peer.install():
+            print(f"peers: no {peer.name} {peer.version}: {problem}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
