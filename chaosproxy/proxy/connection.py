@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_current",
         "_deaf",
         "_gone",
+        "_head_since",
         "_idle_since",
         "_loop",
         "_malformed",
@@ -116,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._tail = b""
         self._paused = False
         self._idle_since = self._loop.time()
+        self._head_since: float | None = None  # when the first bytes of a head came that is not complete
         self._timer: asyncio.TimerHandle | None = None
 
     # what the transport tells it -------------------------------------------------------------------------------------
@@ -134,6 +136,7 @@ class Connection(asyncio.Protocol):
         except HttpProcessingError as error:
             self._give_up(error.message)
             return
+        of_a_head = self._arriving is None
         if self._arriving is not None:
             self._idle_since = self._loop.time()
             self._arriving.advance()
@@ -148,6 +151,10 @@ class Connection(asyncio.Protocol):
         if upgraded:
             self._deaf = True
             self._keep_tail(tail)
+        if messages:
+            self._head_since = None
+        elif of_a_head and self._head_since is None and not self.busy and data.strip():
+            self._await_head()
         self._advance()
 
     def pause_writing(self) -> None:
@@ -267,13 +274,20 @@ class Connection(asyncio.Protocol):
         self._malformed = words.strip().partition("\n")[0] or "the request could not be handled"
         self._advance()
 
+    def _await_head(self) -> None:
+        self._head_since = self._loop.time()
+        self._check_after(self.limits.head_s)
+
+    def _check_after(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._check_silence)
+
     def _await_body(self) -> None:
         """A body does not come with its head: the client may be waiting to be asked for it."""
         request = self._arriving
         self._idle_since = self._loop.time()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self.limits.idle_s, self._check_silence)
+        self._check_after(self.limits.idle_s)
         if request is None or request.message.headers.get("Expect", "").lower() != "100-continue":
             return
         if self.transport is not None and not self.busy and self._waiting[0] is request:
@@ -285,19 +299,23 @@ class Connection(asyncio.Protocol):
             self.transport.close()  # its answer was there first
 
     def _check_silence(self) -> None:
-        """The one timer of a connection: of a client that is idle, or silent in the middle of a body."""
-        limit_s = self.limits.keepalive_s if self._arriving is None else self.limits.idle_s
-        left_s = self._idle_since + limit_s - self._loop.time()
+        """The one timer of a connection: of a client that is idle, slow in a head or silent in a body."""
         if self.transport is None:
             return
+        since, limit_s, missing = self._idle_since, self.limits.keepalive_s, None
+        if self._arriving is not None:
+            limit_s, missing = self.limits.idle_s, "body"
+        elif self._head_since is not None:
+            since, limit_s, missing = self._head_since, self.limits.head_s, "head"
+        left_s = since + limit_s - self._loop.time()
         if left_s > 0 or (self.busy and (self._arriving is None or self._paused)):
-            self._timer = self._loop.call_later(left_s if left_s > 0 else limit_s, self._check_silence)
-        elif self._arriving is None or self.busy:
+            self._check_after(left_s if left_s > 0 else limit_s)
+        elif missing is None or self.busy:
             self.transport.close()
         else:
-            self._arriving = None
+            self._arriving, self._deaf = None, True
             self._waiting.clear()
-            self._refuse(408, "request_timeout", "the request body did not arrive in time")
+            self._refuse(408, "request_timeout", f"the request {missing} did not arrive in time")
 
     def _linger(self, request: Arriving, *, keep_alive: bool) -> None:
         """The answer is there before its request is: read on for a while, or an RST would destroy the answer."""

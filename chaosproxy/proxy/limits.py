@@ -27,6 +27,8 @@ class Limits:
     connections: int | None = None
     """Open client connections of one proxy; a further one gets a 503. None: as many as file descriptors allow, at most
     10,000. More than they allow is never accepted."""
+    head_s: float = 30.0
+    """From the first byte of a request to the end of its head; beyond it the request is answered with 408."""
     connect_s: float = 10.0
     """Name resolution, TCP and TLS together; beyond it the request is answered with 504."""
     idle_s: float = 600.0

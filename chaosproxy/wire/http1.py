@@ -199,7 +199,7 @@ class EndlessBody:
 _AT_SIZE, _AFTER_CHUNK, _AT_TRAILER = 0, -1, -2
 
 LINE_LIMIT_BYTES = 16 * 1024
-"""The longest chunk-size line or trailer field."""
+"""The longest chunk-size line; the longest trailer."""
 
 
 class ChunkedBody:
@@ -210,6 +210,7 @@ class ChunkedBody:
         self.flaw: str | None = None
         self.surplus = b""
         self._line = b""  # of a line, or of the end of a chunk, what has come
+        self._trailer_bytes = 0
         self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -266,6 +267,9 @@ class ChunkedBody:
             self._left = _AT_SIZE
         elif self._left == _AT_TRAILER:
             self.complete = not line
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes > LINE_LIMIT_BYTES:
+                self.flaw = "the trailer is too long"
         elif (match := _CHUNK_SIZE.fullmatch(line)) is None:
             self.flaw = "a chunk-size line is malformed"
         else:

@@ -52,6 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_asker",
         "_body",
         "_head",
+        "_head_bytes",
         "_head_limit_bytes",
         "_loop",
         "_transport",
@@ -69,6 +70,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
         self._unread = b""  # of a head that is not complete
+        self._head_bytes = 0  # of all heads that came, interim ones too
         self.full = False
         """Whether the upstream does not keep up with what is written."""
         self.heard_at = 0.0
@@ -84,6 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._asker = asker
         self._body = None
         self._unread = b""
+        self._head_bytes = 0
         self.write(data)
         if self._transport is None:  # lost since it was opened
             self._loop.call_soon(self.connection_lost, None)
@@ -127,6 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
         if asker is None:
             self.drop()  # nothing was asked
         elif body is None:
+            self._head_bytes += len(data)
             self._read_head(asker, self._unread + data)
         else:
             for piece in body.feed(data):
@@ -176,6 +180,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._break(asker, str(error))
             return
         self._unread = data
+        if self._head_bytes > self._head_limit_bytes:
+            self._break(asker, "the interim responses have no end")
 
     def _begin_body(self, asker: Asker, head: ResponseHead, data: bytes) -> None:
         framing = head.framing(asker.method)
