@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-import orjson
+from msgspec.json import encode
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
@@ -308,10 +308,10 @@ def to_line(record: AnyRecord) -> bytes:
 def values_line(values: dict[str, Any]) -> bytes:
     """Values as one line of ASCII: no reader finds a line end inside a record, and no torn line ends in a character."""
     try:
-        line = orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a lone surrogate or a whole number beyond 64 bits: other people's JSON may hold both
+        line = encode(values)
+    except ValueError:  # a lone surrogate, which other people's JSON may hold
         return _escaped(values)
-    return line if line.isascii() else _escaped(values)
+    return line + b"\n" if line.isascii() else _escaped(values)
 
 
 def _escaped(values: dict[str, Any]) -> bytes:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.json import Decoder
 
 from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
@@ -47,7 +50,20 @@ _DELTA_KINDS = {
     "thinking_delta": (Kind.CONTENT, "thinking"),
     "input_json_delta": (Kind.TOOL, "partial_json"),
 }
-_CONTENT_KEYS = {name: key for name, (kind, key) in _DELTA_KINDS.items() if kind == Kind.CONTENT}
+
+
+class _Delta(Struct, gc=False):
+    type: Literal["text_delta", "thinking_delta"]
+    text: str | None = None
+    thinking: str | None = None
+
+
+class _ContentBlockDelta(Struct, gc=False):
+    type: Literal["content_block_delta"]
+    delta: _Delta
+
+
+_CONTENT_BLOCK_DELTA = Decoder(_ContentBlockDelta)
 
 
 class AnthropicMessages:
@@ -97,15 +113,13 @@ class AnthropicMessages:
 
     def content_delta(self, frame: bytes) -> str | None:
         """Text or thinking."""
-        try:
-            payload = only_object(frame, b"event: content_block_delta\ndata: {")
-            if payload["type"] != "content_block_delta":
-                return None
-            delta = payload["delta"]
-            content = delta[_CONTENT_KEYS[delta["type"]]]
-        except (ValueError, LookupError, TypeError, RecursionError):
+        if (payload := only_object(frame, b"event: content_block_delta\ndata: {")) is None:
             return None
-        return content if isinstance(content, str) and content else None
+        try:
+            event = _CONTENT_BLOCK_DELTA.decode(payload)
+        except (ValueError, RecursionError):
+            return None
+        return (event.delta.text if event.delta.type == "text_delta" else event.delta.thinking) or None
 
     def read_answer(self, body: bytes) -> Meaning:
         """``text`` holds text, thinking and tool arguments in the order of their blocks."""

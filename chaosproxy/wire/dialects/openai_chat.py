@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.json import Decoder
+
 from chaosproxy.events import Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
@@ -24,8 +27,31 @@ FINISH_WORDS = {
     Finish.FILTER: "content_filter",
 }
 DONE = write_event("[DONE]")
-_TELLING = ("reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
-"""What a delta may say beside its content."""
+
+
+class _Delta(Struct, gc=False):
+    content: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+
+
+class _Choice(Struct, gc=False):
+    delta: _Delta
+    finish_reason: Any = None
+
+
+class _Chunk(Struct, gc=False):
+    """An ordinary chunk, as far as it tells anything."""
+
+    choices: list[_Choice]
+    usage: Any = None
+    error: Any = None
+
+
+_CHUNK = Decoder(_Chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +137,18 @@ class OpenAIChat:
 
     def content_delta(self, frame: bytes) -> str | None:
         """One choice with ``content`` and nothing else that tells anything."""
-        try:
-            chunk = only_object(frame, b"data: {")
-            (choice,) = chunk["choices"]
-            delta = choice["delta"]
-            content = delta["content"]
-        except (ValueError, LookupError, TypeError, RecursionError):
+        if (payload := only_object(frame, b"data: {")) is None:
             return None
-        more = (
-            chunk.get("usage")
-            or choice.get("finish_reason")
-            or chunk.get("error")
-            or (len(delta) > 1 and any(map(delta.get, _TELLING)))
-        )
-        return content if isinstance(content, str) and content and not more else None
+        try:
+            chunk = _CHUNK.decode(payload)
+        except (ValueError, RecursionError):
+            return None
+        if len(chunk.choices) != 1 or chunk.usage or chunk.error:
+            return None
+        choice = chunk.choices[0]
+        delta = choice.delta
+        more = delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls or delta.function_call
+        return delta.content or None if not (more or choice.finish_reason) else None
 
     def read_answer(self, body: bytes) -> Meaning:
         """``text`` ends with the tool arguments."""
