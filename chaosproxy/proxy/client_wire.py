@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chaosproxy.proxy.raw_pipe import RawPipe
 
 _LINGER_0 = struct.pack("ii", 1, 0)
+_CHUNKED = Framing.CHUNKED  # looked up for each event
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -104,13 +105,13 @@ class HttpWire:
         self._transport.write(head_bytes(head.status, head.reason or reason_phrase(head.status), headers))
 
     def data(self, data: bytes) -> None:
-        if self._framing is Framing.EMPTY or not data:
-            return
-        if self._framing is Framing.CHUNKED:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        elif self._left is not None:
-            self._left -= len(data)
-        self._transport.write(data)
+        framing = self._framing
+        if framing is _CHUNKED and data:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        elif framing is not Framing.EMPTY and data:
+            if self._left is not None:
+                self._left -= len(data)
+            self._transport.write(data)
 
     def end(self) -> None:
         if self._framing is Framing.CHUNKED:

@@ -186,10 +186,8 @@ class EventTally(Tally):
 
     def collect(self, data: bytes, at: float) -> None:
         """Count a piece of the body later, unless the first content has not come."""
-        size = len(data)
-        self.bytes += size
         self._unread.append(data)
-        self._room -= size + _PIECE_BYTES
+        self._room -= len(data) + _PIECE_BYTES
         if self._room < 0:
             self._read(at)
 
@@ -232,6 +230,7 @@ class EventTally(Tally):
         """Read the pieces that wait; ``at`` is when the last of them came."""
         data = b"".join(self._unread)
         self._unread.clear()
+        self.bytes += len(data)
         content_delta, texts = self._dialect.content_delta, self._texts
         contents = 0
         for frame in self._splitter.feed(data):

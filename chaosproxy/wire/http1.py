@@ -205,6 +205,8 @@ LINE_LIMIT_BYTES = 16 * 1024
 class ChunkedBody:
     """A body in chunks (RFC 9112, 7.1). Chunk extensions and trailer fields are dropped, as they may be."""
 
+    __slots__ = ("_left", "_line", "complete", "flaw", "surplus")
+
     def __init__(self) -> None:
         self.complete = False
         self.flaw: str | None = None
@@ -214,9 +216,14 @@ class ChunkedBody:
         self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
 
     def feed(self, data: bytes) -> list[bytes]:
+        if not self._left and not self._line:  # most reads bring one whole chunk, and nothing else
+            end = data.find(b"\r\n")
+            size = len(data) - end - 4
+            if end > 0 and size > 0 and data[:end].lower() == b"%x" % size and data.endswith(b"\r\n"):
+                return [data[end + 2 : -2]]
         pieces: list[bytes] = []
         at = 0
-        if self._left == _AT_SIZE and not self._line:  # most reads bring whole chunks, and nothing else
+        if self._left == _AT_SIZE and not self._line:  # many bring several
             while (size_line := _PLAIN_SIZE_LINE(data, at)) is not None:
                 begin = size_line.end()
                 end = begin + int(size_line[1], 16)

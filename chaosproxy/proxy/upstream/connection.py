@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol, cast
 
 from chaosproxy.events import Framing
+from chaosproxy.proxy.edges import Receiver
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.wire.http1 import BodyReader, Broken, ResponseHead, body_reader, head_end, read_head
 
@@ -16,12 +17,11 @@ class Asker(Protocol):
     method: str
     upgrades: bool
     """Whether a 101 is what was asked for."""
+    receiver: Receiver
+    """Who gets the pieces of the body."""
 
     def head(self, head: ResponseHead, framing: Framing) -> None:
         """The answer begins."""
-
-    def data(self, data: bytes) -> None:
-        """A piece of its body."""
 
     def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
         """The body is complete, and the connection not ours any more."""
@@ -134,7 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._read_head(asker, self._unread + data)
         else:
             for piece in body.feed(data):
-                asker.data(piece)
+                asker.receiver.upstream_data(piece)
                 if self._asker is not asker:
                     return
             if body.complete:

@@ -76,11 +76,11 @@ class _HttpAsking:
         "_loop",
         "_paused",
         "_question",
-        "_receiver",
         "_sent",
         "_upstream",
         "_watch",
         "method",
+        "receiver",
         "upgrades",
     )
 
@@ -89,7 +89,7 @@ class _HttpAsking:
         self.upgrades = wants_upgrade(question.headers)
         self._upstream = upstream
         self._question = question
-        self._receiver = receiver
+        self.receiver = receiver
         self._loop = asyncio.get_running_loop()
         self._sent = question.rest is None
         self._paused = False
@@ -123,7 +123,7 @@ class _HttpAsking:
         try:
             self._connection = await self._upstream.dialler.dial(self._upstream.connection)
         except UpstreamFailed as error:
-            self._receiver.upstream_failed(error)
+            self.receiver.upstream_failed(error)
             return
         finally:
             self._dialling = None
@@ -145,10 +145,7 @@ class _HttpAsking:
         headers = end_to_end(head.headers)
         if framing is Framing.CHUNKED and head.length is not None:  # RFC 9112, 6.3: of two the coding counts
             headers = tuple(pair for pair in headers if pair[0].lower() != "content-length")
-        self._receiver.upstream_head(AnswerHead(head.status, head.reason, headers, framing))
-
-    def data(self, data: bytes) -> None:
-        self._receiver.upstream_data(data)
+        self.receiver.upstream_head(AnswerHead(head.status, head.reason, headers, framing))
 
     def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
         self._settle()
@@ -161,11 +158,11 @@ class _HttpAsking:
             self._upstream.pool.give(connection)
         else:
             connection.close()
-        self._receiver.upstream_end()
+        self.receiver.upstream_end()
 
     def upgraded(self, head: ResponseHead, pipe: RawPipe) -> None:
         self._settle()
-        self._receiver.upstream_upgraded(AnswerHead(head.status, head.reason, head.headers, Framing.EMPTY), pipe)
+        self.receiver.upstream_upgraded(AnswerHead(head.status, head.reason, head.headers, Framing.EMPTY), pipe)
 
     def broken(self, why: str, *, headed: bool) -> None:
         words = f"the upstream broke the chunked encoding: {why}"
@@ -229,7 +226,7 @@ class _HttpAsking:
     def _fail(self, kind: str, words: str) -> None:
         self._settle()
         self._connection = None
-        self._receiver.upstream_failed(UpstreamFailed(kind, words))
+        self.receiver.upstream_failed(UpstreamFailed(kind, words))
 
     def _settle(self) -> None:
         if self._watch is not None:
