@@ -22,6 +22,8 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+_FOR_ALL = frozenset({"content-length"})
+"""Never of one hop, whatever ``Connection`` says: without its length a body looks like the next message."""
 _NAME_NO_FIELD = ("keep-alive", "close")
 """What ``Connection`` says most of the time."""
 
@@ -58,7 +60,7 @@ def end_to_end(headers: Headers) -> Headers:
 def _dropped(headers: Headers) -> frozenset[str]:
     for name, value in headers:
         if name.lower() == "connection" and value.lower() not in _NAME_NO_FIELD:
-            return _HOP_BY_HOP | listed(headers, "connection")
+            return _HOP_BY_HOP | (listed(headers, "connection") - _FOR_ALL)
     return _HOP_BY_HOP
 
 

@@ -205,7 +205,7 @@ LINE_LIMIT_BYTES = 16 * 1024
 class ChunkedBody:
     """A body in chunks (RFC 9112, 7.1). Chunk extensions and trailer fields are dropped, as they may be."""
 
-    __slots__ = ("_left", "_line", "complete", "flaw", "surplus")
+    __slots__ = ("_left", "_line", "_trailer_bytes", "complete", "flaw", "surplus")
 
     def __init__(self) -> None:
         self.complete = False

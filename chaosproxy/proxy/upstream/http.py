@@ -7,7 +7,7 @@ from functools import partial
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Framing, header
-from chaosproxy.proxy.edges import AnswerHead, Asking, Question, Receiver
+from chaosproxy.proxy.edges import AnswerHead, Asking, BodySource, Question, Receiver
 from chaosproxy.proxy.headers import end_to_end, wants_upgrade
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.raw_pipe import RawPipe
@@ -47,8 +47,10 @@ class HttpUpstream:
         fields = "".join([f"{name}: {value}\r\n" for name, value in question.headers])
         if question.chunked:
             fields += "Transfer-Encoding: chunked\r\n"
-        elif question.method not in _HAVE_NO_BODY and header(question.headers, "content-length") is None:
-            fields += "Content-Length: 0\r\n"
+        elif header(question.headers, "content-length") is None and (
+            question.body or question.method not in _HAVE_NO_BODY
+        ):
+            fields += f"Content-Length: {len(question.body or b'')}\r\n"
         if proxy is not None and not target.secure:
             path = target.origin + path
             if proxy.authorization is not None:
@@ -76,7 +78,7 @@ class _HttpAsking:
         "_loop",
         "_paused",
         "_question",
-        "_sent",
+        "_rest",
         "_upstream",
         "_watch",
         "method",
@@ -91,7 +93,7 @@ class _HttpAsking:
         self._question = question
         self.receiver = receiver
         self._loop = asyncio.get_running_loop()
-        self._sent = question.rest is None
+        self._rest: BodySource | None = None  # while it is being sent
         self._paused = False
         self._dialling: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -134,9 +136,10 @@ class _HttpAsking:
         connection.carry(self, self._upstream.request(self._question))
         if self._paused:
             connection.pause()
-        if (rest := self._question.rest) is not None:
-            rest.start(self)
-            if connection.full:  # since the request's head and the first of its body were written
+        if self._question.rest is not None:
+            self._rest = self._question.rest
+            self._rest.start(self)
+            if connection.full:  # since what was kept of the body was written
                 self.filled()
 
     # what the connection tells it ------------------------------------------------------------------------------------
@@ -150,7 +153,7 @@ class _HttpAsking:
     def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
         self._settle()
         self._connection = None  # it may be somebody else's from now on
-        if connection.full or not self._sent:  # nobody waits for the request any more
+        if connection.full or self._rest is not None:  # nobody waits for the end of the request any more
             connection.drop()
         elif reusable:
             if self._paused:
@@ -191,19 +194,19 @@ class _HttpAsking:
     # the rest of a large request body --------------------------------------------------------------------------------
 
     def filled(self) -> None:
-        if self._question.rest is not None and not self._sent:
-            self._question.rest.pause()
+        if self._rest is not None:
+            self._rest.pause()
 
     def drained(self) -> None:
-        if self._question.rest is not None:
-            self._question.rest.resume()
+        if self._rest is not None:
+            self._rest.resume()
 
     def body_data(self, data: bytes) -> None:
         if self._connection is not None:
             self._connection.write(_chunk(data) if self._question.chunked else data)
 
     def body_end(self) -> None:
-        self._sent = True
+        self._rest = None
         if self._connection is not None and self._question.chunked:
             self._connection.write(_LAST_CHUNK)
 
