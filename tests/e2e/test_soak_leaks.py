@@ -67,8 +67,9 @@ class Probed:
         """Let clients ask until so many streams were whole; those under way at the end of a slice are broken off."""
         turn = 0
         while self.streams < streams:
-            words = ("load", "127.0.0.1", self._port, CLIENTS[turn % len(CLIENTS)], SLICE_S, 1, 0, 0)
-            async with started(self._llmbench, *words) as (load, _):
+            clients = CLIENTS[turn % len(CLIENTS)]
+            words = (f"streams={clients}", f"seconds={SLICE_S}", f"events={EVENTS}", "interval_us=0")
+            async with started(self._llmbench, "load", "127.0.0.1", self._port, *words) as (load, _):
                 seen = await line(load)
             assert seen["answers"] > 0
             self.streams += seen["answers"]
@@ -94,7 +95,7 @@ async def test_100_000_short_streams_leave_nothing_behind(tmp_path: Path) -> Non
     """After the first 20,000 neither memory nor objects grow; descriptors and tasks are what they were at the start."""
     llmbench = await asyncio.to_thread(build, tmp_path)
     async with (
-        started(llmbench, "serve", 0, EVENTS, 0) as (_, backend),
+        started(llmbench, "serve", 0) as (_, backend),
         started(sys.executable, PROBE, f"http://127.0.0.1:{backend['port']}") as (process, ready),
     ):
         proxy = Probed(process, int(ready["url"].rpartition(":")[2]), llmbench)
