@@ -21,6 +21,7 @@ from aiohttp.http_writer import HttpVersion11
 from chaosproxy.proxy.arriving import Arriving
 from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
+from chaosproxy.proxy.departure import DepartureWatch
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.own_answer import own_answer, own_error
 from chaosproxy.proxy.plain_traceback import plain_traceback
@@ -64,13 +65,13 @@ class Connection(asyncio.Protocol):
         "_clock",
         "_current",
         "_deaf",
+        "_departure",
         "_gone",
         "_head_since",
         "_idle_since",
         "_loop",
         "_malformed",
         "_parser",
-        "_paused",
         "_receive",
         "_refused",
         "_tail",
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
         self._malformed: str | None = None  # what came behind the last request
         self._deaf = False  # what comes is not HTTP any more
         self._tail = b""
-        self._paused = False
+        self._departure: DepartureWatch | None = None  # while the client is not read
         self._idle_since = self._loop.time()
         self._head_since: float | None = None  # when the first bytes of a head came that is not complete
         self._timer: asyncio.TimerHandle | None = None
@@ -169,6 +170,7 @@ class Connection(asyncio.Protocol):
         self.transport = None
         if self._timer is not None:
             self._timer.cancel()
+        self._stop_watching()
         self._waiting.clear()
         arriving, self._arriving = self._arriving, None
         if arriving is not None:
@@ -202,6 +204,7 @@ class Connection(asyncio.Protocol):
 
     def become_pipe(self, on_closed: Callable[[], None]) -> RawPipe:
         """Give up HTTP: the connection carries bytes from here on."""
+        self._stop_watching()
         tail, self._tail = self._tail, b""
 
         def closed() -> None:
@@ -339,11 +342,21 @@ class Connection(asyncio.Protocol):
         paused = full or (arriving is not None and not arriving.wanted)
         if paused is self._paused or self.transport is None or self.transport.is_closing():
             return
-        self._paused = paused
         if paused:
             self.transport.pause_reading()
+            self._departure = DepartureWatch(self.transport)
         else:
             self.transport.resume_reading()
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._departure is not None:
+            self._departure.stop()
+            self._departure = None
+
+    @property
+    def _paused(self) -> bool:
+        return self._departure is not None
 
 
 class Slammed(asyncio.Protocol):
