@@ -13,7 +13,8 @@ class Limits:
     """What one proxy allows. Sizes in bytes, times in seconds."""
 
     header_bytes: int = 32 * KIB
-    """The longest request line or header field; beyond it the request is answered with 400."""
+    """The longest request line or header field, beyond which a request is answered with 400; the longest head of an
+    answer, beyond which it is a 502."""
     body_bytes: int = 4 * MIB
     """As much of a request body is kept to find model, stream flag and call tag; a longer one is streamed on unread."""
     answer_bytes: int = 4 * MIB

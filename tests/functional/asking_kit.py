@@ -172,7 +172,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, An
 
 
 @asynccontextmanager
-async def serving(serve: Serve, **options: Any) -> AsyncIterator[int]:
+async def serving(serve: Serve, host: str = "127.0.0.1", **options: Any) -> AsyncIterator[int]:
     """A server on a port of this machine that does with each connection as ``serve`` says, and then closes it."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -189,7 +189,7 @@ async def serving(serve: Serve, **options: Any) -> AsyncIterator[int]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, **options)
+    server = await asyncio.start_server(accept, host, 0, **options)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
