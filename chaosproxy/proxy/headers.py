@@ -53,8 +53,11 @@ def media_type(content_type: str | None) -> str:
 
 def end_to_end(headers: Headers) -> Headers:
     """Without hop-by-hop fields, those that ``Connection`` names included."""
-    dropped = _dropped(headers)
-    return tuple([pair for pair in headers if pair[0].lower() not in dropped])
+    kept = [pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP]
+    if len(kept) < len(headers):  # perhaps by a Connection, which may name more
+        dropped = _dropped(headers)
+        kept = [pair for pair in kept if pair[0].lower() not in dropped]
+    return tuple(kept)
 
 
 def _dropped(headers: Headers) -> frozenset[str]:

@@ -7,15 +7,16 @@ for each HTTP chunk that came whole, and what there is of one that did not.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from chaosproxy.events import Framing, Headers
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: (.*))?")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: ([^\0\r\n]*))?\r?\n", re.ASCII).match
+_FIELD = re.compile(r"^([\w!#$%&'*+\-.^`|~]+):[ \t]*((?:[^\0\r\n]*[^\0\r\n \t])?)[ \t]*\r?\n", re.ASCII | re.MULTILINE)
+"""A field line: its name, and its value without the white space around it."""
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
 _HEAD_END = re.compile(rb"\n\r?\n")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_NEVER_IN_A_HEAD = re.compile("[\0\r]")
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _BEGINNING = b"HTTP/1."
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r]*)?")
@@ -71,25 +72,19 @@ def read_head(data: bytes) -> ResponseHead:
 
     A lone LF ends a line as CRLF does (RFC 9112, 2.2); what could be read in two ways is refused (RFC 9112, 11.2).
     """
-    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n")
-    status_line, *lines = text.split("\n")
-    match = _STATUS_LINE.fullmatch(status_line)
+    text = data.decode("utf-8", "surrogateescape")
+    match = _STATUS_LINE(text)
     if match is None:
         raise Broken("no HTTP status line")
-    if _NEVER_IN_A_HEAD.search(text):
-        raise Broken("a header field is malformed")
-    headers: list[tuple[str, str]] = []
-    telling: list[tuple[str, str]] = []
-    for line in _unfolded(lines) if "\n " in text or "\n\t" in text else lines:
-        name, colon, value = line.partition(":")
-        known = _known(name)
-        value = value.strip(" \t")
-        if not colon or known is None:
+    begin = match.end()
+    headers: list[tuple[str, str]] = _FIELD.findall(text, begin)
+    if len(headers) != text.count("\n") - 2:  # besides the status line and the blank one, each line should be a field
+        fields = _FOLD.sub(" ", text[begin:])  # line folding is obsolete and still sent (RFC 9112, 5.2)
+        headers = _FIELD.findall(fields)
+        if len(headers) != fields.count("\n") - 1:
             raise Broken("a header field is malformed")
-        headers.append((name, value))
-        if known in _TELLING:
-            telling.append((known, value.lower()))
-    chunked, length, options = _read_telling(telling)
+    telling = [(known, value.lower()) for name, value in headers if (known := name.lower()) in _TELLING]
+    chunked, length, options = _read_telling(telling) if telling else (False, None, ())
     current = match[1] == "1"
     keeps_alive = "close" not in options and (current or "keep-alive" in options)
     if chunked:  # a sender that also names a length, or does not know chunks, may mean another end (RFC 9112, 6.1)
@@ -97,7 +92,7 @@ def read_head(data: bytes) -> ResponseHead:
     return ResponseHead(int(match[2]), match[3] or "", tuple(headers), chunked, length, keeps_alive)
 
 
-def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, set[str]]:
+def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, Collection[str]]:
     """Whether the body is chunked, its length, and the options of the connection."""
     chunked, length, options = False, None, set[str]()
     for name, value in fields:
@@ -112,23 +107,6 @@ def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, set[
         else:
             length = int(value)
     return chunked, length, options
-
-
-def _unfolded(lines: list[str]) -> list[str]:
-    """Without line folding, which is obsolete and still sent (RFC 9112, 5.2)."""
-    unfolded: list[str] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and unfolded:
-            unfolded[-1] += f" {line.strip()}"
-        else:
-            unfolded.append(line)
-    return unfolded
-
-
-@lru_cache(maxsize=1024)
-def _known(name: str) -> str | None:
-    """The name of a field in lower case; None when it cannot be one. Names are few."""
-    return name.lower() if _TOKEN.fullmatch(name) else None
 
 
 class BodyReader(Protocol):

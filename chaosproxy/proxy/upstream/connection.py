@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from chaosproxy.events import Framing
 from chaosproxy.proxy.edges import Receiver
+from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.wire.http1 import BodyReader, Broken, ResponseHead, body_reader, head_end, read_head
 
@@ -15,10 +16,12 @@ class Asker(Protocol):
     """Who sent the request that a connection is about. It may let the connection go (``drop``) in any callback."""
 
     method: str
-    upgrades: bool
-    """Whether a 101 is what was asked for."""
     receiver: Receiver
     """Who gets the pieces of the body."""
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a 101 is what was asked for."""
 
     def head(self, head: ResponseHead, framing: Framing) -> None:
         """The answer begins."""
@@ -38,6 +41,9 @@ class Asker(Protocol):
         ``heard``: a byte of an answer had come; ``headed``: its head.
         """
 
+    def silent(self, silence_s: float) -> None:
+        """Nothing came for so long while it was awaited; the connection is closed."""
+
     def filled(self) -> None:
         """The upstream does not keep up with the request's body."""
 
@@ -53,17 +59,19 @@ class UpstreamConnection(asyncio.Protocol):
         "_body",
         "_head",
         "_head_bytes",
-        "_head_limit_bytes",
+        "_limits",
         "_loop",
+        "_reading",
         "_transport",
         "_unread",
+        "_watch",
         "full",
         "heard_at",
         "used",
     )
 
-    def __init__(self, head_limit_bytes: int) -> None:
-        self._head_limit_bytes = head_limit_bytes
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._asker: Asker | None = None
@@ -71,6 +79,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._body: BodyReader | None = None
         self._unread = b""  # of a head that is not complete
         self._head_bytes = 0  # of all heads that came, interim ones too
+        self._reading = True
+        self._watch: asyncio.TimerHandle | None = None  # outlives a request: a busy connection sets it once
         self.full = False
         """Whether the upstream does not keep up with what is written."""
         self.heard_at = 0.0
@@ -88,6 +98,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._unread = b""
         self._head_bytes = 0
         self.write(data)
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._limits.idle_s, self._check_silence)
         if self._transport is None:  # lost since it was opened
             self._loop.call_soon(self.connection_lost, None)
 
@@ -99,11 +111,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more for now."""
+        self._reading = False
         if self.usable:
             cast(asyncio.Transport, self._transport).pause_reading()
 
     def resume(self) -> None:
         """Read again."""
+        self._reading = True
         self.heard_at = self._loop.time()
         if self.usable:
             cast(asyncio.Transport, self._transport).resume_reading()
@@ -154,6 +168,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._unwatch()
         asker, self._asker = self._asker, None
         if asker is None:
             return
@@ -168,7 +183,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_head(self, asker: Asker, data: bytes) -> None:
         try:
-            while end := head_end(data, self._head_limit_bytes):
+            while end := head_end(data, self._limits.header_bytes):
                 head, data = read_head(data[:end]), data[end:]
                 if head.status == 101:
                     self._upgrade(asker, head, data)
@@ -180,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._break(asker, str(error))
             return
         self._unread = data
-        if self._head_bytes > self._head_limit_bytes:
+        if self._head_bytes > self._limits.header_bytes:
             self._break(asker, "the interim responses have no end")
 
     def _begin_body(self, asker: Asker, head: ResponseHead, data: bytes) -> None:
@@ -211,4 +226,21 @@ class UpstreamConnection(asyncio.Protocol):
             self._break(asker, "it switched protocols unasked")
             return
         self._asker = self._transport = None
+        self._unwatch()
         asker.upgraded(head, RawPipe(transport, data))
+
+    def _check_silence(self) -> None:
+        self._watch, asker, limit_s = None, self._asker, self._limits.idle_s
+        if asker is None:
+            return
+        left_s = self.heard_at + limit_s - self._loop.time() if self._reading else limit_s
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._check_silence)
+        else:
+            self.drop()
+            asker.silent(limit_s)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None

@@ -30,7 +30,7 @@ class HttpUpstream:
         self.limits = limits
         self.pool = Pool(limits.pooled_s)
         self.dialler = Dialler(target, trust, limits)
-        self.connection = partial(UpstreamConnection, limits.header_bytes)
+        self.connection = partial(UpstreamConnection, limits)
 
     def ask(self, question: Question, receiver: Receiver) -> Asking:
         """Begin to ask."""
@@ -75,33 +75,31 @@ class _HttpAsking:
     __slots__ = (
         "_connection",
         "_dialling",
-        "_loop",
         "_paused",
         "_question",
         "_rest",
         "_upstream",
-        "_watch",
         "method",
         "receiver",
-        "upgrades",
     )
 
     def __init__(self, upstream: HttpUpstream, question: Question, receiver: Receiver) -> None:
         self.method = question.method
-        self.upgrades = wants_upgrade(question.headers)
         self._upstream = upstream
         self._question = question
         self.receiver = receiver
-        self._loop = asyncio.get_running_loop()
         self._rest: BodySource | None = None  # while it is being sent
         self._paused = False
         self._dialling: asyncio.Task[None] | None = None
-        self._watch: asyncio.TimerHandle | None = None
         self._connection = upstream.pool.take()
         if self._connection is None:
-            self._dialling = self._loop.create_task(self._dial())
+            self._dialling = asyncio.get_running_loop().create_task(self._dial())
         else:
             self._send(self._connection)
+
+    @property
+    def upgrades(self) -> bool:
+        return wants_upgrade(self._question.headers)
 
     def pause(self) -> None:
         self._paused = True
@@ -114,7 +112,6 @@ class _HttpAsking:
             self._connection.resume()
 
     def cancel(self) -> None:
-        self._settle()
         if self._dialling is not None:
             self._dialling.cancel()
         connection, self._connection = self._connection, None
@@ -132,7 +129,6 @@ class _HttpAsking:
         self._send(self._connection)
 
     def _send(self, connection: UpstreamConnection) -> None:
-        self._watch = self._loop.call_later(self._upstream.limits.idle_s, self._check_silence)
         connection.carry(self, self._upstream.request(self._question))
         if self._paused:
             connection.pause()
@@ -151,7 +147,6 @@ class _HttpAsking:
         self.receiver.upstream_head(AnswerHead(head.status, head.reason, headers, framing))
 
     def end(self, connection: UpstreamConnection, *, reusable: bool) -> None:
-        self._settle()
         self._connection = None  # it may be somebody else's from now on
         if connection.full or self._rest is not None:  # nobody waits for the end of the request any more
             connection.drop()
@@ -164,7 +159,6 @@ class _HttpAsking:
         self.receiver.upstream_end()
 
     def upgraded(self, head: ResponseHead, pipe: RawPipe) -> None:
-        self._settle()
         self.receiver.upstream_upgraded(AnswerHead(head.status, head.reason, head.headers, Framing.EMPTY), pipe)
 
     def broken(self, why: str, *, headed: bool) -> None:
@@ -175,9 +169,8 @@ class _HttpAsking:
 
     def lost(self, error: Exception | None, *, heard: bool, headed: bool) -> None:
         if not heard and self._may_ask_again():
-            self._settle()
             self._connection = None
-            self._dialling = self._loop.create_task(self._dial())
+            self._dialling = asyncio.get_running_loop().create_task(self._dial())
         elif not headed:
             self._fail(UpstreamFailed.RESET, f"{self._upstream.target} closed the connection without an answer")
         elif error is not None:
@@ -190,6 +183,9 @@ class _HttpAsking:
         connection = self._connection
         fresh = connection is None or not connection.used
         return not fresh and self.method in _IDEMPOTENT and self._question.rest is None
+
+    def silent(self, silence_s: float) -> None:
+        self._fail(UpstreamFailed.TIMEOUT, f"the upstream was silent for {silence_s:g} s")
 
     # the rest of a large request body --------------------------------------------------------------------------------
 
@@ -215,23 +211,6 @@ class _HttpAsking:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    def _check_silence(self) -> None:
-        limit_s, connection = self._upstream.limits.idle_s, self._connection
-        if connection is None:
-            return
-        left_s = limit_s if self._paused else connection.heard_at + limit_s - self._loop.time()
-        if left_s > 0:
-            self._watch = self._loop.call_later(left_s, self._check_silence)
-        else:
-            connection.drop()
-            self._fail(UpstreamFailed.TIMEOUT, f"the upstream was silent for {limit_s:g} s")
-
     def _fail(self, kind: str, words: str) -> None:
-        self._settle()
         self._connection = None
         self.receiver.upstream_failed(UpstreamFailed(kind, words))
-
-    def _settle(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
