@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -112,6 +113,9 @@ class HttpWire:
             if self._left is not None:
                 self._left -= len(data)
             self._transport.write(data)
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        return self._transport.write if self._framing is Framing.CHUNKED else None
 
     def end(self) -> None:
         if self._framing is Framing.CHUNKED:

@@ -84,8 +84,18 @@ class AnswerHead:
     framing: Framing
 
 
+class ChunkTaker(Protocol):
+    """Takes HTTP chunks in the very bytes in which they came."""
+
+    def chunk(self, chunk: bytes, data: bytes) -> None:
+        """A whole chunk, and what is in it."""
+
+
 class Receiver(Protocol):
     """Who asked an upstream. After ``upstream_end``, ``upstream_failed`` or ``upgraded`` nothing more comes."""
+
+    chunks: ChunkTaker | None
+    """Who gets whole HTTP chunks in place of ``upstream_data``, if anybody; it changes during an answer."""
 
     def upstream_head(self, head: AnswerHead) -> None:
         """The answer begins."""
@@ -151,6 +161,9 @@ class ClientWire(Protocol):
 
     def data(self, data: bytes) -> None:
         """Send a piece of the body: one HTTP chunk where the framing is chunked."""
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """Sends whole HTTP chunks, as long as this answer lasts; None where its body is framed in another way."""
 
     def end(self) -> None:
         """Complete the body as its framing defines it."""

@@ -18,7 +18,7 @@ from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
 from chaosproxy.proxy.containment import contained
-from chaosproxy.proxy.edges import AnswerHead, Asking, ClientWire, Pipe, Receiver
+from chaosproxy.proxy.edges import AnswerHead, Asking, ChunkTaker, ClientWire, Pipe, Receiver
 from chaosproxy.proxy.headers import by_name
 from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.retry_after import retry_after_s
@@ -27,7 +27,7 @@ from chaosproxy.proxy.tally import is_streamed, tally_of
 from chaosproxy.proxy.timed_chain import TimedChain
 from chaosproxy.proxy.tunnel import Tunnel
 from chaosproxy.proxy.upstream_side import UpstreamSide
-from chaosproxy.proxy.ways import Chained, Draining, Embarking, Landing, Passage, Way
+from chaosproxy.proxy.ways import Chained, ChunkPassage, Draining, Embarking, Landing, Passage, Way, passage
 from chaosproxy.wire.dialects.base import Dialect
 
 Decide = Callable[[Exchange], Decision | None]
@@ -50,6 +50,7 @@ class Pump:
         self._client = ClientSide(wire, account)
         self._upstream = UpstreamSide(ask, around.limits, self._hung_up)
         self._chain = TimedChain(account, around, let_out=self._let_out, on_full=self._balance, wake=self._wake)
+        self.chunks: ChunkTaker | None = None
         self._way: Way = Passage(account.received, self._client)
         self._diverged = False  # a fault was attached at some time, so the edges may differ
         self._waiting: dict[str, Decide] = {}  # faults that begin at the next frame boundary
@@ -76,7 +77,7 @@ class Pump:
             self._attach_waiting()
             self._chain.advance(self._now())
         else:
-            self._way = Embarking(self.account.received, self._client, self._embark)
+            self._take(Embarking(self.account.received, self._client, self._embark))
 
     @contained
     def heal(self, rule_id: str) -> None:
@@ -87,7 +88,7 @@ class Pump:
         self._chain.heal(rule_id, self._now())
         if self._chain.empty and isinstance(self._way, Chained):
             half = self.account.received.tally.pending
-            self._way = Landing(self.account.received, self._land) if half else self._passage()
+            self._take(Landing(self.account.received, self._land) if half else self._passage())
 
     def stop(self) -> None:
         """The proxy ends: hang up on both sides."""
@@ -142,8 +143,7 @@ class Pump:
             return
         for side in (self.account.received, self.account.sent):
             side.status, side.head_at = head.status, self._now()
-        for fault in self.account.silent:
-            self._around.miss(self.account, fault, "the connection was upgraded")
+        self._around.miss_silent(self.account, "the connection was upgraded")
         self._tunnel = Tunnel(self._client.wire.upgrade(head), pipe, self._tunnel_ended)
 
     # what the client tells it ----------------------------------------------------------------------------------------
@@ -151,8 +151,7 @@ class Pump:
     def wire_filled(self) -> None:
         self._balance()
 
-    def wire_drained(self) -> None:
-        self._balance()
+    wire_drained = wire_filled
 
     def client_gone(self) -> None:
         self._client.leave("gone", self._now())
@@ -163,7 +162,7 @@ class Pump:
         """End this exchange: with a 500 of ours if nothing was sent yet, else by cutting it off."""
         self._around.failed(self.account, error)
         self._chain.drop()
-        self._way = Draining(self.account.received, self._upstream.drained)
+        self._take(Draining(self.account.received, self._upstream.drained))
         self._upstream.hang_up()
         if self._client.silent:
             self.account.error = "internal: a fault failed"
@@ -177,8 +176,12 @@ class Pump:
     def _now(self) -> float:
         return self._around.clock() - self.account.began_at
 
+    def _take(self, way: Way) -> None:
+        self._way = way
+        self.chunks = way if isinstance(way, ChunkPassage) else None
+
     def _passage(self) -> Passage:
-        return Passage(self.account.received, self._client)
+        return passage(self.account, self._client, self._around.clock, self.failed, alike=not self._diverged)
 
     @contained
     def _decide(self, decide: Callable[[], Iterable[Decision]]) -> None:
@@ -221,10 +224,10 @@ class Pump:
         self.account.misses.pop(decision.rule_id, None)
         self.account.attached[decision.rule_id] = decision
         self._chain.attach(decision.rule_id, decision.stage, self._now())
-        self._way = Chained(self.account.received, self._chain.push)
+        self._take(Chained(self.account.received, self._chain.push))
 
     def _embark(self, frames: list[Frame], rest: bytes, at: float) -> None:
-        self._way = self._passage()
+        self._take(self._passage())
         self._attach_waiting()
         if self._chain.empty:
             self._client.data(rest, at)
@@ -232,7 +235,7 @@ class Pump:
             self._chain.push(frames, at)
 
     def _land(self, data: bytes, at: float) -> None:
-        self._way = self._passage()
+        self._take(self._passage())
         self._client.data(data, at)
 
     @contained
@@ -255,7 +258,7 @@ class Pump:
                 self._client.abort(how, at)
         if self._client.over:
             self._chain.drop()
-            self._way = Draining(self.account.received, self._upstream.drained)
+            self._take(Draining(self.account.received, self._upstream.drained))
             self._upstream.drain()
             self._finish_if_over()
 
@@ -263,6 +266,7 @@ class Pump:
         received = self.account.received
         if isinstance(self._way, Passage) and received.head_at is not None:
             self._client.head(head, at, received.retry_after_s, received.tally)
+            self._take(self._passage())
             return
         fields = by_name(head.headers)
         tally = tally_of(self._dialect, head, fields, self._around.limits.answer_bytes)
@@ -287,14 +291,15 @@ class Pump:
             return
         self._finished = True
         self._chain.drop()
-        for fault in self.account.silent:
-            self._around.miss(self.account, fault, "the exchange ended before it could act")
+        too_late = "the exchange ended before it could act"
+        self._around.miss_silent(self.account, too_late)
         for fault in self._waiting:
-            self.account.misses.setdefault(fault, "the exchange ended before it could act")
+            self.account.misses.setdefault(fault, too_late)
         self._around.finished(self.account)
         self._untie()
 
     def _untie(self) -> None:  # what refers back here: all is freed at once, without the garbage collector
         self._upstream.untie()
         self._chain.untie()
+        self.chunks = None
         del self._way

@@ -71,3 +71,8 @@ class Surroundings:
         if fault not in account.hit and fault not in account.misses:
             account.misses[fault] = reason
             self.missed(account.attached[fault])
+
+    def miss_silent(self, account: Account, reason: str) -> None:
+        """No fault that has said nothing will act on this exchange any more."""
+        for fault in account.silent:
+            self.miss(account, fault, reason)

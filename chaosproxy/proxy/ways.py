@@ -1,6 +1,7 @@
 """The ways on which pieces of a body travel; at each moment one of them is in force, and the pump chooses which.
 
     Passage      nothing is at work: bytes go from upstream to client as they came, and are read later
+    ChunkPassage the same where client and upstream speak in HTTP chunks: whole ones are not even unpacked
     Embarking    a fault has begun in mid-frame: bytes go on to the end of the frame, where the chain takes over
     Chained      faults are at work: frames go through the chain
     Landing      the last fault has healed in mid-frame: the rest of it is awaited, then all goes on as bytes
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chaosproxy.events import Frame
-from chaosproxy.proxy.account import Side
+from chaosproxy.proxy.account import Account, Side
 from chaosproxy.proxy.client_side import ClientSide
 
 
@@ -52,6 +53,52 @@ class Passage:
 
     def end(self, at: float) -> None:
         self._received.tally.flush(at)
+
+
+class ChunkPassage(Passage):
+    """Whole HTTP chunks to ``write``, in the very bytes in which they came; what is no whole one goes as on a Passage.
+
+    Most events take this way, so it does at once what takes four calls elsewhere. Both edges share one tally.
+    """
+
+    __slots__ = ("_began_at", "_clock", "_collect", "_failed", "_write")
+
+    def __init__(
+        self,
+        account: Account,
+        client: ClientSide,
+        write: Callable[[bytes], None],
+        clock: Callable[[], float],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        super().__init__(account.received, client)
+        self._began_at = account.began_at
+        self._collect = account.received.tally.collect
+        self._write = write
+        self._clock = clock
+        self._failed = failed
+
+    def chunk(self, chunk: bytes, data: bytes) -> None:
+        try:
+            self._write(chunk)
+            self._collect(data, self._clock() - self._began_at)
+        except Exception as error:  # noqa: BLE001 - as ``contained``
+            self._failed(error)
+
+
+def passage(
+    account: Account,
+    client: ClientSide,
+    clock: Callable[[], float],
+    failed: Callable[[Exception], None],
+    *,
+    alike: bool,
+) -> Passage:
+    """The passage for this answer; ``alike``: no fault has touched it, so both edges share one tally."""
+    write = client.wire.chunk_writer() if alike else None
+    if write is None:
+        return Passage(account.received, client)
+    return ChunkPassage(account, client, write, clock, failed)
 
 
 class Embarking(Passage):

@@ -118,6 +118,9 @@ class BodyReader(Protocol):
     surplus: bytes
     """What came after the end."""
 
+    def whole(self, data: bytes) -> bytes | None:
+        """What is in ``data``, if that is exactly the next HTTP chunk: it is read then. None: feed it."""
+
     def feed(self, data: bytes) -> list[bytes]:
         """The pieces of the body that ``data`` brings."""
 
@@ -144,6 +147,10 @@ class CountedBody:
         self.complete = length == 0
         self.surplus = b""
 
+    def whole(self, data: bytes) -> bytes | None:
+        del data
+        return None
+
     def feed(self, data: bytes) -> list[bytes]:
         size = len(data)
         if size > self._left:
@@ -165,6 +172,10 @@ class EndlessBody:
 
     def __init__(self) -> None:
         self.complete = False
+
+    def whole(self, data: bytes) -> bytes | None:
+        del data
+        return None
 
     def feed(self, data: bytes) -> list[bytes]:
         return [data]
@@ -193,12 +204,21 @@ class ChunkedBody:
         self._trailer_bytes = 0
         self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
 
+    def whole(self, data: bytes) -> bytes | None:
+        end = data.find(b"\r\n")
+        size = len(data) - end - 4
+        if (
+            end > 0
+            and size > 0
+            and data[:end].lower() == b"%x" % size
+            and data.endswith(b"\r\n")
+            and self._left == _AT_SIZE
+            and not self._line
+        ):
+            return data[end + 2 : -2]
+        return None
+
     def feed(self, data: bytes) -> list[bytes]:
-        if not self._left and not self._line:  # most reads bring one whole chunk, and nothing else
-            end = data.find(b"\r\n")
-            size = len(data) - end - 4
-            if end > 0 and size > 0 and data[:end].lower() == b"%x" % size and data.endswith(b"\r\n"):
-                return [data[end + 2 : -2]]
         pieces: list[bytes] = []
         at = 0
         if self._left == _AT_SIZE and not self._line:  # many bring several

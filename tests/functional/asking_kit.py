@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from chaosproxy.errors import UpstreamFailed
-from chaosproxy.proxy.edges import AnswerHead, Asking, BodySink, Pipe, Question
+from chaosproxy.proxy.edges import AnswerHead, Asking, BodySink, ChunkTaker, Pipe, Question
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.upstream.dial import Trust
@@ -43,6 +43,8 @@ def on_each_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
 
 class Recorder:
     """A receiver that remembers. ``told`` is called with the name of each callback, before it is remembered."""
+
+    chunks: ChunkTaker | None = None
 
     def __init__(self, told: Callable[[str], None] = lambda _: None) -> None:
         self.head: AnswerHead | None = None

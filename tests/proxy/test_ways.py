@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -72,6 +72,7 @@ class Wire:
     heads: list[Head] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     full: bool = False
+    chunked: bool = True
     owner: WireOwner | None = None
 
     def own(self, owner: WireOwner) -> None:
@@ -82,6 +83,10 @@ class Wire:
 
     def data(self, data: bytes) -> None:
         self.got.append(data)
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """For whole chunks, which are unpacked here."""
+        return (lambda chunk: self.got.append(chunk.partition(b"\r\n")[2][:-2])) if self.chunked else None
 
     def end(self) -> None:
         self.ended.append("end")
@@ -154,7 +159,10 @@ class Run:
             if number in acts:
                 acts[number]()
             if piece:
-                self.receiver.upstream_data(piece)
+                if self.pump.chunks is None:
+                    self.receiver.upstream_data(piece)
+                else:
+                    self.pump.chunks.chunk(b"%x\r\n%b\r\n" % (len(piece), piece), piece)
         self.receiver.upstream_end()
 
     @property

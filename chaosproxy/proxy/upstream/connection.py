@@ -146,6 +146,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif body is None:
             self._head_bytes += len(data)
             self._read_head(asker, self._unread + data)
+        elif (chunks := asker.receiver.chunks) is not None and (piece := body.whole(data)) is not None:
+            chunks.chunk(data, piece)
         else:
             for piece in body.feed(data):
                 asker.receiver.upstream_data(piece)
