@@ -238,3 +238,25 @@ async def test_a_question_that_waits_while_it_is_dialled_may_be_paused() -> None
         assert first.calls == []
         question_asked.resume()
         assert (await first.over()).body == b"{}"
+
+
+@on_each_loop
+async def test_silence_is_counted_anew_for_each_question() -> None:
+    """On a connection whose watch was set long before, for another question."""
+
+    async def play(request: Request, peer: Peer) -> None:
+        if len(server.requests) == 1:
+            await peer.send(plain(b"{}"))
+        else:
+            await peer.gone.wait()
+
+    async with upstream(play) as server, asking(server.url, Limits(idle_s=0.3)) as ask:
+        await ask()[0].over()
+        await asyncio.sleep(0.2)
+        began_at = asyncio.get_running_loop().time()
+        receiver = await ask()[0].over()
+        lasted_s = asyncio.get_running_loop().time() - began_at
+
+    assert receiver.failure == "timeout: the upstream was silent for 0.3 s"
+    assert lasted_s > 0.295  # less what a loop's coarse clock may lack
+    assert server.connections == 1
