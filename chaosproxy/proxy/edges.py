@@ -8,11 +8,11 @@ No method of an edge calls back before it returned, except ``wire_filled`` from 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from chaosproxy.errors import UpstreamFailed
-from chaosproxy.events import Cut, Framing, Head, Headers
+from chaosproxy.events import Cut, Framing, Head, Headers, value
 
 
 class Pipe(Protocol):
@@ -62,7 +62,7 @@ class BodySource(Protocol):
         """Go on."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Question:
     """A request as the upstream gets it: what was kept of its body, and the rest of one that was too large for that."""
 
@@ -74,7 +74,7 @@ class Question:
     rest: BodySource | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerHead:
     """Status line and end-to-end header fields of an answer, and how its body is framed."""
 
