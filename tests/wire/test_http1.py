@@ -218,6 +218,38 @@ def test_any_chunks_at_any_cuts(pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "whole"),
+    [(b"", True), (_chunk(b"x"), True), (b"9\r\n", False), (b"9\r\nhello", False), (b"1\r\nx", False), (b"1", False)],
+)
+def test_only_a_whole_chunk_passes_in_one(before: bytes, *, whole: bool) -> None:
+    """What looks like one in the middle of another is none, and is still there to be fed."""
+    looks = _chunk(b"four")
+    body, other = ChunkedBody(), ChunkedBody()
+    for each in (body, other):
+        each.feed(before)
+
+    assert body.whole(looks) == (b"four" if whole else None)
+    if not whole:
+        assert body.feed(looks) == other.feed(looks)
+        assert body.flaw == other.flaw
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"0\r\n\r\n", b"4\r\nfour\r\n1", b"4\r\nfour", b"4\r\nfour\n\n", b"4;x\r\nfour\r\n", b"04\r\nfour\r\n", b""],
+)
+def test_other_forms_of_a_chunk_do_not_pass_in_one(data: bytes) -> None:
+    """Only its plainest form may go to the client in the very bytes in which it came."""
+    assert ChunkedBody().whole(data) is None
+
+
+def test_other_bodies_have_no_chunks() -> None:
+    """Their pieces are always fed."""
+    assert CountedBody(9).whole(_chunk(b"four")) is None
+    assert EndlessBody().whole(_chunk(b"four")) is None
+
+
+@pytest.mark.parametrize(
     ("raw", "flaw"),
     [
         (b"zz\r\n!\r\n", "malformed"),
