@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -20,15 +21,16 @@ from benchmarks.rounds import measure
 def run(scale: Scale) -> Results:
     """Every part of the plan. Raises BenchmarkFailed."""
     plan = [list(turns(scale)) for turns in (bar_turns, fault_turns, size_turns, idle_turns)]
-    return measure(plan, repeats_max=scale.repeats_max)
+    return measure(plan, repeat_s=scale.repeat_s)
 
 
 def publish(scale: Scale, delays_scale: exactness.Scale, *, write: bool) -> int:
     """Measure all and print the tables; a full run also writes the page, its plot and the baseline."""
+    began_s = time.monotonic()
     results = run(scale)
     delays = exactness.measure(delays_scale)
     curves = growths(results, scale)
-    text = page.tables(results, curves, delays)
+    text = page.tables(results, curves, delays, minutes=(time.monotonic() - began_s) / 60)
     print(f"\n{text}")
     if write:
         from benchmarks import plots  # noqa: PLC0415 - drawing needs a library that nothing else does

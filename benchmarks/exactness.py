@@ -61,8 +61,8 @@ class Scale:
     delays_ms: tuple[int, ...] = DELAYS_MS
 
 
-FULL = Scale(rounds=3, seconds=4.0)
-QUICK = Scale(rounds=1, seconds=2.0)
+FULL = Scale(rounds=3, seconds=3.0)
+QUICK = Scale(rounds=1, seconds=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ class Results:
 
     scale: Scale
     samples: dict[Row, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[Row, str] = field(default_factory=dict)
+    """Why a row has no sample, or not in every round."""
     others: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     others_cpu: float = 0.0
     """CPU time that other processes took meanwhile, as a share of the whole machine."""
@@ -130,9 +132,14 @@ class Bench:
         """All rows of one way, one after the other, beside the other streams."""
         with self._others(results.others[way], ports["others"]):
             for row in self.rows(way):
-                sample = Sample.of(self._errors_us(row, ports[row.listener]))
-                results.samples[row].append(sample)
-                print(line(row, sample), flush=True)
+                try:
+                    sample = Sample.of(self._errors_us(row, ports[row.listener]))
+                except BenchmarkFailed as error:
+                    results.failures[row] = str(error)
+                    print(f"  {row.listener}: {error}", flush=True)
+                else:
+                    results.samples[row].append(sample)
+                    print(line(row, sample), flush=True)
 
     @contextmanager
     def _others(self, shares: list[float], port: int) -> Iterator[None]:

@@ -9,8 +9,20 @@ from benchmarks import exactness
 from benchmarks.bars import Judged, judge
 from benchmarks.fault_cost import PROBES
 from benchmarks.growth import EXPONENT_MAX, Growth
+from benchmarks.plan import PLAIN
 from benchmarks.ratios import FAULT_MAX, FaultCost, fault_costs, judge_delays, judge_faults
-from benchmarks.results import Results, cpu_us_per_event, event_p50_us, event_p99_us, events_per_s, rss_mb
+from benchmarks.results import (
+    Results,
+    answers_per_s,
+    cpu_us_per_event,
+    cpu_us_per_request,
+    event_p50_us,
+    event_p99_us,
+    events_per_s,
+    first_byte_p50_us,
+    first_byte_p99_us,
+    rss_mb,
+)
 from benchmarks.rounds import OTHERS_MAX
 from benchmarks.ways import AIMOCK, DIRECT, TOXIPROXY
 from benchmarks.words import cell, number, table
@@ -22,10 +34,12 @@ BEGIN = "<!-- data plane: begin; written by `make bench` -->"
 END = "<!-- data plane: end -->"
 
 
-def tables(results: Results, growths: Sequence[Growth], delays: exactness.Results | None) -> str:
+def tables(
+    results: Results, growths: Sequence[Growth], delays: exactness.Results | None, *, minutes: float = 0.0
+) -> str:
     """Markdown, from where it was measured to the last table."""
     judged = [*judge(results), *judge_delays(delays), *judge_faults(results), *_judge_growths(growths)]
-    parts = [_where(results), _bars(judged), _streams(results), _faults(fault_costs(results))]
+    parts = [_where(results, minutes), _bars(judged), _streams(results), _plain(results), _faults(fault_costs(results))]
     if delays:
         parts.append(iter(exactness.table(delays).splitlines()))
     if growths:
@@ -40,12 +54,12 @@ def write(text: str, page: Path = PAGE) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def _where(results: Results) -> Iterator[str]:
+def _where(results: Results, minutes: float) -> Iterator[str]:
     machine = results.machine
     calm = max(results.others_cpu, default=0.0)
     rounds = max((turn.rounds for turn in results.turns.values()), default=0)
     yield f"Measured on {machine.date}: {machine.cpu}, {machine.cores} cores, {machine.kernel}; {machine.versions}."
-    yield f"Up to {rounds} rounds; median (least to greatest). It took {results.minutes:.0f} minutes."
+    yield f"Up to {rounds} rounds; median (least to greatest). It took {minutes:.0f} minutes."
     yield f"{results.repeated} turns were measured again because other processes took more than {OTHERS_MAX:.0%} of"
     yield f"all CPU time; in the turns that count they took up to {calm:.0%}."
     for way in (TOXIPROXY, AIMOCK):
@@ -87,6 +101,18 @@ def _streams(results: Results) -> Iterator[str]:
     yield ""
     head = ("streams", "offered events/s", "way", "events/s", "CPU per event, us", "added p50, ms", "added p99, ms")
     yield from table((*head, "memory, MB"), rows)
+
+
+def _plain(results: Results) -> Iterator[str]:
+    rows = []
+    for way in results.turns[PLAIN].ways if PLAIN in results.turns else ():
+        figures = (answers_per_s, cpu_us_per_request, first_byte_p50_us, first_byte_p99_us)
+        rate, cpu_us, *first_byte_us = (cell(results.spread(PLAIN, way, figure)) for figure in figures)
+        rows.append((way.name, rate, "" if way == DIRECT else cpu_us, *first_byte_us))
+    yield "### Plain JSON, 32 connections, as fast as they can"
+    yield ""
+    head = ("way", "requests/s", "CPU per request, us", "first byte p50, us", "first byte p99, us")
+    yield from table(head, rows)
 
 
 def _faults(costs: Sequence[FaultCost]) -> Iterator[str]:

@@ -65,6 +65,9 @@ def judge_faults(results: Results) -> Iterator[Judged]:
 
 def judge_delays(delays: exactness.Results | None) -> Iterator[Judged]:
     """The worst of all delays, on uvloop."""
+    for row, reason in (delays.failures if delays else {}).items():
+        what = f"{row.fault.name} {row.delay_ms} ms, {row.way}"
+        yield Judged(what, "ms", "every round has events", None, "", None, None, f"not met ({reason})")
     samples = delays.samples if delays else {}
     rows = {row: found for row, found in samples.items() if row.way == exactness.UVLOOP and row.delay_ms}
     if not rows:

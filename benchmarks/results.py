@@ -59,9 +59,10 @@ class Results:
     """Why there is no sample, or not in every round."""
     repeated: int = 0
     """Turns that were measured again, because other processes had taken too much."""
+    repeat_s: float = 0.0
+    """The time that this took."""
     others_cpu: list[float] = field(default_factory=list)
     """CPU time that other processes took during each turn that counts, as a share of all cores."""
-    minutes: float = 0.0
 
     def spread(self, turn: str, way: Way, figure: Figure) -> Spread | None:
         """A figure over all rounds."""
@@ -135,3 +136,13 @@ def event_p50_us(sample: Sample) -> float:
 def event_p99_us(sample: Sample) -> float:
     """From the backend's write to the client's read."""
     return sample.event_p99_us
+
+
+def first_byte_p50_us(sample: Sample) -> float:
+    """From the question to the first byte of the answer."""
+    return sample.first_byte_p50_us
+
+
+def first_byte_p99_us(sample: Sample) -> float:
+    """From the question to the first byte of the answer."""
+    return sample.first_byte_p99_us

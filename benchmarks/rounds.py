@@ -17,6 +17,8 @@ from benchmarks.ways import Kind, Way, started
 
 OTHERS_MAX = 0.10
 """A turn in which other processes took more than this share of all CPU time is measured again, as often as allowed."""
+Measured = tuple[dict[Way, Sample], dict[Way, str]]
+"""Samples, and for the rest why there is none."""
 WARM_UP = Load(10, events=10)
 WARM_UP_S = 0.5
 
@@ -32,8 +34,8 @@ class Bench:
         self._stack = stack
         self._running: dict[Way, Process | None] = {}
 
-    def turn(self, turn: Turn, *, backwards: bool) -> tuple[dict[Way, Sample], dict[Way, str]]:
-        """Each way once: samples, and for the rest why there is none."""
+    def turn(self, turn: Turn, *, backwards: bool) -> Measured:
+        """Each way once."""
         samples: dict[Way, Sample] = {}
         failures: dict[Way, str] = {}
         for way in turn.ways[::-1] if backwards else turn.ways:
@@ -93,39 +95,44 @@ def bench() -> Iterator[Bench]:
         yield Bench(folder, cores, program, port, stack)
 
 
-def measure(plan: Sequence[Sequence[Turn]], *, repeats_max: int) -> Results:
+def measure(plan: Sequence[Sequence[Turn]], *, repeat_s: float) -> Results:
     """Every part of a plan, its turns in rounds; every other round goes backwards, so that no way always comes first.
 
     Raises BenchmarkFailed when nothing can be measured; a way that fails is noted in the results.
     """
     results = Results(Machine.look())
-    began_s = time.monotonic()
     for turns in plan:
         with bench() as running:
             for number in range(max((turn.rounds for turn in turns), default=0)):
                 for turn in turns[::-1] if number % 2 else turns:
                     if number < turn.rounds:
-                        _measure_turn(running, results, turn, number, repeats_max)
-    results.minutes = (time.monotonic() - began_s) / 60
+                        _measure_turn(running, results, turn, number, repeat_s)
     return results
 
 
-def _measure_turn(running: Bench, results: Results, turn: Turn, number: int, repeats_max: int) -> None:
-    """Once, and again while it was not calm enough and the run may still repeat; the calmest counts."""
+def _measure_turn(running: Bench, results: Results, turn: Turn, number: int, repeat_s: float) -> None:
+    """Once, and again while it was not calm enough and there is time for it; the calmest attempt counts."""
     print(f"{turn.name}, round {number + 1} of {turn.rounds}", flush=True)
-    calmest, found = 2.0, None
-    while found is None or (calmest > OTHERS_MAX and results.repeated < repeats_max):
-        if found is not None:
-            results.repeated += 1
-            print(f"  again: others took {calmest:.0%} of all CPU time", flush=True)
-        with Watch() as watch:
-            measured = running.turn(turn, backwards=bool(number % 2))
-        if watch.others_cpu < calmest:
-            calmest, found = watch.others_cpu, measured
-    samples, failures = found
+    measured, calmest, took_s = _attempt(running, turn, number)
+    while calmest > OTHERS_MAX and results.repeat_s + took_s <= repeat_s:
+        print(f"  again: others took {calmest:.0%} of all CPU time", flush=True)
+        again, others_cpu, took_s = _attempt(running, turn, number)
+        results.repeated += 1
+        results.repeat_s += took_s
+        if others_cpu < calmest:
+            measured, calmest = again, others_cpu
+    samples, failures = measured
     results.turns[turn.name] = turn
     results.others_cpu.append(calmest)
     for way, sample in samples.items():
         results.samples[turn.name, way][number] = sample
     for way, reason in failures.items():
         results.failures[turn.name, way] = reason
+
+
+def _attempt(running: Bench, turn: Turn, number: int) -> tuple[Measured, float, float]:
+    """What was measured, the share of all CPU time that others took meanwhile, and how long it was."""
+    began_s = time.monotonic()
+    with Watch() as watch:
+        measured = running.turn(turn, backwards=bool(number % 2))
+    return measured, watch.others_cpu, time.monotonic() - began_s

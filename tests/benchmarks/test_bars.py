@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.bars import Judged, bars, judge, verdict
 from benchmarks.load import Load
-from benchmarks.plan import FULL, IDLE, IDLE_WAY, MEMORY, PLAIN, REQUESTS, bar_turns, idle_turns
+from benchmarks.plan import FULL, IDLE, PLAIN, REQUESTS, SATURATION, bar_turns, idle_turns
 from benchmarks.ways import AIMOCK, DIRECT, OURS, TOXIPROXY
 from tests.benchmarks.run_of import results, sample
 
@@ -97,7 +97,7 @@ def test_absolute_bars_need_no_peer() -> None:
         [each.verdict for each in judge(results(turn, Load(10), {way: [seen]}))]
         for turn, way, seen in (
             (REQUESTS, OURS, sample(added_p50_us=290.0, added_p99_us=2_100.0)),
-            (IDLE, IDLE_WAY, sample(open=9_499, proxy_rss_kib=300_000)),
+            (IDLE, OURS, sample(open=9_499, proxy_rss_kib=300_000)),
         )
     ]
 
@@ -106,9 +106,9 @@ def test_absolute_bars_need_no_peer() -> None:
 
 def test_memory_is_that_of_processes() -> None:
     """In MB of a million bytes."""
-    run = results(MEMORY, Load(1000), {TOXIPROXY: [sample(proxy_rss_kib=200_000)], OURS: [sample()]})
+    run = results(SATURATION, Load(1000), {TOXIPROXY: [sample(proxy_rss_kib=200_000)], OURS: [sample()]})
 
-    (found,) = judge(run)
+    found = _only(judge(run), "memory")
 
     assert found.ours is not None
     assert found.ours.median == pytest.approx(51.2)

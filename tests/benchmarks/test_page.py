@@ -6,6 +6,7 @@ from benchmarks import exactness, page
 from benchmarks.delays import FAULTS, NONE
 from benchmarks.growth import Curve, Growth
 from benchmarks.load import Load
+from benchmarks.ratios import judge_delays
 from benchmarks.results import Spread
 from benchmarks.ways import DIRECT, OURS, TOXIPROXY
 from benchmarks.words import cell, number
@@ -47,6 +48,19 @@ def test_delays_are_judged_by_the_worst_row() -> None:
     )
     assert (
         "| the earliest of all injected delays (worst: time.first_token 5 ms) | >= 0 ms | ms | 0.01 |  |  | met" in text
+    )
+
+
+def test_a_delay_that_nobody_saw_meets_no_bar() -> None:
+    """It has a row of its own."""
+    delays = _delays()
+    delays.failures[exactness.Row(exactness.UVLOOP, FAULTS[1], 500)] = "no delayed event arrived"
+
+    (judged, *_) = judge_delays(delays)
+
+    assert (judged.what, judged.verdict) == (
+        "time.inter_token 500 ms, chaosproxy, uvloop",
+        "not met (no delayed event arrived)",
     )
 
 

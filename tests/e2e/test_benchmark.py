@@ -39,7 +39,7 @@ TURNS = [
 @pytest.fixture(scope="module")
 def results() -> Results:
     """Every kind of turn, once or twice."""
-    return measure([TURNS], repeats_max=0)
+    return measure([TURNS], repeat_s=0.0)
 
 
 def _all(results: Results) -> list[tuple[str, str, Sample]]:
