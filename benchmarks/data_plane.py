@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from benchmarks import baseline, exactness, page, words
-from benchmarks.baseline import Finding
+from benchmarks.baseline import Finding, Ratio
 from benchmarks.growth import growths
 from benchmarks.plan import CHECK, FULL, QUICK, Scale, bar_turns, fault_turns, idle_turns, size_turns
 from benchmarks.processes import BenchmarkFailed, allow_files
@@ -41,14 +42,18 @@ def publish(scale: Scale, delays_scale: exactness.Scale, *, write: bool) -> int:
     return 0
 
 
-def check(scale: Scale) -> int:
+def check(scale: Scale, file: Path = baseline.FILE) -> int:
     """Measure what has a ratio, and compare it with the baseline; 1 for a regression."""
     try:
-        stored = baseline.load()
+        stored = baseline.load(file)
     except FileNotFoundError:
-        print(f"no {baseline.FILE.name}: `make bench` writes it", file=sys.stderr)
+        print(f"no {file.name}: `make bench` writes it", file=sys.stderr)
         return 1
-    findings = baseline.compare(stored, ratios(run(scale)))
+    return _compare(stored, ratios(run(scale)))
+
+
+def _compare(stored: Sequence[Ratio], measured: Sequence[Ratio]) -> int:
+    findings = baseline.compare(stored, measured)
     print(f"\n{verdicts(findings)}")
     unmeasured = {ratio.name for ratio in stored} - {finding.name for finding in findings}
     for name in sorted(unmeasured):

@@ -62,7 +62,7 @@ class Scale:
 
 
 FULL = Scale(rounds=3, seconds=3.0)
-QUICK = Scale(rounds=1, seconds=1.5)
+QUICK = Scale(rounds=1, seconds=1.0, delays_ms=(5, 50))
 
 
 @dataclass(frozen=True, slots=True)

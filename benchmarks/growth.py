@@ -16,7 +16,7 @@ from benchmarks.plan import (
     bytes_turn,
     streams_turn,
 )
-from benchmarks.results import Figure, Results, Spread, cpu_us_per_event, cpu_us_per_request, events_per_s
+from benchmarks.results import Figure, Results, Spread, cpu_us_per_event, cpu_us_per_request
 from benchmarks.ways import OURS, RELAY, TOXIPROXY, Way
 
 EXPONENT_MAX = 1.1
@@ -142,13 +142,3 @@ def _rules(
 def _curve(name: str, points: dict[int, Spread | None]) -> list[Curve]:
     found = {size: spread.median for size, spread in points.items() if spread}
     return [Curve(name, tuple(found), tuple(found.values()))] if found else []
-
-
-def delivered(results: Results, scale: Scale) -> float | None:
-    """The least share of the offered events that ours delivered with the slow streams."""
-    shares = [
-        rate.median / results.turns[turn].load.offered_per_s
-        for turn in map(streams_turn, scale.stream_counts)
-        if (rate := results.spread(turn, OURS, events_per_s))
-    ]
-    return min(shares, default=None)

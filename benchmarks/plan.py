@@ -82,7 +82,7 @@ QUICK = Scale(
     stream_counts=(10, 1000),
     event_bytes=(200, 64_000, 1_000_000),
     rule_counts=(1, 100),
-    repeat_s=20.0,
+    repeat_s=0.0,
 )
 CHECK = Scale(
     rounds=3,
@@ -107,7 +107,7 @@ def bar_turns(scale: Scale) -> Iterator[Turn]:
         SATURATION, Load(1000, events=scale.events), (DIRECT, RELAY, TOXIPROXY, OURS, TEN_FAULTS), seconds, rounds
     )
     yield Turn(PLAIN, Load(32, streamed=False), (DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS), seconds, rounds)
-    yield Turn(REQUESTS, Load(10, events=10), (RELAY, TOXIPROXY, OURS), seconds, rounds, paired=True)
+    yield Turn(REQUESTS, Load(10, events=5, interval_ms=5), (RELAY, TOXIPROXY, OURS), seconds, rounds, paired=True)
 
 
 def fault_turns(scale: Scale) -> Iterator[Turn]:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,11 @@ class Process:
     @property
     def cpu_s(self) -> float:
         """CPU time so far, of all its threads; to the nanosecond, where ticks of a process are 10 ms."""
-        times = (path.read_text(encoding="ascii") for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"))
-        return sum(int(time_ns.split()[0]) for time_ns in times) / 1e9
+        total_ns = 0
+        for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
+                total_ns += int(path.read_text(encoding="ascii").split()[0])
+        return total_ns / 1e9
 
     @property
     def rss_kib(self) -> int:

@@ -80,8 +80,8 @@ class Bench:
 
 def _credible(way: Way, sample: Sample) -> Sample:
     """Only a fault of ours may break answers. Raises BenchmarkFailed for any other that did."""
-    if sample.errors and not way.faults:
-        raise BenchmarkFailed(f"{sample.errors:,} errors")
+    if sample.errors + sample.incomplete and not way.faults:
+        raise BenchmarkFailed(f"{sample.errors:,} errors, {sample.incomplete:,} incomplete answers")
     return sample
 
 

@@ -41,12 +41,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A kind; for ours also the faults that it is started with, and options of ``serve``."""
+    """A kind; for ours also the faults that it is started with."""
 
     kind: Kind
     name: str
     faults: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
 
     @property
     def missing(self) -> str | None:
@@ -62,9 +61,9 @@ class Way:
 DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS = (Way(kind, kind.value) for kind in Kind)
 
 
-def ours(name: str, *faults: str, options: tuple[str, ...] = ()) -> Way:
+def ours(name: str, *faults: str) -> Way:
     """Our proxy with faults."""
-    return Way(Kind.OURS, f"{OURS.name}, {name}", faults, options)
+    return Way(Kind.OURS, f"{OURS.name}, {name}", faults)
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def serve_words(way: Way, folder: Path, upstream_port: int) -> list[object]:
     """The command of our proxy: counters and journal on, as a user runs it."""
     faults = [word for fault in way.faults for word in ("--fault", fault)]
     places = ["--upstream", f"http://127.0.0.1:{upstream_port}", "--journal", folder / "journal.jsonl"]
-    return ["serve", "--leash", "--listen", "127.0.0.1:0", "--seed", 1, *places, *faults, *way.options]
+    return ["serve", "--leash", "--listen", "127.0.0.1:0", "--seed", 1, *places, *faults]
 
 
 def port_of(url: str) -> int:
