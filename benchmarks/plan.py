@@ -86,9 +86,9 @@ QUICK = Scale(
 )
 CHECK = Scale(
     rounds=3,
-    seconds=2.0,
+    seconds=1.5,
     events=50,
-    fault_rounds=1,
+    fault_rounds=2,
     size_rounds=0,
     idle_s=0.0,
     stream_counts=(),
