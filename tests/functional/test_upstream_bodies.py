@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from chaosproxy.proxy.edges import Question
+from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
 from tests.functional.asking_kit import PATIENCE_S, Source, asking, on_each_loop, question, serving
@@ -104,7 +105,7 @@ async def test_an_answer_before_the_end_of_the_request() -> None:
         gone.set()
 
     rest = Source()
-    async with serving(serve) as port, asking(f"http://127.0.0.1:{port}") as edge:
+    async with serving(serve) as port, asking(f"http://127.0.0.1:{port}", Limits(pooled_s=60)) as edge:
         receiver, _ = edge(question(headers=(("Content-Length", "100"),), body=b"x", rest=rest))
         sink = await rest.started()
         await receiver.over()
