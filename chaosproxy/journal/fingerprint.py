@@ -81,8 +81,10 @@ class Fingerprinter:
         """The fields of the fingerprint of all text so far, defaults left out."""
         if not self._chars:
             return {}
-        whole = self._hash.copy()
-        whole.update(_encoded(self._rest))
+        whole = self._hash
+        if self._rest:
+            whole = whole.copy()
+            whole.update(_encoded(self._rest))
         values: dict[str, Any] = {"chars": self._chars, "whole": whole.hexdigest()}
         if self._prefixes:
             values["prefixes"] = "".join([f"{crc:08x}" for crc in self._prefixes])
@@ -95,14 +97,16 @@ class Fingerprinter:
     def _add_blocks(self, text: str) -> None:
         data = _encoded(text)
         self._hash.update(data)
-        # a block is 16 characters: as many bytes when all of them are ASCII
-        blocks = data if len(data) == len(text) else text
-        crc = self._crc
-        room = BLOCK * (PREFIXES_MAX - len(self._prefixes))
-        for start in range(0, min(len(text), room), BLOCK):
-            block = blocks[start : start + BLOCK]
-            crc = crc32(block if isinstance(block, bytes) else _encoded(block), crc)
-            self._prefixes.append(crc)
+        crc, add = self._crc, self._prefixes.append
+        ends = range(BLOCK, 1 + min(len(text), BLOCK * (PREFIXES_MAX - len(self._prefixes))), BLOCK)
+        if len(data) == len(text):  # a block is 16 characters: as many bytes when all of them are ASCII
+            for end in ends:
+                crc = crc32(data[end - BLOCK : end], crc)
+                add(crc)
+        else:
+            for end in ends:
+                crc = crc32(_encoded(text[end - BLOCK : end]), crc)
+                add(crc)
         self._crc = crc
 
 
