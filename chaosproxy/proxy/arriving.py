@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_writer import HttpVersion11
 from aiohttp.streams import StreamReader
 
 from chaosproxy.proxy.edges import BodySink
@@ -17,7 +18,18 @@ class Arriving:
     called when that changes.
     """
 
-    __slots__ = ("_balance", "_payload", "_pieces", "_sink", "began_at", "complete", "message", "size_bytes", "wanted")
+    __slots__ = (
+        "_asked_for",
+        "_balance",
+        "_payload",
+        "_pieces",
+        "_sink",
+        "began_at",
+        "complete",
+        "message",
+        "size_bytes",
+        "wanted",
+    )
 
     def __init__(
         self, message: RawRequestMessage, payload: StreamReader, began_at: float, balance: Callable[[], None]
@@ -26,6 +38,7 @@ class Arriving:
         self.began_at = began_at
         self.size_bytes = 0
         self.wanted = True
+        self._asked_for = False
         self._payload = payload
         self._balance = balance
         self._pieces: list[bytes] = []
@@ -44,6 +57,13 @@ class Arriving:
         elif data:
             self._pieces.append(data)
             self.size_bytes += len(data)
+
+    def ask_for(self) -> bool:
+        """Whether the client waits to be asked for its body (RFC 9110, 10.1.1), which is so but once."""
+        if self._asked_for or self.size_bytes or self.message.version < HttpVersion11:
+            return False
+        self._asked_for = True
+        return self.message.headers.get("Expect", "").lower() == "100-continue"
 
     def take(self) -> bytes:
         """What has come of the body. The rest waits for ``start``."""

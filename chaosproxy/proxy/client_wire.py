@@ -59,6 +59,7 @@ class HttpWire:
     __slots__ = (
         "_connection",
         "_framing",
+        "_head_only",
         "_http_1_0",
         "_keep_alive",
         "_left",
@@ -70,11 +71,12 @@ class HttpWire:
         "full",
     )
 
-    def __init__(self, connection: Connection, *, http_1_0: bool, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, *, http_1_0: bool, keep_alive: bool, head_only: bool) -> None:
         self._connection = connection
         self._transport = cast(asyncio.Transport, connection.transport)
         self._http_1_0 = http_1_0
         self._keep_alive = keep_alive
+        self._head_only = head_only
         self._framing = Framing.EMPTY
         self._left: int | None = None  # bytes of the declared length that are still to come
         self._owner: WireOwner | None = None
@@ -92,7 +94,9 @@ class HttpWire:
     def head(self, head: Head) -> None:
         self.began = True
         framing, length = head.framing, head.length
-        if (framing is Framing.CHUNKED and self._http_1_0) or (framing is Framing.LENGTH and length is None):
+        if self._head_only:
+            framing, length = Framing.EMPTY, None
+        elif (framing is Framing.CHUNKED and self._http_1_0) or (framing is Framing.LENGTH and length is None):
             framing = Framing.CLOSE
         self._framing, self._left = framing, length
         self._keep_alive = self._keep_alive and framing is not Framing.CLOSE and not self._connection.closing

@@ -3,7 +3,6 @@
     data -> parser -> Arriving, Arriving, ... -> receive, one at a time -> HttpWire -> answered -> the next one
 
 A request is received when its body is complete or larger than Limits.body_bytes. No task is made for it.
-``Slammed`` and ``TurnedAway`` are what a connection is while it may not be one.
 """
 
 from __future__ import annotations
@@ -19,11 +18,10 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.http_writer import HttpVersion11
 
 from chaosproxy.proxy.arriving import Arriving
-from chaosproxy.proxy.capacity import Capacity
-from chaosproxy.proxy.client_wire import HttpWire, head_bytes, reason_phrase, reset
+from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.departure import DepartureWatch
 from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.own_answer import own_answer, own_error
+from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.proxy.refusals import INTERNAL
@@ -35,8 +33,6 @@ Receive = Callable[[Arriving, HttpWire], None]
 Refused = Callable[[str], None]
 """Is told of each request that we answer with an error of our own, and its kind."""
 
-TURN_AWAY_S = 1.0
-"""How long a client that is turned away has to read why."""
 _WAITING_MAX = 16
 """Pipelined requests that may wait for the one before; with more, the connection is read no further."""
 _PARSER_BUFFER_BYTES = 2**30
@@ -139,16 +135,14 @@ class Connection(asyncio.Protocol):
             return
         of_a_head = self._arriving is None
         if self._arriving is not None:
-            self._idle_since = self._loop.time()
-            self._arriving.advance()
-            if self._arriving.complete:
-                self._end_body()
+            self._go_on(self._arriving)
         for message, payload in messages:
             request = Arriving(message, payload, self._clock(), self._balance)
             self._waiting.append(request)
             if not request.complete:
                 self._arriving = request
-                self._await_body()
+                self._idle_since = self._loop.time()
+                self._check_after(self.limits.idle_s)
         if upgraded:
             self._deaf = True
             self._keep_tail(tail)
@@ -195,7 +189,9 @@ class Connection(asyncio.Protocol):
             return
         if request is not None and not request.complete:
             self._linger(request, keep_alive=keep_alive)
-        elif not keep_alive or self._deaf:
+        elif self._deaf:
+            self._leave()
+        elif self.closing or not keep_alive:
             self.transport.close()
         elif self._waiting or self._malformed is not None:
             self._loop.call_soon(self._advance)
@@ -220,6 +216,8 @@ class Connection(asyncio.Protocol):
         while self._waiting and not self.busy and self.transport is not None:
             request = self._waiting[0]
             if not request.complete and request.size_bytes <= self.limits.body_bytes:
+                if request.ask_for():
+                    self.transport.write(_CONTINUE)
                 break
             self._waiting.popleft()
             self._begin(request)
@@ -231,7 +229,9 @@ class Connection(asyncio.Protocol):
         self.busy, self._current = True, request
         message = request.message
         keep_alive = not message.should_close and not self._deaf
-        wire = HttpWire(self, http_1_0=message.version < HttpVersion11, keep_alive=keep_alive)
+        wire = HttpWire(
+            self, http_1_0=message.version < HttpVersion11, keep_alive=keep_alive, head_only=message.method == "HEAD"
+        )
         try:
             if message.method == "CONNECT":
                 words = "this proxy stands in front of one upstream; it opens no tunnels"
@@ -252,13 +252,14 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, kind: str, words: str) -> None:
         """Answer with an error of our own, as the last answer of this connection."""
-        self._malformed = None
+        self._malformed, self._deaf = None, True
+        self._waiting.clear()
         self._refused(kind)
         if self.transport is None:
             return
         self.busy = True
         head, body, _ = own_answer(status, kind, words, 0.0)
-        wire = HttpWire(self, http_1_0=False, keep_alive=False)
+        wire = HttpWire(self, http_1_0=False, keep_alive=False, head_only=False)
         wire.head(head)
         wire.data(body.data)
         wire.end()
@@ -269,8 +270,10 @@ class Connection(asyncio.Protocol):
         arriving, self._arriving = self._arriving, None
         if arriving is not None and arriving not in self._waiting:  # an exchange is under way that waits for its body
             arriving.lose()
-            if self.transport is not None:
+            if self.transport is not None and self.busy:
                 self.transport.abort()
+            elif self.transport is not None:
+                self._leave()
             return
         if arriving is not None:
             self._waiting.remove(arriving)
@@ -286,17 +289,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, self._check_silence)
 
-    def _await_body(self) -> None:
-        """A body does not come with its head: the client may be waiting to be asked for it."""
-        request = self._arriving
+    def _go_on(self, arriving: Arriving) -> None:
         self._idle_since = self._loop.time()
-        self._check_after(self.limits.idle_s)
-        if request is None or request.message.headers.get("Expect", "").lower() != "100-continue":
+        arriving.advance()
+        if not arriving.complete:
             return
-        if self.transport is not None and not self.busy and self._waiting[0] is request:
-            self.transport.write(_CONTINUE)
-
-    def _end_body(self) -> None:
         self._arriving = None
         if self.closing and not self.busy and not self._waiting and self.transport is not None:
             self.transport.close()  # its answer was there first
@@ -311,13 +308,12 @@ class Connection(asyncio.Protocol):
         elif self._head_since is not None:
             since, limit_s, missing = self._head_since, self.limits.head_s, "head"
         left_s = since + limit_s - self._loop.time()
-        if left_s > 0 or (self.busy and (self._arriving is None or self._paused)):
+        if left_s > 0 or self._paused or (self.busy and self._arriving is not self._current):
             self._check_after(left_s if left_s > 0 else limit_s)
-        elif missing is None or self.busy:
+        elif missing is None or (self._arriving is not None and self._arriving not in self._waiting):
             self.transport.close()
         else:
-            self._arriving, self._deaf = None, True
-            self._waiting.clear()
+            self._arriving = None
             self._refuse(408, "request_timeout", f"the request {missing} did not arrive in time")
 
     def _linger(self, request: Arriving, *, keep_alive: bool) -> None:
@@ -326,6 +322,12 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         request.discard()
         self._loop.call_later(self.limits.linger_s, self._end_lingering, request)
+
+    def _leave(self) -> None:
+        """FIN, and wait for the client to close: an RST for what still comes would destroy what was sent."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
+            self._loop.call_later(self.limits.linger_s, self.transport.close)
 
     def _end_lingering(self, request: Arriving) -> None:
         if self.transport is not None and not request.complete:
@@ -347,6 +349,7 @@ class Connection(asyncio.Protocol):
             self._departure = DepartureWatch(self.transport)
         else:
             self.transport.resume_reading()
+            self._idle_since = self._loop.time()
             self._stop_watching()
 
     def _stop_watching(self) -> None:
@@ -357,38 +360,3 @@ class Connection(asyncio.Protocol):
     @property
     def _paused(self) -> bool:
         return self._departure is not None
-
-
-class Slammed(asyncio.Protocol):
-    """A connection that is reset as soon as it is there."""
-
-    def __init__(self, on_slam: Callable[[], None]) -> None:
-        self._on_slam = on_slam
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        reset(cast(asyncio.Transport, transport))
-        self._on_slam()
-
-
-class TurnedAway(asyncio.Protocol):
-    """One connection too many: its first request is answered with 503."""
-
-    def __init__(self, capacity: Capacity) -> None:
-        self._capacity = capacity
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        asyncio.get_running_loop().call_later(TURN_AWAY_S, self._transport.close)
-
-    def data_received(self, data: bytes) -> None:
-        transport, self._transport = self._transport, None
-        if transport is None:
-            return
-        headers, body = own_error("connections", f"the limit of {self._capacity.limit} connections is reached")
-        headers += (("Connection", "close"), ("Retry-After", "1"))
-        transport.write(head_bytes(503, reason_phrase(503), headers) + body)
-        transport.write_eof()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._capacity.turned_away()

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 LOOK_S = 0.04
-_ESTABLISHED = 1  # the first byte of Linux's struct tcp_info
+_OPEN_THERE = (1, 4, 5)  # ESTABLISHED, FIN_WAIT1, FIN_WAIT2: the first byte of Linux's struct tcp_info
 _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 
 
@@ -36,7 +36,7 @@ class DepartureWatch:
         sock = self._transport.get_extra_info("socket")
         if self._transport.is_closing() or sock is None or _TCP_INFO is None:
             return
-        if sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == _ESTABLISHED:
+        if sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _OPEN_THERE:
             self._look_later()
         else:
             self._transport.abort()

@@ -20,8 +20,9 @@ from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import reset
-from chaosproxy.proxy.connection import Connection, Receive, Refused, Slammed, TurnedAway
+from chaosproxy.proxy.connection import Connection, Receive, Refused
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.turned_away import Slammed, TurnedAway
 
 log = structlog.get_logger()
 

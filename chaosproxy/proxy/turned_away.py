@@ -1,0 +1,49 @@
+"""What a client connection is while it may not be one: reset, or told that there is no room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from chaosproxy.proxy.capacity import Capacity
+from chaosproxy.proxy.client_wire import head_bytes, reason_phrase, reset
+from chaosproxy.proxy.own_answer import own_error
+
+TURN_AWAY_S = 1.0
+"""How long a client that is turned away has to read why."""
+
+
+class Slammed(asyncio.Protocol):
+    """A connection that is reset as soon as it is there."""
+
+    def __init__(self, on_slam: Callable[[], None]) -> None:
+        self._on_slam = on_slam
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        reset(cast(asyncio.Transport, transport))
+        self._on_slam()
+
+
+class TurnedAway(asyncio.Protocol):
+    """One connection too many: its first request is answered with 503."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        asyncio.get_running_loop().call_later(TURN_AWAY_S, self._transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        headers, body = own_error("connections", f"the limit of {self._capacity.limit} connections is reached")
+        headers += (("Connection", "close"), ("Retry-After", "1"))
+        transport.write(head_bytes(503, reason_phrase(503), headers) + body)
+        transport.write_eof()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._capacity.turned_away()
