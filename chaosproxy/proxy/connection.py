@@ -189,10 +189,8 @@ class Connection(asyncio.Protocol):
             return
         if request is not None and not request.complete:
             self._linger(request, keep_alive=keep_alive)
-        elif self._deaf:
-            self._leave()
         elif self.closing or not keep_alive:
-            self.transport.close()
+            self._leave()
         elif self._waiting or self._malformed is not None:
             self._loop.call_soon(self._advance)
         else:
@@ -228,7 +226,8 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Arriving) -> None:
         self.busy, self._current = True, request
         message = request.message
-        keep_alive = not message.should_close and not self._deaf
+        last = self._deaf and not self._waiting and self._malformed is None
+        keep_alive = not message.should_close and not last
         wire = HttpWire(
             self, http_1_0=message.version < HttpVersion11, keep_alive=keep_alive, head_only=message.method == "HEAD"
         )
@@ -324,10 +323,14 @@ class Connection(asyncio.Protocol):
         self._loop.call_later(self.limits.linger_s, self._end_lingering, request)
 
     def _leave(self) -> None:
-        """FIN, and wait for the client to close: an RST for what still comes would destroy what was sent."""
-        if self.transport is not None and not self.transport.is_closing():
+        """Close; of one that is no HTTP any more, wait for its FIN: an RST for what still comes destroys the answer."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._deaf:
             self.transport.write_eof()
             self._loop.call_later(self.limits.linger_s, self.transport.close)
+        else:
+            self.transport.close()
 
     def _end_lingering(self, request: Arriving) -> None:
         if self.transport is not None and not request.complete:
