@@ -106,6 +106,17 @@ async def test_a_bad_request_behind_a_good_one_waits_for_its_turn() -> None:
         assert (refused.status, await client.reader.read()) == (400, b"")
 
 
+@on_each_loop
+async def test_a_bad_request_in_the_packet_of_a_good_one_takes_it_with_it() -> None:
+    """The parser hands out neither: one 400 for both, and nothing is asked."""
+    async with bench(echo) as at, connected(at) as client:
+        await client.send(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nthis is not HTTP\r\n\r\n")
+        assert (await client.read()).status == 400
+        assert await client.reader.read() == b""
+
+    assert at.upstream.requests == []
+
+
 # Expect --------------------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +167,7 @@ async def test_100_comes_once() -> None:
 @on_each_loop
 async def test_an_idle_connection_ends_after_the_keep_alive_time() -> None:
     """With a FIN and no words, after an answer as from the start."""
-    async with bench(answers(plain(b"{}")), Limits(keepalive_s=0.2, stop_s=0.1)) as at:
+    async with bench(answers(plain(b"{}")), Limits(keepalive_s=0.5, stop_s=0.1)) as at:
         async with connected(at) as client:
             assert await client.reader.read() == b""
         async with connected(at) as client:
@@ -191,6 +202,20 @@ async def test_a_silent_body_does_not_end_the_answer_before_it() -> None:
 
     assert first.status in (200, 504)
     assert second.status == 408
+
+
+@on_each_loop
+async def test_a_client_that_closes_its_sending_side_has_left() -> None:
+    """Its exchange ends, though it could still read."""
+    upstream = Held(plain(b"{}"))
+    async with bench(upstream) as at, connected(at) as client:
+        await client.send(ask(stream=False))
+        await upstream.asked.wait()
+        client.writer.write_eof()
+        assert await client.reader.read() == b""
+        exchange = await at.journal.exchange()
+
+    assert exchange.sent.ended == "gone"
 
 
 @on_each_loop
