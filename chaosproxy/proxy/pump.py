@@ -301,5 +301,4 @@ class Pump:
     def _untie(self) -> None:  # what refers back here: all is freed at once, without the garbage collector
         self._upstream.untie()
         self._chain.untie()
-        self.chunks = None
-        del self._way
+        self._take(Draining(self.account.received, self._upstream.drained))

@@ -83,7 +83,7 @@ class TimedChain:
 
     def untie(self) -> None:
         """It is over for good: nobody is called any more."""
-        del self._let_out, self._on_full, self._wake
+        self._let_out, self._on_full, self._wake = _nobody, _nobody, _nobody
 
     def _set_timer(self, due_at: float | None) -> None:
         if self._timer is not None:
@@ -93,3 +93,7 @@ class TimedChain:
             self._timer = None
         else:
             self._timer = self._around.timers.call_at(moment(self._account.began_at, due_at), self._wake)
+
+
+def _nobody(*_: object) -> None:
+    """Whom an exchange calls that is over, from the middle of a call in which it ended."""

@@ -17,7 +17,6 @@ _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 _LF = 0x0A
-_AFTER_LF = b"\x0b"
 
 
 class SseSplitter:
@@ -50,9 +49,9 @@ class SseSplitter:
         """From a boundary on, with LF alone, as providers send it: several times faster than searching."""
         if 0 < data.find(b"\n\n") == len(data) - 2 and data[0] != _LF:
             return [data]
-        *frames, rest = data.split(b"\n\n")
-        if rest[:1] == b"\n" or min(frames, default=b"d") < _AFTER_LF:
+        if data.find(b"\n\n\n") >= 0 or data[:1] == b"\n":
             return self._search(data)  # a blank line more than one: a frame that is empty or begins with LF
+        *frames, rest = data.split(b"\n\n")
         self._buffer += rest
         self._searched = max(0, len(rest) - 1)
         return [frame + b"\n\n" for frame in frames]

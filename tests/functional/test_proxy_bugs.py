@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 from structlog.testing import capture_logs
 
+from chaosproxy.faults.base import Fault
 from chaosproxy.journal.records import Trouble
 from chaosproxy.plan.rule import Rule
-from tests.functional.wire_kit import Bench, answers, ask, bench, call, events, stream
+from tests.functional.wire_kit import (
+    LAST_CHUNK,
+    SSE_HEAD,
+    Bench,
+    Peer,
+    Request,
+    answers,
+    ask,
+    bench,
+    call,
+    chunk,
+    events,
+    stream,
+)
+from tests.laws.samples import SAMPLES
 
 
 def apply(at: Bench, do: dict[str, object], **common: object) -> None:
@@ -119,3 +137,24 @@ async def test_a_bug_in_a_dialect_ends_its_exchange(monkeypatch: pytest.MonkeyPa
 
     assert (broken.status, broken.ended, record.sent.ended) == (200, "fin", "unfinished")
     assert len(troubles(at)) == 1
+
+
+@pytest.mark.parametrize("fault", SAMPLES, ids=lambda fault: fault.type)
+async def test_every_fault_may_heal_in_the_middle_of_an_exchange(fault: Fault) -> None:
+    """Whatever it lets go, an end of the answer too, is no surprise to the exchange."""
+    frames, healed = events(4), asyncio.Event()
+
+    async def halting(request: Request, peer: Peer) -> None:
+        await peer.send(SSE_HEAD + chunk(b"".join(frames[:3])))
+        await healed.wait()
+        await peer.send(chunk(frames[3]) + LAST_CHUNK)
+
+    async with bench(halting) as at:
+        apply(at, fault.model_dump(mode="json", exclude_unset=True, by_alias=True) | {"type": fault.type})
+        client = asyncio.create_task(call(at.url, ask()))
+        await asyncio.wait([client], timeout=0.02)  # enough to be hit; if not, it heals earlier
+        at.proxy.clear()
+        healed.set()
+        with suppress(OSError):
+            await client
+        assert troubles(at) == []
