@@ -101,13 +101,25 @@ profile: setup ## Show where the time goes under load (PROFILE_ARGS="--fault 'ss
 # ------------------------------------------------------------------------------------------------------------- tests
 
 .PHONY: test
-test: lint coverage-run ## The whole test command: style, types, every test, coverage
+test: lint coverage-run test-compiled ## The whole test command: style, types, every test, coverage, and compiled modules
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 ifneq ($(PURE_ROOMS),)
 	@echo "the rooms without I/O:"
 	$(BIN)/coverage report --include='$(subst $(SPACE),$(COMMA),$(PURE_GLOBS))' --fail-under=$(COVERAGE_PURE_MIN)
 endif
 	@echo "make test: all green"
+
+build/compiled: pyproject.toml hatch_build.py $(shell find chaosproxy -name '*.py')
+	@echo "compiling the data plane: about a minute"
+	@rm -rf $@ build/wheel
+	@CHAOSPROXY_COMPILE=1 $(BIN)/python -m build --wheel --no-isolation --outdir build/wheel . >build.log 2>&1 || { cat build.log; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ build/wheel/*.whl
+	@rm build.log
+
+.PHONY: test-compiled
+test-compiled: setup build/compiled ## Tests of the data plane on its compiled modules
+	PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' -n $(WORKERS) \
+		tests/proxy tests/wire tests/functional $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## Unit tests and laws only: no processes, no sockets, no coverage

@@ -1,20 +1,67 @@
-"""Put the experiments folder into the wheel, and only there.
+"""What a wheel holds beyond the package's own files: the shipped experiments, and compiled modules when asked for.
 
-A plain ``force-include`` would also copy the files into the environment of an editable install, where they go stale
-unseen; an editable install reads the folder of the source tree instead (see chaosproxy/shipped).
+``CHAOSPROXY_COMPILE=1`` compiles the modules that ``compiled`` names in pyproject.toml with mypyc, which needs a C
+compiler, mypy and the package's own dependencies. Their sources stay beside them, and any other wheel runs those.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_SETUP = """
+from mypyc.build import mypycify
+from setuptools import setup
+setup(name="compiled", packages=[], ext_modules=mypycify({arguments!r}, opt_level="3", debug_level="0"))
+"""
 
-class ShippedExperiments(BuildHookInterface):
-    """Map experiments/ to chaosproxy/shipped/experiments/ in every wheel that is not an editable one."""
+
+class WheelHook(BuildHookInterface):
+    """Runs for every wheel that is not an editable one."""
+
+    _compiling: Path | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the folder before the wheel is built; hatchling says in ``version`` which kind it will be."""
-        if version == "standard":
-            build_data["force_include"]["experiments"] = "chaosproxy/shipped/experiments"
+        """Add to the wheel before it is built; hatchling says in ``version`` which kind it will be.
+
+        A plain ``force-include`` of the experiments would also copy them into the environment of an editable install,
+        where they go stale unseen; an editable install reads the folder of the source tree instead.
+        """
+        if version != "standard":
+            return
+        build_data["force_include"]["experiments"] = "chaosproxy/shipped/experiments"
+        if os.environ.get("CHAOSPROXY_COMPILE") == "1":
+            self._compile(build_data)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Clean up after the wheel was built."""
+        if self._compiling is not None:
+            shutil.rmtree(self._compiling)
+
+    def _compile(self, build_data: dict[str, Any]) -> None:
+        """Beside the tree, not in it: a compiled module that stays there would hide its source from then on."""
+        self._compiling = folder = Path(mkdtemp())
+        shutil.copytree(Path(self.root, "chaosproxy"), folder / "chaosproxy")
+        shutil.copy(Path(self.root, "pyproject.toml"), folder / "mypy.toml")
+        arguments = ["--config-file=mypy.toml", "--no-warn-unused-ignores", *self._modules(folder)]
+        (folder / "compile.py").write_text(_SETUP.format(arguments=arguments))
+        subprocess.run([sys.executable, "compile.py", "--quiet", "build_ext", "--inplace"], cwd=folder, check=True)
+        for path in folder.rglob("*.so"):
+            if "build" not in path.relative_to(folder).parts:
+                build_data["force_include"][str(path)] = str(path.relative_to(folder))
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def _modules(self, folder: Path) -> list[str]:
+        """The files to compile, but for those that only mark a package."""
+        named = [folder / name for name in self.config["compiled"]]
+        files = {file for path in named for file in ([path] if path.is_file() else path.rglob("*.py"))}
+        names = {file.relative_to(folder).as_posix() for file in files if file.name != "__init__.py"}
+        return sorted(names - set(self.config["not-compiled"]))

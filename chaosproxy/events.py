@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TypeVar, cast, dataclass_transform
+from typing import Final, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ class Kind:
     Bits of an int, because testing one bit of an ``enum.Flag`` costs as much as reading the JSON.
     """
 
-    OTHER = 0
-    RAW = 1  # a piece of a body that is not made of frames
-    OPENING = 2  # role chunk, message_start: begins the answer, carries no content
-    CONTENT = 4  # a text or reasoning delta
-    TOOL = 8  # a delta of tool-call arguments
-    FINISH = 16  # carries the finish or stop reason
-    USAGE = 32  # carries token counts
-    TERMINAL = 64  # the last event of the dialect: [DONE], message_stop
-    ERROR = 128  # an error after a 200
-    KEEPALIVE = 256  # comment or ping
+    OTHER: Final = 0
+    RAW: Final = 1  # a piece of a body that is not made of frames
+    OPENING: Final = 2  # role chunk, message_start: begins the answer, carries no content
+    CONTENT: Final = 4  # a text or reasoning delta
+    TOOL: Final = 8  # a delta of tool-call arguments
+    FINISH: Final = 16  # carries the finish or stop reason
+    USAGE: Final = 32  # carries token counts
+    TERMINAL: Final = 64  # the last event of the dialect: [DONE], message_stop
+    ERROR: Final = 128  # an error after a 200
+    KEEPALIVE: Final = 256  # comment or ping
 
     @classmethod
     def words(cls, kind: int) -> list[str]:

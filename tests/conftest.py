@@ -7,9 +7,15 @@ installed, so a skip there would be a test that silently never ran again.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from chaosproxy.proxy import pump
+
+COMPILED = os.environ.get("CHAOSPROXY_COMPILED") == "1"
+"""Whether the modules under test must be compiled ones (`make test-compiled`)."""
 
 # nothing may fail because the machine is slow
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,7 +57,17 @@ class NoSkips:
                 terminalreporter.line(f"{nodeid}: {reason}")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot be tried on compiled modules, where these are what is tested."""
+    if COMPILED:
+        left_out = [item for item in items if item.get_closest_marker("interpreted")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse skips where the environment asks for it; with xdist only the controller judges."""
+    if COMPILED and Path(pump.__file__).suffix == ".py":
+        raise pytest.UsageError(f"{pump.__file__} is not compiled")
     if os.environ.get("CHAOSPROXY_NO_SKIPS") == "1" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(NoSkips(), "chaosproxy-no-skips")

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.http_writer import HttpVersion11
+from aiohttp.http_writer import HttpVersion, HttpVersion11
 from aiohttp.streams import StreamReader
 
 from chaosproxy.proxy.edges import BodySink
+
+
+class Message(Protocol):
+    """A request's head, as the parser gives it: a compiled one gives no RawRequestMessage, whatever its types say."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def version(self) -> HttpVersion: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
+    @property
+    def should_close(self) -> bool: ...
+    @property
+    def chunked(self) -> bool: ...
 
 
 class Arriving:
@@ -31,9 +50,7 @@ class Arriving:
         "wanted",
     )
 
-    def __init__(
-        self, message: RawRequestMessage, payload: StreamReader, began_at: float, balance: Callable[[], None]
-    ) -> None:
+    def __init__(self, message: Message, payload: StreamReader, began_at: float, balance: Callable[[], None]) -> None:
         self.message = message
         self.began_at = began_at
         self.size_bytes = 0

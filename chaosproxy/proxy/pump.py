@@ -151,7 +151,8 @@ class Pump:
     def wire_filled(self) -> None:
         self._balance()
 
-    wire_drained = wire_filled
+    def wire_drained(self) -> None:
+        self._balance()
 
     def client_gone(self) -> None:
         self._client.leave("gone", self._now())

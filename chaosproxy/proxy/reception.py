@@ -6,14 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-from aiohttp.http_parser import RawRequestMessage
 
 from chaosproxy.events import Exchange, Headers
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.identity import identify
 from chaosproxy.plan.plan import Plan
 from chaosproxy.proxy.account import Account
-from chaosproxy.proxy.arriving import Arriving
+from chaosproxy.proxy.arriving import Arriving, Message
 from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import read_headers, to_upstream
@@ -70,7 +69,7 @@ class Reception:
         self._opened(pump)
         pump.start(partial(self._plan.decide, exchange, self._around.clock()))
 
-    def _exchange(self, message: RawRequestMessage, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
+    def _exchange(self, message: Message, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
         ordinal = self._counters.arrival(self._listener)
         facts = spoken.read_request(body) if body is not None else RequestFacts()
         who = identify(headers, facts.prompt, body or b"", listener=self._listener, counters=self._counters)

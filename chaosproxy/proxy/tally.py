@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy, deepcopy
 from typing import Any
 
 from chaosproxy.events import RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
-from chaosproxy.journal.fingerprint import Fingerprinter
+from chaosproxy.journal.fingerprinter import Fingerprinter
 from chaosproxy.proxy.headers import media_type
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.raw import RAW_BODY
@@ -76,8 +75,8 @@ class Tally:
     def fork(self) -> Tally:
         """An equal tally that goes its own way."""
         self.settle()
-        other: Tally = copy(self)
-        other._part()
+        other = Tally(self._dialect, self._head)
+        other._equal(self)
         return other
 
     def collect(self, data: bytes, at: float) -> None:
@@ -132,11 +131,20 @@ class Tally:
             values["output_tokens"] = self._output_tokens
         return values
 
-    def _part(self) -> None:
-        """Share nothing with the tally that this one is a copy of."""
-        self._texts = self._texts[:]
-        self._text = self._text and self._text.copy()
-        self._answer = None if self._answer is None else self._answer[:]
+    def _equal(self, other: Tally) -> None:
+        """Begin where ``other`` is, which has settled; nothing is shared."""
+        self.bytes = other.bytes
+        self._answer = None if other._answer is None else other._answer[:]
+        self._answer_bytes = other._answer_bytes
+        self._answered_at = other._answered_at
+        self._events = other._events
+        self._tokens = other._tokens
+        self._text = other._text and other._text.copy()
+        self._first_content_at = other._first_content_at
+        self._kinds = other._kinds
+        self._finish = other._finish
+        self._prompt_tokens = other._prompt_tokens
+        self._output_tokens = other._output_tokens
 
     def _keep(self, answer: list[bytes], data: bytes, at: float) -> None:
         if not answer:
@@ -172,7 +180,7 @@ class EventTally(Tally):
 
     __slots__ = ("_room", "_splitter", "_unread")
 
-    def __init__(self, dialect: Dialect, head: Head) -> None:
+    def __init__(self, dialect: Dialect, head: Head | None) -> None:
         super().__init__(dialect, head)
         self._splitter = dialect.splitter()
         self._unread: list[bytes] = []
@@ -221,10 +229,14 @@ class EventTally(Tally):
         rest = self._splitter.flush()
         return [self._frame(rest, at)] if rest else []
 
-    def _part(self) -> None:
-        super()._part()
-        self._unread = self._unread[:]
-        self._splitter = deepcopy(self._splitter)
+    def fork(self) -> Tally:
+        """An equal tally that goes its own way."""
+        self.settle()
+        other = EventTally(self._dialect, self._head)
+        other._equal(self)
+        other._splitter = self._splitter.copy()
+        other._room = self._room
+        return other
 
     def _read(self, at: float) -> None:
         """Read the pieces that wait; ``at`` is when the last of them came."""

@@ -61,7 +61,7 @@ class UpstreamSide:
 
     def untie(self) -> None:
         """It is over for good: nobody is told any more."""
-        del self._on_hang_up
+        self._on_hang_up = _nobody
 
     def hang_up(self) -> None:
         """Give up what is still to come."""
@@ -69,3 +69,7 @@ class UpstreamSide:
             self._asking.cancel()
             self.ended()
             self._on_hang_up()
+
+
+def _nobody() -> None:
+    """Whom an exchange tells that is over."""

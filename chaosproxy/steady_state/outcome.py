@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from chaosproxy.journal.fingerprint import BLOCK, Fingerprint
+from chaosproxy.journal.fingerprint import Fingerprint
+from chaosproxy.journal.fingerprinter import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,11 +5,14 @@ A splitter never changes a byte: the frames that it returns, joined with what ``
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class Splitter(Protocol):
     """Cuts a byte stream into frames. One instance per response body."""
+
+    def copy(self) -> Self:
+        """An equal one that goes its own way."""
 
     @property
     def pending(self) -> int:

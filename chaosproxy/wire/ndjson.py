@@ -9,6 +9,12 @@ class LineSplitter:
     def __init__(self) -> None:
         self._line = bytearray()
 
+    def copy(self) -> LineSplitter:
+        """An equal one that goes its own way."""
+        other = LineSplitter()
+        other._line += self._line
+        return other
+
     @property
     def pending(self) -> int:
         """Bytes of the line that is not complete yet."""

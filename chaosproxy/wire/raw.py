@@ -6,6 +6,10 @@ from __future__ import annotations
 class RawSplitter:
     """Makes each piece a frame, so that nothing ever waits."""
 
+    def copy(self) -> RawSplitter:
+        """One more: it knows nothing."""
+        return RawSplitter()
+
     @property
     def pending(self) -> int:
         """Always 0."""

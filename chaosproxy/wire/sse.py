@@ -31,6 +31,13 @@ class SseSplitter:
         self._searched = 0
         self._has_cr = False
 
+    def copy(self) -> SseSplitter:
+        """An equal one that goes its own way."""
+        other = SseSplitter()
+        other._buffer[:] = self._buffer
+        other._searched, other._has_cr = self._searched, self._has_cr
+        return other
+
     @property
     def pending(self) -> int:
         """Bytes of the frame that is not complete yet."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chaosproxy.journal.fingerprint import BLOCK, Fingerprint
+from chaosproxy.journal.fingerprint import Fingerprint
+from chaosproxy.journal.fingerprinter import BLOCK
 from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, Mark, to_line
 from tests.e2e.drill import Ended, chaosproxy, drill, repeat_inconclusive, small
 

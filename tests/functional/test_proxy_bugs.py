@@ -86,6 +86,7 @@ async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.Monke
         "chaosproxy.plan.decision.Decider._refusal",
     ],
 )
+@pytest.mark.interpreted
 async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 500 of ours, one exchange record, one trouble; the upstream is not asked."""
 
@@ -106,6 +107,7 @@ async def test_a_bug_in_a_decision_leaves_nothing_open(place: str, monkeypatch: 
     assert at.upstream.requests == []
 
 
+@pytest.mark.interpreted
 async def test_a_bug_before_the_exchange_leaves_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows yet who asks, so there is a trouble and no exchange."""
 
@@ -123,6 +125,7 @@ async def test_a_bug_before_the_exchange_leaves_a_trace(monkeypatch: pytest.Monk
     assert "ZeroDivisionError" in logs[0]["stack"]
 
 
+@pytest.mark.interpreted
 async def test_a_bug_in_a_dialect_ends_its_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting the upstream's events is our code, too."""
 

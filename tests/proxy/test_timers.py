@@ -335,6 +335,7 @@ async def test_the_kernel_rings_for_the_real_clock() -> None:
 
 @linux
 @pytest.mark.parametrize("refusal", [OSError(1, "not permitted"), AttributeError("timerfd_create")])
+@pytest.mark.interpreted
 async def test_a_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch, refusal: Exception) -> None:
     """A sandbox or an old C library: the loop's timer takes its place."""
 

@@ -15,11 +15,12 @@ from chaosproxy.events import Abort, Cut, Exchange, Framing, Head, Heal, Hit, In
 from chaosproxy.journal.records import ExchangeRecord
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.alarms import Alarm
 from chaosproxy.proxy.edges import AnswerHead, Asking, Pipe, WireOwner
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
-from chaosproxy.proxy.timers import Timer
+from chaosproxy.proxy.timers import Timers
 from chaosproxy.wire.dialects import dialect
 from tests.proxy.streams import pieces_of
 
@@ -114,6 +115,11 @@ class Asked:
         self.calls.append("cancel")
 
 
+def no_alarm(*_: object) -> Alarm:
+    """Nothing here is late."""
+    raise AssertionError
+
+
 class Run:
     """One exchange between remembered edges, and a clock that a test moves."""
 
@@ -128,7 +134,7 @@ class Run:
             token="t",
             limits=limits or Limits(),
             clock=lambda: self.now,
-            timers=self,  # type: ignore[arg-type]
+            timers=Timers(lambda: self.now, no_alarm),
             wall=lambda: 0.0,
             record=self.troubles.append,
             missed=lambda decision: None,
@@ -137,10 +143,6 @@ class Run:
         )
         self.pump = Pump(Account(exchange, self.now), dialect(name), self.wire, self._ask, around)
         self.receiver = self.pump
-
-    def call_at(self, at_s: float, callback: Any) -> Timer:
-        """As ``Timers``; nothing here is late."""
-        raise AssertionError(f"{callback} at {at_s}")
 
     def _ask(self, receiver: Any) -> Asking:
         self.receiver = receiver
@@ -305,6 +307,7 @@ def test_a_fault_that_is_not_chosen_leaves_the_passage_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("in_chain", [False, True])
+@pytest.mark.interpreted
 def test_a_bug_ends_its_exchange(in_chain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On either way: the client is cut off, the upstream is let go, and the record is written."""
     run = begun()

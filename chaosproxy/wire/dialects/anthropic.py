@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from msgspec import Struct
-from msgspec.json import Decoder
+from typing import Any
 
 from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
+from chaosproxy.wire.dialects.chunks import ANTHROPIC_DELTA
 from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, rewritten, text, word
 from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
@@ -50,20 +48,6 @@ _DELTA_KINDS = {
     "thinking_delta": (Kind.CONTENT, "thinking"),
     "input_json_delta": (Kind.TOOL, "partial_json"),
 }
-
-
-class _Delta(Struct, gc=False):
-    type: Literal["text_delta", "thinking_delta"]
-    text: str | None = None
-    thinking: str | None = None
-
-
-class _ContentBlockDelta(Struct, gc=False):
-    type: Literal["content_block_delta"]
-    delta: _Delta
-
-
-_CONTENT_BLOCK_DELTA = Decoder(_ContentBlockDelta)
 
 
 class AnthropicMessages:
@@ -116,7 +100,7 @@ class AnthropicMessages:
         if (payload := only_object(frame, b"event: content_block_delta\ndata: {")) is None:
             return None
         try:
-            event = _CONTENT_BLOCK_DELTA.decode(payload)
+            event = ANTHROPIC_DELTA.decode(payload)
         except (ValueError, RecursionError):
             return None
         return (event.delta.text if event.delta.type == "text_delta" else event.delta.thinking) or None

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from msgspec import Struct
-from msgspec.json import Decoder
-
 from chaosproxy.events import Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
+from chaosproxy.wire.dialects.chunks import OPENAI_CHUNK
 from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, text, word
 from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
@@ -27,31 +25,6 @@ FINISH_WORDS = {
     Finish.FILTER: "content_filter",
 }
 DONE = write_event("[DONE]")
-
-
-class _Delta(Struct, gc=False):
-    content: str | None = None
-    reasoning_content: Any = None
-    reasoning: Any = None
-    refusal: Any = None
-    tool_calls: Any = None
-    function_call: Any = None
-
-
-class _Choice(Struct, gc=False):
-    delta: _Delta
-    finish_reason: Any = None
-
-
-class _Chunk(Struct, gc=False):
-    """An ordinary chunk, as far as it tells anything."""
-
-    choices: list[_Choice]
-    usage: Any = None
-    error: Any = None
-
-
-_CHUNK = Decoder(_Chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +113,7 @@ class OpenAIChat:
         if (payload := only_object(frame, b"data: {")) is None:
             return None
         try:
-            chunk = _CHUNK.decode(payload)
+            chunk = OPENAI_CHUNK.decode(payload)
         except (ValueError, RecursionError):
             return None
         if len(chunk.choices) != 1 or chunk.usage or chunk.error:
