@@ -19,11 +19,11 @@ from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
 from chaosproxy.proxy.containment import contained
 from chaosproxy.proxy.edges import AnswerHead, Asking, ChunkTaker, ClientWire, Pipe, Receiver
+from chaosproxy.proxy.event_tally import is_streamed, tally_of
 from chaosproxy.proxy.headers import by_name
 from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.retry_after import retry_after_s
 from chaosproxy.proxy.surroundings import Surroundings
-from chaosproxy.proxy.tally import is_streamed, tally_of
 from chaosproxy.proxy.timed_chain import TimedChain
 from chaosproxy.proxy.tunnel import Tunnel
 from chaosproxy.proxy.upstream_side import UpstreamSide

@@ -133,7 +133,7 @@ async def test_a_bug_in_a_dialect_ends_its_exchange(monkeypatch: pytest.MonkeyPa
         raise ZeroDivisionError
 
     async with bench(answers(stream(events(3)))) as at:
-        monkeypatch.setattr("chaosproxy.proxy.tally.EventTally.collect", explode)
+        monkeypatch.setattr("chaosproxy.proxy.event_tally.EventTally.collect", explode)
         with capture_logs():
             broken = await call(at.url, ask())
         record = await at.journal.exchange()

@@ -12,7 +12,7 @@ from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss, from_line, to_line
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
-from chaosproxy.proxy.tally import tally_of
+from chaosproxy.proxy.event_tally import tally_of
 from chaosproxy.wire.dialects import dialect
 
 CHAT = dialect("openai.chat")

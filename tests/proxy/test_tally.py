@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chaosproxy.events import TOKEN, Frame, Head, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Edge
-from chaosproxy.proxy.tally import UNREAD_BYTES, EventTally, Tally, tally_of
+from chaosproxy.proxy.event_tally import UNREAD_BYTES, EventTally, tally_of
+from chaosproxy.proxy.tally import Tally
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.sse import write_event
 from tests.proxy.streams import frames_of, pieces_of

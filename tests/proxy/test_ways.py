@@ -315,7 +315,7 @@ def test_a_bug_ends_its_exchange(in_chain: bool, monkeypatch: pytest.MonkeyPatch
         run.receiver.upstream_data(FRAME[9:])
         run.attach(Broken())
     else:
-        monkeypatch.setattr("chaosproxy.proxy.tally.EventTally.collect", Broken().feed)
+        monkeypatch.setattr("chaosproxy.proxy.event_tally.EventTally.collect", Broken().feed)
     run.receiver.upstream_data(FRAME)
 
     assert (run.wire.ended, run.asked.calls) == (["fin"], ["cancel"])
