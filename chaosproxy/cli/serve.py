@@ -99,13 +99,15 @@ def serve(
         token=read_token(token_file),
         journal=Path(journal) if journal else None,
     )
-    on_ready, on_entry = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
+    on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 
     def ready(**facts: Any) -> None:
         _spare_the_start()
         on_ready(**facts)
 
-    sys.exit(run_process(process.serve(service, leash=leash, on_ready=ready, on_entry=on_entry)))
+    code = run_process(process.serve(service, leash=leash, on_ready=ready, on_entry=on_entry))
+    at_end()
+    sys.exit(code)
 
 
 def _spare_the_start() -> None:
@@ -123,21 +125,25 @@ def _spare_the_start() -> None:
 
 def _voice(
     service: Service, *, for_person: bool, leash: bool
-) -> tuple[Callable[..., None], Callable[[Entry], None] | None]:
-    """How it says that it is ready, and what it says of each journal entry.
+) -> tuple[Callable[..., None], Callable[[Entry], None] | None, Callable[[], None]]:
+    """How it says that it is ready, what it says of each journal entry, and what at the end.
 
     On a leash the reader is a program that follows the control API, so the ready line is all.
     """
     if for_person:
-        return _greeter(service.rules), _teller(several=len(service.listeners) > 1)
+        return _greeter(service.rules), _teller(several=len(service.listeners) > 1), _nothing
     if leash:
         from chaosproxy.lab.part import announce
 
-        return announce, None
+        return announce, None, _nothing
     from chaosproxy.cli.outlet import JsonVoice, Outlet
 
     voice = JsonVoice(Outlet(sys.stdout.fileno()))
-    return voice.ready, voice.tell
+    return voice.ready, voice.tell, voice.tell_all
+
+
+def _nothing() -> None:
+    """All was said."""
 
 
 def _greeter(rules: Sequence[Rule]) -> Callable[..., None]:

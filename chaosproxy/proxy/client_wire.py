@@ -67,6 +67,7 @@ class HttpWire:
         "_owner",
         "_reset_timer",
         "_transport",
+        "_unsent_head",
         "began",
         "full",
     )
@@ -81,6 +82,7 @@ class HttpWire:
         self._left: int | None = None  # bytes of the declared length that are still to come
         self._owner: WireOwner | None = None
         self._over = False
+        self._unsent_head = b""  # until its body comes, or this turn of the loop ends
         self._reset_timer: asyncio.TimerHandle | None = None  # while a reset waits for what was sent before it
         self.began = False
         self.full = False
@@ -107,7 +109,12 @@ class HttpWire:
             headers += (("Connection", "close"),)
         elif self._http_1_0:
             headers += (("Connection", "keep-alive"),)
-        self._transport.write(head_bytes(head.status, head.reason or reason_phrase(head.status), headers))
+        written = head_bytes(head.status, head.reason or reason_phrase(head.status), headers)
+        if framing is Framing.LENGTH:  # its body is mostly at hand, and then one packet is enough for both
+            self._unsent_head = written
+            asyncio.get_running_loop().call_soon(self._send_head)
+        else:
+            self._transport.write(written)
 
     def data(self, data: bytes) -> None:
         framing = self._framing
@@ -116,12 +123,15 @@ class HttpWire:
         elif framing is not Framing.EMPTY and data:
             if self._left is not None:
                 self._left -= len(data)
+            if self._unsent_head:
+                data, self._unsent_head = self._unsent_head + data, b""
             self._transport.write(data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         return self._transport.write if self._framing is Framing.CHUNKED else None
 
     def end(self) -> None:
+        self._send_head()
         if self._framing is Framing.CHUNKED:
             self._transport.write(_LAST_CHUNK)
         elif self._left:  # more or less than announced: the connection cannot carry another answer
@@ -131,6 +141,7 @@ class HttpWire:
         self._close(keep_alive=self._keep_alive)
 
     def abort(self, how: Cut) -> None:
+        self._send_head()
         if how is Cut.FIN:
             self._send_fin()
         elif self._transport.get_write_buffer_size():
@@ -167,6 +178,11 @@ class HttpWire:
         self._close(keep_alive=False)
         if owner is not None and not over:
             owner.client_gone()
+
+    def _send_head(self) -> None:
+        if self._unsent_head:
+            written, self._unsent_head = self._unsent_head, b""
+            self._transport.write(written)
 
     def _reset(self) -> None:
         reset(self._transport)

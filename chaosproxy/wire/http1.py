@@ -185,6 +185,8 @@ class EndlessBody:
         return True
 
 
+_SIZES = [b"%x" % size for size in range(4096)]
+"""How most senders write the size of a chunk."""
 _AT_SIZE, _AFTER_CHUNK, _AT_TRAILER = 0, -1, -2
 
 LINE_LIMIT_BYTES = 16 * 1024
@@ -207,15 +209,10 @@ class ChunkedBody:
     def whole(self, data: bytes) -> bytes | None:
         end = data.find(b"\r\n")
         size = len(data) - end - 4
-        if (
-            end > 0
-            and size > 0
-            and data[:end].lower() == b"%x" % size
-            and data.endswith(b"\r\n")
-            and self._left == _AT_SIZE
-            and not self._line
-        ):
-            return data[end + 2 : -2]
+        if end > 0 and size > 0 and data.endswith(b"\r\n") and self._left == _AT_SIZE and not self._line:
+            written = _SIZES[size] if size < len(_SIZES) else b"%x" % size
+            if data.startswith(written) and end == len(written):
+                return data[end + 2 : -2]
         return None
 
     def feed(self, data: bytes) -> list[bytes]:

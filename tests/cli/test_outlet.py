@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from chaosproxy.cli.outlet import UNREAD_BYTES_MAX, Outlet
+from chaosproxy.cli.outlet import UNREAD_BYTES_MAX, JsonVoice, Outlet
+from chaosproxy.journal.entry import Entry
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def test_a_line_arrives(pipe: tuple[int, int]) -> None:
     """At once, while somebody reads."""
     reader, writer = pipe
 
-    Outlet(writer).write(b"hello\n")
+    outlet = Outlet(writer)
+    outlet.add(b"hello\n")
+    outlet.flush()
 
     assert os.read(reader, 100) == b"hello\n"
 
@@ -36,12 +40,13 @@ def test_a_reader_that_stopped_stops_nobody(pipe: tuple[int, int]) -> None:
     outlet = Outlet(writer)
     lines = [b"%0999d\n" % number for number in range(1000)]
     for line in lines:
-        outlet.write(line)
+        outlet.add(line)
+        outlet.flush()
 
     os.set_blocking(reader, False)
     arrived = b""
     for _ in range(100):
-        outlet.write(b"")
+        outlet.flush()
         try:
             arrived += os.read(reader, 1 << 20)
         except BlockingIOError:
@@ -56,4 +61,42 @@ def test_a_reader_that_left_is_no_error(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.close(reader)
 
-    Outlet(writer).write(b"hello\n")
+    outlet = Outlet(writer)
+    outlet.add(b"hello\n")
+    outlet.flush()
+
+
+async def test_entries_are_told_together_after_the_ready_line(
+    pipe: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None is lost that came before it, and one write is for all that come at about the same time."""
+    reader, writer = pipe
+    os.set_blocking(reader, False)
+    voice = JsonVoice(Outlet(writer))
+    entries = [Entry({"type": "trouble", "detail": str(number)}) for number in range(4)]
+    voice.tell(entries[0])
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 1000)
+
+    voice.ready(seed=1)
+    assert '"seed":1' in capsys.readouterr().out.replace(" ", "")
+    assert os.read(reader, 1000) == entries[0].line
+
+    readable = asyncio.Event()
+    asyncio.get_running_loop().add_reader(reader, readable.set)
+    for entry in entries[1:]:
+        voice.tell(entry)
+    await readable.wait()
+    asyncio.get_running_loop().remove_reader(reader)
+    assert os.read(reader, 1000) == b"".join(entry.line for entry in entries[1:])
+
+
+def test_what_waits_at_the_end_is_told(pipe: tuple[int, int]) -> None:
+    """Within a loop that has ended, too."""
+    reader, writer = pipe
+    voice = JsonVoice(Outlet(writer))
+    entry = Entry({"type": "trouble", "detail": "last"})
+    voice.tell(entry)
+    voice.tell_all()
+
+    assert os.read(reader, 1000) == entry.line
