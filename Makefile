@@ -81,15 +81,15 @@ peers: setup ## Install the proxies that ours is compared with (needs Go and npm
 	@$(BIN)/python -m benchmarks.peers
 
 .PHONY: bench
-bench: peers ## Measure the data plane (half an hour) and write docs/performance.md and benchmarks/baseline.json
+bench: peers compiled ## Measure the data plane (half an hour) and write docs/performance.md and benchmarks/baseline.json
 	$(BIN)/python -m benchmarks.data_plane
 
 .PHONY: bench-quick
-bench-quick: peers ## Measure it coarsely (five minutes), and write nothing
+bench-quick: peers compiled ## Measure it coarsely (five minutes), and write nothing
 	$(BIN)/python -m benchmarks.data_plane --quick
 
 .PHONY: bench-check
-bench-check: peers ## Compare a shorter run with benchmarks/baseline.json; fails when a ratio has become worse
+bench-check: peers compiled ## Compare a shorter run with benchmarks/baseline.json; fails when a ratio has become worse
 	$(BIN)/python -m benchmarks.data_plane --check
 
 PROFILE_ARGS ?=
@@ -109,6 +109,9 @@ ifneq ($(PURE_ROOMS),)
 endif
 	@echo "make test: all green"
 
+.PHONY: compiled
+compiled: setup build/compiled ## Build the wheel with the data plane compiled, and unpack it in build/compiled
+
 build/compiled: pyproject.toml hatch_build.py $(shell find chaosproxy -name '*.py')
 	@echo "compiling the data plane: about a minute"
 	@rm -rf $@ build/wheel
@@ -117,7 +120,7 @@ build/compiled: pyproject.toml hatch_build.py $(shell find chaosproxy -name '*.p
 	@rm build.log
 
 .PHONY: test-compiled
-test-compiled: setup build/compiled ## Tests of the data plane on its compiled modules
+test-compiled: compiled ## Tests of the data plane on its compiled modules
 	PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' -n $(WORKERS) \
 		tests/proxy tests/wire tests/functional $(PYTEST_ARGS)
 

@@ -13,6 +13,7 @@ from typing import Self
 
 import chaosproxy
 from benchmarks import peers
+from benchmarks.ways import COMPILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Machine:
         """The machine that we are on, now."""
         libraries = [f"{name} {_version(name)}" for name in ("aiohttp", "uvloop")]
         found = [f"{peer.name} {peer.version}" for peer in (peers.toxiproxy(), peers.aimock()) if not peer.missing]
-        ours = [f"chaosproxy {chaosproxy.__version__}", f"Python {platform.python_version()}"]
+        form = "compiled" if COMPILED.is_dir() else "not compiled"
+        ours = [f"chaosproxy {chaosproxy.__version__} ({form})", f"Python {platform.python_version()}"]
         return cls(
             date=datetime.now(UTC).date().isoformat(),
             cpu=_cpu_model(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.fault_cost import PROBES
 from benchmarks.load import Load
 from benchmarks.results import Turn
-from benchmarks.ways import AIMOCK, DIRECT, OURS, RELAY, TOXIPROXY, Way, ours
+from benchmarks.ways import AIMOCK, DIRECT, INTERPRETED, OURS, RELAY, TOXIPROXY, Way, ours
 
 CPU_TURNS = {200: "200 streams", 500: "500 streams"}
 SATURATION, PLAIN, REQUESTS, IDLE = "1000 streams", "plain JSON", "requests", "idle streams"
@@ -101,12 +101,13 @@ CHECK = Scale(
 def bar_turns(scale: Scale) -> Iterator[Turn]:
     """For the table of bars."""
     rounds, seconds = scale.rounds, scale.seconds
+    all_ways = (DIRECT, RELAY, TOXIPROXY, OURS, INTERPRETED)
     for streams, name in CPU_TURNS.items():
-        yield Turn(name, Load(streams, events=scale.events), (DIRECT, RELAY, TOXIPROXY, OURS), seconds, rounds)
+        yield Turn(name, Load(streams, events=scale.events), all_ways, seconds, rounds)
     yield Turn(
         SATURATION, Load(1000, events=scale.events), (DIRECT, RELAY, TOXIPROXY, OURS, TEN_FAULTS), seconds, rounds
     )
-    yield Turn(PLAIN, Load(32, streamed=False), (DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS), seconds, rounds)
+    yield Turn(PLAIN, Load(32, streamed=False), (*all_ways, AIMOCK), seconds, rounds)
     yield Turn(REQUESTS, Load(10, events=5, interval_ms=5), (RELAY, TOXIPROXY, OURS), seconds, rounds, paired=True)
 
 

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +105,17 @@ def backend(program: Path, core: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def running(words: Sequence[object]) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """A process that prints one JSON line when it is ready: itself and that line; it is ended afterwards."""
+def running(
+    words: Sequence[object], more: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A process that prints one JSON line when it is ready: itself and that line; it is ended afterwards.
+
+    ``more`` is added to its environment.
+    """
     command = [str(word) for word in words]
     with (
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**environment(), **(more or {})}, text=True
         ) as process,
         ended(process),
     ):

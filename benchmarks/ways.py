@@ -28,6 +28,10 @@ from benchmarks.processes import (
     running,
 )
 
+ROOT = Path(__file__).parents[1]
+COMPILED = ROOT / "build" / "compiled"
+"""The package as `make compiled` leaves it; where that has not run, ours runs interpreted, and the page says so."""
+
 
 class Kind(Enum):
     """Who stands in between."""
@@ -37,6 +41,7 @@ class Kind(Enum):
     TOXIPROXY = "Toxiproxy"
     AIMOCK = "aimock"
     OURS = "chaosproxy"
+    INTERPRETED = "chaosproxy, not compiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Way:
         return None
 
 
-DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS = (Way(kind, kind.value) for kind in Kind)
+DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS, INTERPRETED = (Way(kind, kind.value) for kind in Kind)
 
 
 def ours(name: str, *faults: str) -> Way:
@@ -83,10 +88,11 @@ def started(way: Way, folder: Path, cores: Cores, upstream_port: int) -> Iterato
         case Kind.AIMOCK:
             with tempfile.TemporaryDirectory(dir=folder) as name, _aimock(Path(name), cores, upstream_port) as process:
                 yield process
-        case Kind.OURS:
+        case Kind.OURS | Kind.INTERPRETED:
             with tempfile.TemporaryDirectory(dir=folder) as name:
-                words = [sys.executable, "-m", "chaosproxy", *serve_words(way, Path(name), upstream_port)]
-                with running([*pinned(cores.proxy), *words]) as (process, ready):
+                words = [sys.executable, "-P", "-m", "chaosproxy", *serve_words(way, Path(name), upstream_port)]
+                package = COMPILED if way.kind is Kind.OURS and COMPILED.is_dir() else ROOT
+                with running([*pinned(cores.proxy), *words], {"PYTHONPATH": str(package)}) as (process, ready):
                     yield Process(process.pid, port_of(ready["listeners"]["main"]["url"]))
 
 

@@ -191,6 +191,11 @@ class Frame:
         """Shorthand for ``meaning.kind``."""
         return self.meaning.kind
 
+    @property
+    def held_bytes(self) -> int:
+        """About what it takes while it waits: its bytes, and the text that was read in them."""
+        return len(self.data) + len(self.meaning.text)
+
 
 @value
 class End:

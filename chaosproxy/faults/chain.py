@@ -58,7 +58,7 @@ class Chain:
         self._ended = False
         self._due_at = AT_HEAL
         self.held_bytes = 0
-        """Bytes of frames that wait in queues; the pump stops reading while there are too many."""
+        """What the frames take that wait in queues; the pump stops reading while there are too many."""
         self._reports: list[Report] = []
 
     @property
@@ -134,7 +134,7 @@ class Chain:
     def _take(self, link: _Link, emitted: Sequence[Outgoing]) -> None:
         for event in emitted:
             if isinstance(event, Frame):
-                self.held_bytes += len(event.data)
+                self.held_bytes += event.held_bytes
                 link.queue.append(event)
             elif isinstance(event, Tick):
                 link.tick_at = event.at
@@ -154,7 +154,7 @@ class Chain:
             if link.queue and link.queue[0].at <= link.tick_at:
                 event = link.queue.popleft()
                 if isinstance(event, Frame):
-                    self.held_bytes -= len(event.data)
+                    self.held_bytes -= event.held_bytes
                 self._enter(index + 1, event, event.at)
             else:
                 at, link.tick_at = link.tick_at, AT_HEAL

@@ -23,6 +23,10 @@ ENDED_BY: dict[str, Ended] = {
 """How each failure of an upstream ends its edge."""
 
 
+_NOTHING = Tally()
+"""What passes before a head: nothing is counted here."""
+
+
 class Side:
     """One edge. Times are seconds since the exchange began. Both edges share a tally until they differ."""
 
@@ -71,11 +75,10 @@ class Account:
     __slots__ = ("asked_at", "attached", "began_at", "error", "exchange", "hit", "misses", "received", "sent")
 
     def __init__(self, exchange: Exchange, began_at: float) -> None:
-        tally = Tally()
         self.exchange = exchange
         self.began_at = began_at
-        self.received = Side(tally)
-        self.sent = Side(tally)
+        self.received = Side(_NOTHING)
+        self.sent = Side(_NOTHING)
         self.asked_at: float | None = None
         self.error: str | None = None
         self.attached: dict[str, Decision] = {}

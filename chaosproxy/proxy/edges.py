@@ -2,7 +2,8 @@
 
     client  <-  ClientWire  <-  Pump  <-  Upstream  <-  provider
 
-No method of an edge calls back before it returned, except ``wire_filled`` from inside a write.
+No method of an edge calls back before it returned, with two exceptions: ``wire_filled`` from inside a write, and a
+BodySource, which pushes what it has at hand when it is started.
 """
 
 from __future__ import annotations

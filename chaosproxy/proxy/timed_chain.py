@@ -35,7 +35,7 @@ class TimedChain:
         self._let_out = let_out
         self._on_full = on_full
         self._wake = wake
-        self._chain = Chain()
+        self._chain: Chain | None = None  # from the first fault on
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self.full = False
@@ -44,46 +44,56 @@ class TimedChain:
     @property
     def empty(self) -> bool:
         """No fault is at work."""
-        return self._chain.empty
+        return self._chain is None or self._chain.empty
 
     def attach(self, fault_id: str, stage: Stage, at: float) -> None:
         """Add a stage. Follow with ``advance``."""
+        if self._chain is None:
+            self._chain = Chain()
         self._chain.attach(fault_id, stage, at)
 
     def heal(self, fault_id: str, at: float) -> None:
         """End a fault, and let out what it held back."""
-        self._chain.heal(fault_id, at)
-        self.advance(at)
+        if self._chain is not None:
+            self._chain.heal(fault_id, at)
+            self._advance(self._chain, at)
 
     def push(self, events: Iterable[Travelling], at: float) -> None:
-        """Feed what came from the upstream."""
-        for event in events:
-            self._chain.push(event)
-        self.advance(at)
+        """Feed what came from the upstream, once a fault was attached."""
+        if self._chain is not None:
+            for event in events:
+                self._chain.push(event)
+            self._advance(self._chain, at)
 
     def advance(self, at: float) -> None:
         """Let out what is due, and set the timer for the rest."""
-        events = self._chain.advance(at)
-        for report in self._chain.take_reports():
-            self._around.note(self._account, report)
-        for event in events:
-            self._let_out(event, at)
-        full = self._chain.held_bytes > self._around.limits.held_bytes
-        if full is not self.full:
-            self.full = full
-            self._on_full()
-        due_at = self._chain.next_at()
-        if due_at != self._due_at or (self._timer is not None and not self._timer.waits):
-            self._set_timer(due_at)
+        if self._chain is not None:
+            self._advance(self._chain, at)
 
     def drop(self) -> None:
         """Take all faults away with everything that they hold; nothing leaves any more."""
-        self._chain = Chain()
+        self._chain, self.full = None, False
         self._set_timer(None)
 
     def untie(self) -> None:
         """It is over for good: nobody is called any more."""
         self._let_out, self._on_full, self._wake = _nobody, _nobody, _nobody
+
+    def _advance(self, chain: Chain, at: float) -> None:
+        events = chain.advance(at)
+        for report in chain.take_reports():
+            self._around.note(self._account, report)
+        for event in events:
+            self._let_out(event, at)
+        if self._chain is not chain:  # dropped meanwhile
+            return
+        full = chain.held_bytes > self._around.limits.held_bytes
+        if full is not self.full:
+            self.full = full
+            self._on_full()
+        due_at = chain.next_at()
+        if due_at != self._due_at or (self._timer is not None and not self._timer.waits):
+            self._set_timer(due_at)
 
     def _set_timer(self, due_at: float | None) -> None:
         if self._timer is not None:

@@ -61,7 +61,7 @@ class ChunkPassage(Passage):
     Most events take this way, so it does at once what takes four calls elsewhere. Both edges share one tally.
     """
 
-    __slots__ = ("_began_at", "_clock", "_collect", "_failed", "_write")
+    __slots__ = ("_began_at", "_clock", "_failed", "_tally", "_write")
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ChunkPassage(Passage):
     ) -> None:
         super().__init__(account.received, client)
         self._began_at = account.began_at
-        self._collect = account.received.tally.collect
+        self._tally = account.received.tally
         self._write = write
         self._clock = clock
         self._failed = failed
@@ -81,7 +81,7 @@ class ChunkPassage(Passage):
     def chunk(self, chunk: bytes, data: bytes) -> None:
         try:
             self._write(chunk)
-            self._collect(data, self._clock() - self._began_at)
+            self._tally.collect(data, self._clock() - self._began_at)
         except Exception as error:  # noqa: BLE001 - as ``contained``
             self._failed(error)
 

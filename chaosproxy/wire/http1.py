@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from chaosproxy.events import Framing, Headers
 
@@ -109,23 +109,30 @@ def _read_telling(fields: list[tuple[str, str]]) -> tuple[bool, int | None, Coll
     return chunked, length, options
 
 
-class BodyReader(Protocol):
+class BodyReader:
     """Takes the framing off a body. Nothing may be fed once it is ``complete`` or has a ``flaw``."""
 
-    complete: bool
-    flaw: str | None
-    """Why it cannot be read on."""
-    surplus: bytes
-    """What came after the end."""
+    __slots__ = ("complete", "flaw", "surplus")
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.flaw: str | None = None
+        """Why it cannot be read on."""
+        self.surplus = b""
+        """What came after the end."""
 
     def whole(self, data: bytes) -> bytes | None:
         """What is in ``data``, if that is exactly the next HTTP chunk: it is read then. None: feed it."""
+        del data
+        return None
 
     def feed(self, data: bytes) -> list[bytes]:
         """The pieces of the body that ``data`` brings."""
+        raise NotImplementedError
 
     def end(self) -> bool:
         """The connection was closed; whether the body is complete."""
+        return self.complete
 
 
 def body_reader(framing: Framing, head: ResponseHead) -> BodyReader:
@@ -137,19 +144,15 @@ def body_reader(framing: Framing, head: ResponseHead) -> BodyReader:
     return CountedBody(0 if framing is Framing.EMPTY else head.length or 0)
 
 
-class CountedBody:
+class CountedBody(BodyReader):
     """A body of ``length`` bytes."""
 
-    flaw: str | None = None
+    __slots__ = ("_left",)
 
     def __init__(self, length: int) -> None:
+        super().__init__()
         self._left = length
         self.complete = length == 0
-        self.surplus = b""
-
-    def whole(self, data: bytes) -> bytes | None:
-        del data
-        return None
 
     def feed(self, data: bytes) -> list[bytes]:
         size = len(data)
@@ -160,22 +163,11 @@ class CountedBody:
         self.complete = self._left == 0
         return [data] if size else []
 
-    def end(self) -> bool:
-        return self.complete
 
-
-class EndlessBody:
+class EndlessBody(BodyReader):
     """A body that ends with its connection."""
 
-    flaw: str | None = None
-    surplus = b""
-
-    def __init__(self) -> None:
-        self.complete = False
-
-    def whole(self, data: bytes) -> bytes | None:
-        del data
-        return None
+    __slots__ = ()
 
     def feed(self, data: bytes) -> list[bytes]:
         return [data]
@@ -193,15 +185,13 @@ LINE_LIMIT_BYTES = 16 * 1024
 """The longest chunk-size line; the longest trailer."""
 
 
-class ChunkedBody:
+class ChunkedBody(BodyReader):
     """A body in chunks (RFC 9112, 7.1). Chunk extensions and trailer fields are dropped, as they may be."""
 
-    __slots__ = ("_left", "_line", "_trailer_bytes", "complete", "flaw", "surplus")
+    __slots__ = ("_left", "_line", "_trailer_bytes")
 
     def __init__(self) -> None:
-        self.complete = False
-        self.flaw: str | None = None
-        self.surplus = b""
+        super().__init__()
         self._line = b""  # of a line, or of the end of a chunk, what has come
         self._trailer_bytes = 0
         self._left = _AT_SIZE  # bytes of this chunk that are to come, or what comes instead
@@ -229,9 +219,6 @@ class ChunkedBody:
                 if at == len(data):
                     return pieces
         return self._feed(self._line + data[at:], pieces)
-
-    def end(self) -> bool:
-        return self.complete
 
     def _feed(self, data: bytes, pieces: list[bytes]) -> list[bytes]:
         self._line = b""

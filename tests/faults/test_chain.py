@@ -14,6 +14,8 @@ from chaosproxy.events import (
     Heal,
     Hit,
     Incoming,
+    Kind,
+    Meaning,
     Miss,
     Outgoing,
     Tick,
@@ -259,3 +261,12 @@ def test_run_through_plays_a_stage_to_its_end() -> None:
     assert run_through(Late(5.0), events, heal_at=0.5) == [frame(0.5), End(1.0)]
     assert run_through(Late(5.0), events, heal_at=2.0) == [frame(2.0), End(2.0)]
     assert run_through(Holder(), events) == [Frame(AT_HEAL, b"f")]
+
+
+def test_text_that_was_read_is_held_too() -> None:
+    """It takes as much memory as the bytes in which it was read."""
+    chain = Chain()
+    chain.attach("late", Late(1.0), 0.0)
+    chain.push(Frame(0.0, b"data: words", Meaning(Kind.CONTENT, "words")))
+
+    assert chain.held_bytes == len(b"data: words") + len("words")
