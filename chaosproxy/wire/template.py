@@ -16,38 +16,47 @@ from collections.abc import Callable
 
 _NEEDS_ESCAPE = re.compile(rb'["\\\x00-\x1f]').search
 """In a JSON string (RFC 8259, 7); no line end of SSE is left either."""
+_LEARNT_CHARS = 1000
+"""Of longer texts there are few in a stream: learning would cost more than it saves."""
 _PROBE = "\N{SNOWMAN} probe"
 
 
 class Template:
     """What stands before and after the text, the blank line at the end included."""
 
-    __slots__ = ("_prefix", "_seam", "_suffix")
+    __slots__ = ("_prefix", "_suffix")
 
     def __init__(self, prefix: bytes, suffix: bytes) -> None:
         self._prefix = prefix
         self._suffix = suffix
-        self._seam = suffix + prefix
 
     def texts(self, data: bytes) -> list[str] | None:
         """The texts of the events of which ``data`` is made, none of them empty; None when it is not made like this."""
-        prefix, suffix = self._prefix, self._suffix
-        if not data.endswith(suffix) or not data.startswith(prefix) or len(data) < len(self._seam):
+        prefix = self._prefix
+        if not data.startswith(prefix):
             return None
-        pieces = data[len(prefix) : len(data) - len(suffix)].split(self._seam)
-        if b"" in pieces:
+        *events, rest = data.split(self._suffix)
+        if rest or not events:
             return None
-        together = b"".join(pieces)
-        if _NEEDS_ESCAPE(together) is not None:
+        size = len(prefix)
+        texts = []
+        for event in events:
+            text = event[size:]
+            if not text or not event.startswith(prefix):
+                return None
+            texts.append(text)
+        if _NEEDS_ESCAPE(b"".join(texts)) is not None:
             return None
         try:
-            return [piece.decode() for piece in pieces]
+            return [text.decode() for text in texts]
         except UnicodeDecodeError:
             return None
 
 
 def learn(frame: bytes, text: str, read: Callable[[bytes], str | None]) -> Template | None:
     """The template of ``frame``, in which ``read`` found ``text``; None where the place of the text is not certain."""
+    if len(text) > _LEARNT_CHARS:
+        return None
     written = b'"%b"' % text.encode("utf-8", "surrogatepass")
     before, _, after = frame.partition(written)
     if not after.endswith(b"\n\n") or written in after or _NEEDS_ESCAPE(written, 1, len(written) - 1) is not None:
