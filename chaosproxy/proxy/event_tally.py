@@ -15,7 +15,7 @@ UNREAD_BYTES = 4096
 """As much of a stream may wait to be read: cheap in a batch, and a thousand streams hold only a few megabytes."""
 _PIECE_BYTES = 100
 """What each waiting piece takes beside its bytes."""
-_LESSONS = 3
+_LESSONS = 8
 """As often a template is learnt for a stream; where no two events are alike there is nothing to learn."""
 
 
@@ -125,7 +125,7 @@ class EventTally(Tally):
         text = self._dialect.content_delta(frame)
         if text is not None and self._lessons:
             self._lessons -= 1
-            self._template = learn(frame, text, self._dialect.content_delta) or template
+            self._template = learn(frame, text, self._dialect.content_delta, template)
         return text
 
     def _frame(self, data: bytes, at: float) -> Frame:

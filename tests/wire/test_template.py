@@ -40,6 +40,60 @@ def read(spoken: Dialect, data: bytes) -> list[str | None]:
     return [*texts, None] if splitter.pending else texts
 
 
+VALUES = st.integers(0, 10**20).map(str) | st.sampled_from(["1.5", "-1", "1e3", "null", "{}", "01"])
+STRINGS = st.text(alphabet="ab1 é", max_size=3).map(lambda text: f'"{text}"') | st.sampled_from(
+    ['"\\n"', '"\\u0041"', "7"]
+)
+WHERE = st.sampled_from(["ts", "usage", "error", "choices", "delta", "type"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+def test_one_value_more_may_differ(name: str, data: st.DataObject) -> None:
+    """Learnt from any two events, it reads what the dialect reads in any others, or nothing."""
+    spoken, field = dialect(name), data.draw(WHERE)
+    values = data.draw(st.lists(VALUES, min_size=4, max_size=4) | st.lists(STRINGS, min_size=4, max_size=4))
+    words = data.draw(st.lists(st.sampled_from(["word", "é", 'a"b']), min_size=4, max_size=4))
+    frames = []
+    for word, value in zip(words, values, strict=True):
+        whole = event(name, word)
+        frames.append(whole.replace(b'"more": null', f'"{field}": {value}, "end": 1'.encode()))
+    template = None
+    for frame in frames[:2]:
+        text = spoken.content_delta(frame)
+        template = template if text is None else learn(frame, text, spoken.content_delta, template)
+    for batch in (frames[2], frames[3], b"".join(frames)):
+        texts = template and template.texts(batch)
+
+        assert texts is None or texts == read(spoken, batch)
+
+
+@pytest.mark.parametrize(
+    "values", [("1", "22", "0"), ('"ab"', '""', '"xyz"'), ('"a1"', '"a22"', '"a3"'), ("0.5", "0.25", "0.1")]
+)
+def test_times_and_padding_do_not_matter(values: tuple[str, str, str]) -> None:
+    """Providers put them into every event."""
+    spoken = dialect("openai.chat")
+    frames = [event("openai.chat", "word").replace(b"null}\n", f"{value}}}\n".encode()) for value in values]
+    template = learn(frames[1], "word", spoken.content_delta, learn(frames[0], "word", spoken.content_delta))
+
+    assert template is not None
+    assert template.texts(b"".join(frames)) == ["word"] * 3
+
+
+def test_a_name_that_differs_is_no_value() -> None:
+    """It may be one that means something."""
+    spoken = dialect("openai.chat")
+    frames = [
+        event("openai.chat", "word").replace(b"more", name).replace(b"null}\n", b"1}\n")
+        for name in (b"a", b"b", b"usage")
+    ]
+    template = learn(frames[1], "word", spoken.content_delta, learn(frames[0], "word", spoken.content_delta))
+
+    assert template is not None
+    assert template.texts(frames[2]) is None
+
+
 @pytest.mark.parametrize("name", NAMES)
 @given(texts=st.lists(st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_ordinary_events_are_read_together(name: str, texts: list[str]) -> None:
