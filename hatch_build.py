@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _SETUP = """
 from mypyc.build import mypycify
 from setuptools import setup
-setup(name="compiled", packages=[], ext_modules=mypycify({arguments!r}, opt_level="3", debug_level="0"))
+setup(name="compiled", packages=[], ext_modules=mypycify({arguments!r}, opt_level="2", debug_level="0"))
 """
 
 

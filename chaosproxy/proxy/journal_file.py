@@ -12,7 +12,7 @@ from chaosproxy.journal.records import Opened, Trouble, to_line
 
 JOURNAL_BYTES_MAX = 1024 * 1024 * 1024
 """The largest journal of one process; beyond it records are lost, and its last one says so."""
-GATHER_S = 0.005
+GATHER_S = 0.05
 """How long a line may wait for others, so that a burst costs one write."""
 
 
