@@ -122,7 +122,7 @@ build/compiled: pyproject.toml hatch_build.py $(shell find chaosproxy -name '*.p
 .PHONY: test-compiled
 test-compiled: compiled ## Tests of the data plane on its compiled modules
 	PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' -n $(WORKERS) \
-		tests/proxy tests/wire tests/functional $(PYTEST_ARGS)
+		tests/proxy tests/wire tests/functional tests/real $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## Unit tests and laws only: no processes, no sockets, no coverage

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -23,10 +24,18 @@ setup(name="compiled", packages=[], ext_modules=mypycify({arguments!r}, opt_leve
 """
 
 
+def _is_wanted() -> bool:
+    return os.environ.get("CHAOSPROXY_COMPILE") == "1"
+
+
 class WheelHook(BuildHookInterface):
     """Runs for every wheel that is not an editable one."""
 
     _compiling: Path | None = None
+
+    def dependencies(self) -> list[str]:
+        """What an isolated build has to install first: mypy reads the types of everything that is imported."""
+        return ["mypy>=1.15", "setuptools", *self.metadata.core.dependencies] if _is_wanted() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add to the wheel before it is built; hatchling says in ``version`` which kind it will be.
@@ -37,7 +46,7 @@ class WheelHook(BuildHookInterface):
         if version != "standard":
             return
         build_data["force_include"]["experiments"] = "chaosproxy/shipped/experiments"
-        if os.environ.get("CHAOSPROXY_COMPILE") == "1":
+        if _is_wanted():
             self._compile(build_data)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
@@ -53,7 +62,7 @@ class WheelHook(BuildHookInterface):
         arguments = ["--config-file=mypy.toml", "--no-warn-unused-ignores", *self._modules(folder)]
         (folder / "compile.py").write_text(_SETUP.format(arguments=arguments))
         subprocess.run([sys.executable, "compile.py", "--quiet", "build_ext", "--inplace"], cwd=folder, check=True)
-        for path in folder.rglob("*.so"):
+        for path in folder.rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
             if "build" not in path.relative_to(folder).parts:
                 build_data["force_include"][str(path)] = str(path.relative_to(folder))
         build_data["pure_python"] = False
