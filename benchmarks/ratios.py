@@ -104,7 +104,11 @@ def _p99_us(sample: exactness.Sample) -> float:
 
 
 def ratios(results: Results) -> list[Ratio]:
-    """What can be compared with another run: ratios of the same round, never absolute figures."""
-    found = [Ratio(each.what, each.ratio, at_least=each.at_least) for each in judge(results) if each.ratio]
+    """What can be compared with another run: ratios of the same round, never absolute figures.
+
+    Not those of latencies: the few hundredths of a millisecond that a proxy adds are another multiple in each run.
+    """
+    judged = [each for each in judge(results) if each.unit != "ms"]
+    found = [Ratio(each.what, each.ratio, at_least=each.at_least) for each in judged if each.ratio]
     found += [Ratio(f"{cost.probe.fault} of no fault", cost.of_none) for cost in fault_costs(results) if cost.of_none]
     return found

@@ -5,6 +5,7 @@ import pytest
 from benchmarks.bars import Judged, bars, judge, verdict
 from benchmarks.load import Load
 from benchmarks.plan import FULL, IDLE, PLAIN, REQUESTS, SATURATION, bar_turns, idle_turns
+from benchmarks.ratios import ratios
 from benchmarks.ways import AIMOCK, DIRECT, OURS, TOXIPROXY
 from tests.benchmarks.run_of import results, sample
 
@@ -78,6 +79,7 @@ def test_latency_is_what_the_proxy_adds() -> None:
     assert p50.ratio is not None
     assert [p99.ours.median, p99.ratio.median, p50.ratio.median] == pytest.approx([0.5, 0.5, 2.0])
     assert (p50.verdict, p99.verdict) == ("not met", "met")
+    assert [ratio.name for ratio in ratios(run) if "latency" in ratio.name] == []  # too small to be the same twice
 
 
 def test_more_is_better_for_rates() -> None:
