@@ -82,8 +82,11 @@ class Conductor:
                 playing.create_task(self._renew_forever())
                 for cue in cues:
                     playing.create_task(self._play_one(cue, origin))
-        except* ChaosError as errors:
-            raise errors.exceptions[0] from None
+        except BaseExceptionGroup as group:  # Python 3.11.2 wraps what an `except*` raises
+            failed, others = group.split(ChaosError)
+            if failed is None or others is not None:
+                raise
+            raise failed.exceptions[0] from None
 
     async def heal(self) -> None:
         """End all our faults now. Raises PartFailed when the proxy does not confirm that none is left."""

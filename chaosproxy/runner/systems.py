@@ -75,8 +75,11 @@ class Systems:
             async with asyncio.TaskGroup() as starting:
                 for name, system in systems.items():
                     starting.create_task(self._start(name, system))
-        except* PartFailed as errors:
-            raise errors.exceptions[0] from None
+        except BaseExceptionGroup as group:  # Python 3.11.2 wraps what an `except*` raises
+            failed, others = group.split(PartFailed)
+            if failed is None or others is not None:
+                raise
+            raise failed.exceptions[0] from None
 
     async def _start(self, name: str, system: System) -> None:
         if isinstance(system, Command):
