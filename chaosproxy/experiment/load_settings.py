@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from chaosproxy.experiment.lab_settings import Settings
 from chaosproxy.units import Duration, Flag, Rate
+from chaosproxy.wire.dialects.names import ApiName
 
 DEFAULT_RATE = 5.0
 _POOL = re.compile(r"pool:([1-9]\d{0,5})")
@@ -63,7 +64,7 @@ class Arrival(Settings):
 class Request(Settings):
     """What each call asks."""
 
-    api: Literal["openai.chat", "anthropic.messages"] = "openai.chat"
+    api: ApiName = "openai.chat"
     stream: Flag = True
     max_tokens: Annotated[int, Field(ge=1)] = 64
     model: Annotated[

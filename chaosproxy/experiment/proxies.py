@@ -13,6 +13,7 @@ from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
 from chaosproxy.units import Duration, Share
+from chaosproxy.wire.dialects.names import DialectName
 
 
 def _url(text: str) -> str:
@@ -77,7 +78,7 @@ class ProxyListener(Section):
     """HOST:PORT; ``:9001`` is loopback, port 0 a free one."""
     upstream: Annotated[str, AfterValidator(_url)]
     """An http or https URL; a path in it comes before every request's path."""
-    dialect: Literal["auto", "openai.chat", "anthropic.messages", "raw"] = "auto"
+    dialect: DialectName = "auto"
     """What is spoken behind it; ``auto`` tells it from each request's path."""
     role: Name | None = None
     """A second name for it."""

@@ -10,6 +10,7 @@ from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
 from chaosproxy.experiment.section import Listen, Name, Section, is_url, without_port
 from chaosproxy.units import Duration
+from chaosproxy.wire.dialects.names import DialectName
 
 
 class LabBackend(BackendSettings):
@@ -86,7 +87,7 @@ class Backend(Section):
     """A URL, or the name of a system."""
     role: Name | None = None
     """What faults and the linter may call it: ``primary`` gets the traffic, a ``fallback`` only while no other can."""
-    dialect: Literal["auto", "openai.chat", "anthropic.messages", "raw"] = "auto"
+    dialect: DialectName = "auto"
     """What is spoken behind the listener; ``auto`` tells it from each request's path."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.events import Exchange
 from chaosproxy.experiment.topology import LabBackend
+from chaosproxy.wire.dialects import dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 FALLBACK = "fallback"
 """The role of a backend that is asked when no other can answer."""
-
-_PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[
                 listener=target,
                 ordinal=1,
                 method="POST",
-                path=_PATHS[request.api],
+                path=dialect(request.api).request_path(model, stream=request.stream).partition("?")[0],
                 dialect=_dialect(experiment, target, request.api),
                 model=model,
                 stream=request.stream,

@@ -1,8 +1,8 @@
-"""A mock LLM server in the running loop: OpenAI chat and Anthropic messages under any path prefix, vLLM's side doors.
+"""A mock LLM server in the running loop: every dialect under any path prefix, vLLM's side doors.
 
-    POST .../chat/completions, .../messages   answers, streamed or plain; the text is ``text.expected_answer``
-    GET  .../models, /health, /version        as vLLM has them
-    GET  /-/lab/stats                         what it has seen
+    POST .../chat/completions, ...       answers, streamed or plain; the text is ``text.expected_answer``
+    GET  .../models, /health, /version   as vLLM has them
+    GET  /-/lab/stats                    what it has seen
 
 A streamed head leaves at once, as vLLM's does; the first event comes with the first token, after queue and prefill.
 """
@@ -90,7 +90,7 @@ class Backend:
         await self.stop()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        dialect = detect("POST", request.path)
+        dialect = detect("POST", request.raw_path)
         if dialect is RAW_BODY:
             return self._side_door(request)
         if request.method != "POST":
@@ -123,7 +123,7 @@ class Backend:
         return web.Response() if answer is None else web.json_response(answer)
 
     async def _serve(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
-        asked = read_asked(dialect, await _body(request))
+        asked = read_asked(dialect, await _body(request), request.raw_path)
         self._by_model[asked.model] += 1
         await asyncio.sleep(self.settings.response_delay)
         self._refuse(asked.model)

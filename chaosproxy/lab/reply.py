@@ -1,24 +1,21 @@
-"""From a request body to what the lab's backend answers: strict about the body, native in what it says. Pure.
-
-A tool is called when the request forces it (``tool_choice``), or leaves the choice and the prompt names one of its
-tools; after a tool's result the answer is text again, unless forced.
-"""
+"""From a request body to what the lab's backend answers: strict about the body, native in what it says. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from chaosproxy.events import TOKEN
 from chaosproxy.lab.text import expected_answer, expected_arguments, seed_of
+from chaosproxy.lab.tools import tool_to_call
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import Dialect
-from chaosproxy.wire.foreign_json import fields, items, parse, word
+from chaosproxy.wire.foreign_json import parse
 
 CREATED_UNIX_S = 1_700_000_000
 """The time stamp of every answer: equal prompts get equal bytes."""
-_FORCED = frozenset({"required", "any", "function", "tool"})
+_ASKS = {"openai.responses": "input", "gemini": "contents", "gemini.array": "contents", "ollama.generate": "prompt"}
+"""Where a request says what it asks, if not in ``messages``."""
 
 
 class Refused(Exception):
@@ -65,23 +62,24 @@ class Asked:
         )
 
 
-def read_asked(dialect: Dialect, body: bytes) -> Asked:
-    """What a request body asks for. Raises Refused (400) for one that a provider would refuse."""
+def read_asked(dialect: Dialect, body: bytes, path: str) -> Asked:
+    """What a request to ``path`` (with its query) asks for. Raises Refused (400) where a provider would refuse it."""
     request = parse(body)
     if not isinstance(request, dict):
         raise Refused(400, "The request body is not a JSON object.")
-    facts = dialect.read_request(body)
+    facts = dialect.read_request(body, path)
     if not facts.model:
         raise Refused(400, "model: a name is required")
-    if not items(request.get("messages")) or facts.prompt is None:
-        raise Refused(400, "messages: at least one message is required")
+    asks = _ASKS.get(dialect.name, "messages")
+    if not request.get(asks) or facts.prompt is None:
+        raise Refused(400, f"{asks}: at least one message is required")
     if not isinstance(request.get("stream", False), bool | None):
         raise Refused(400, "stream: expected a boolean")
     if facts.max_tokens is not None and facts.max_tokens < 1:
         raise Refused(400, "max_tokens: must be at least 1")
     if facts.max_tokens is None and dialect.name == "anthropic.messages":
         raise Refused(400, "max_tokens: Field required")
-    tool = _tool(request, facts.prompt)
+    tool = tool_to_call(request, facts.prompt)
     return Asked(facts.model, facts.prompt, facts.stream is True, facts.max_tokens, facts.asks_usage, tool)
 
 
@@ -100,26 +98,3 @@ def by_token(dialect: Dialect, answer: Answer) -> Iterator[list[bytes]]:
         spoken = spoken or is_token
         group.append(frame)
     yield group
-
-
-def _tool(request: dict[str, Any], prompt: str) -> str | None:
-    """The name of the tool that is to be called."""
-    tools = [
-        word(fields(tool.get("function") or tool).get("name")) for tool in map(fields, items(request.get("tools")))
-    ]
-    names = [name for name in tools if name]
-    choice = request.get("tool_choice") or "auto"
-    kind = choice if isinstance(choice, str) else fields(choice).get("type")
-    if not names or kind == "none":
-        return None
-    if kind in _FORCED:
-        return word(fields(fields(choice).get("function") or choice).get("name")) or names[0]
-    if _ends_with_result(request):
-        return None
-    return next((name for name in names if name in prompt), None)
-
-
-def _ends_with_result(request: dict[str, Any]) -> bool:
-    last = fields(items(request.get("messages"))[-1])
-    parts = map(fields, items(last.get("content")))
-    return last.get("role") == "tool" or any(part.get("type") == "tool_result" for part in parts)

@@ -35,7 +35,7 @@ class Match(Model):
     model: str | None = None
     """The model that the request asks for."""
     dialect: str | None = None
-    """``openai.chat``, ``anthropic.messages`` or ``raw``."""
+    """Such as ``openai.chat``; ``raw`` is what no dialect claims."""
     stream: Flag | None = None
     """Whether a streamed answer is asked for."""
     header: dict[str, str] = Field(default_factory=dict)

@@ -71,7 +71,7 @@ class Reception:
 
     def _exchange(self, message: Message, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
         ordinal = self._counters.arrival(self._listener)
-        facts = spoken.read_request(body) if body is not None else RequestFacts()
+        facts = spoken.read_request(body, message.path) if body is not None else RequestFacts()
         who = identify(headers, facts.prompt, body or b"", listener=self._listener, counters=self._counters)
         return Exchange(
             id=f"{self._listener}-{self._around.token}-{ordinal}",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+PAYLOAD = re.compile(rb"\A([^\r\n]+)")
+"""The value of a line."""
+
 
 class LineSplitter:
     """Cuts at LF, which JSON text never contains; a CR before it belongs to the line."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+PAYLOAD = re.compile(rb"\A(.+)", re.DOTALL)
+"""All of a piece."""
+
 
 class RawSplitter:
     """Makes each piece a frame, so that nothing ever waits."""

@@ -13,6 +13,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+PAYLOAD = re.compile(rb"(?:(?<=[\r\n])|\A)data: ?([^\r\n]*)")
+"""Each data line of a frame; all of them, joined by LF, are its payload."""
 _BLANK_LINE = re.compile(rb"\n\n|\n\r\n?|\r\r")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"

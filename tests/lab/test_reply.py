@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chaosproxy.events import TOKEN
-from chaosproxy.lab.reply import Refused, by_token, read_asked
+from chaosproxy.lab import reply
+from chaosproxy.lab.reply import Asked, Refused, by_token
 from chaosproxy.lab.text import expected_answer
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Finish
@@ -17,6 +18,10 @@ from chaosproxy.wire.dialects.base import Dialect
 OPENAI = dialect("openai.chat")
 ANTHROPIC = dialect("anthropic.messages")
 PROMPT = "Tell me about tides."
+
+
+def _asked(spoken: Dialect, body: bytes) -> Asked:
+    return reply.read_asked(spoken, body, spoken.request_path("m", stream=True))
 
 
 def _body(**fields: Any) -> bytes:
@@ -44,15 +49,15 @@ def _openai_tool(name: str) -> dict[str, Any]:
 def test_bad_request_is_refused(spoken: Dialect, body: bytes, words: str) -> None:
     """What a provider answers with 400 is refused, and the reason names the field."""
     with pytest.raises(Refused, match=words) as refused:
-        read_asked(spoken, body)
+        _asked(spoken, body)
 
     assert refused.value.status == 400
 
 
 def test_max_tokens_cuts_the_answer() -> None:
     """The smaller of the two lengths counts, and the finish reason says which it was."""
-    cut = read_asked(OPENAI, _body(max_tokens=5)).answer(40)
-    whole = read_asked(OPENAI, _body(max_tokens=None)).answer(40)
+    cut = _asked(OPENAI, _body(max_tokens=5)).answer(40)
+    whole = _asked(OPENAI, _body(max_tokens=None)).answer(40)
 
     assert (cut.text_pieces, cut.finish, cut.output_tokens) == (tuple(expected_answer(PROMPT, 5)), Finish.LENGTH, 5)
     assert (whole.text_pieces, whole.finish) == (tuple(expected_answer(PROMPT, 40)), Finish.STOP)
@@ -60,7 +65,7 @@ def test_max_tokens_cuts_the_answer() -> None:
 
 def test_short_answer_ends_by_itself() -> None:
     """An answer that is shorter than every limit ends with stop."""
-    asked = read_asked(OPENAI, _body(messages=[{"role": "user", "content": "Capital of France? One word."}]))
+    asked = _asked(OPENAI, _body(messages=[{"role": "user", "content": "Capital of France? One word."}]))
 
     assert (asked.answer(40).text, asked.answer(40).finish, asked.answer(40).output_tokens) == ("Paris", Finish.STOP, 1)
 
@@ -90,7 +95,7 @@ def test_tool_is_called_when_asked_for(spoken: Dialect, fields: dict[str, Any], 
     tools = (
         [_openai_tool("first"), _openai_tool("second")] if spoken is OPENAI else [{"name": "first"}, {"name": "second"}]
     )
-    answer = read_asked(spoken, _body(**{"tools": tools, **fields})).answer(10)
+    answer = _asked(spoken, _body(**{"tools": tools, **fields})).answer(10)
 
     assert (answer.tool.name if answer.tool else None) == tool
     assert (answer.finish is Finish.TOOL) == (tool is not None)
@@ -103,7 +108,7 @@ def test_each_moment_has_one_token(spoken: Dialect, tools: str | None) -> None:
     """The frames are grouped so that every group has exactly one token, and none is lost."""
     choice = {"type": "any"} if spoken is ANTHROPIC else tools
     offered = [{"name": "look"} if spoken is ANTHROPIC else _openai_tool("look")]
-    answer = read_asked(spoken, _body(**({"tools": offered, "tool_choice": choice} if tools else {}))).answer(9)
+    answer = _asked(spoken, _body(**({"tools": offered, "tool_choice": choice} if tools else {}))).answer(9)
 
     groups = list(by_token(spoken, answer))
 
@@ -113,5 +118,5 @@ def test_each_moment_has_one_token(spoken: Dialect, tools: str | None) -> None:
 
 def test_prompt_tokens_are_a_quarter_of_the_characters() -> None:
     """The estimate is the one that quotas use, and never zero."""
-    assert read_asked(OPENAI, _body(messages=[{"role": "user", "content": "x" * 40}])).answer(1).prompt_tokens == 10
-    assert read_asked(OPENAI, _body(messages=[{"role": "user", "content": "x"}])).answer(1).prompt_tokens == 1
+    assert _asked(OPENAI, _body(messages=[{"role": "user", "content": "x" * 40}])).answer(1).prompt_tokens == 10
+    assert _asked(OPENAI, _body(messages=[{"role": "user", "content": "x"}])).answer(1).prompt_tokens == 1

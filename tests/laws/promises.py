@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from chaosproxy.events import Abort, Ask, Cut, End, Frame, Framing, Head, Kind
@@ -16,7 +17,7 @@ from chaosproxy.faults.framing.truncate import StreamTruncate
 from chaosproxy.faults.semantic.error_event import LlmErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
 from chaosproxy.faults.where import Where
-from chaosproxy.wire.sse import read_event
+from chaosproxy.wire.dialects.base import payload
 from tests.laws.lateness import as_late_as_declared, later_never_different, times
 from tests.laws.places import bytes_before, place_of
 from tests.laws.trial import Law, Trial
@@ -35,7 +36,7 @@ def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
     frame = done.case.frames[place[0]]
     excused = {
         "stream.truncate": bool(frame.kind & Kind.TERMINAL) and place[1] == len(frame.data),
-        "sse.malformed": not _is_event(read_event(frame.data).data),
+        "sse.malformed": not _is_event(payload(done.case.dialect, frame.data)),
         "sse.drop": isinstance(fault, SseDrop) and _protected(fault, frame),
     }
     return None if excused.get(fault.type, False) else f"{where} lies in {frame}, and it said {done.said}"
@@ -63,13 +64,12 @@ def its_answer_is_native(fault: Fault, done: Trial) -> str | None:
     head, body = done.head, b"".join(frame.data for frame in done.frames)
     if head is None or head.status < 400:
         return f"no error status: {head}"
-    if not _is_event(body.decode()):
+    if not _is_json(body):
         return f"not JSON: {body!r}"
-    payload = json.loads(body)
+    told = json.loads(body)
     if done.case.exchange.dialect == "raw":
-        return None if "error" in payload else f"no error in {body!r}"
-    shape = {"openai.chat": _openai_error, "anthropic.messages": _anthropic_error}[done.case.exchange.dialect]
-    native = shape(payload) and bool(done.case.dialect.read_answer(body).kind & Kind.ERROR)
+        return None if "error" in told else f"no error in {body!r}"
+    native = _SHAPES[done.case.exchange.dialect](told) and bool(done.case.dialect.read_answer(body).kind & Kind.ERROR)
     return None if native else f"not the error shape of {done.case.exchange.dialect}: {body!r}"
 
 
@@ -79,6 +79,32 @@ def _openai_error(payload: dict[str, Any]) -> bool:
 
 def _anthropic_error(payload: dict[str, Any]) -> bool:
     return payload.get("type") == "error" and set(payload["error"]) == {"type", "message"}
+
+
+def _gemini_error(told: dict[str, Any]) -> bool:
+    error = told["error"]
+    retries = [detail["retryDelay"] for detail in error.get("details", ())]
+    waits = len(retries) == (error["code"] == 429) and all(re.fullmatch(r"[0-9.]+s", delay) for delay in retries)
+    return set(told) == {"error"} and {*error} - {"details"} == {"code", "message", "status"} and waits
+
+
+def _array_of_one(told: Any) -> bool:
+    return isinstance(told, list) and len(told) == 1 and _gemini_error(told[0])
+
+
+def _ollama_error(told: dict[str, Any]) -> bool:
+    return set(told) == {"error"} and isinstance(told["error"], str)
+
+
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    "openai.chat": _openai_error,
+    "openai.responses": _openai_error,
+    "anthropic.messages": _anthropic_error,
+    "gemini": _gemini_error,
+    "gemini.array": _array_of_one,
+    "ollama": _ollama_error,
+    "ollama.generate": _ollama_error,
+}
 
 
 def open_streams_are_cut_or_late(fault: Fault, done: Trial) -> str | None:
@@ -160,19 +186,26 @@ def _one_payload_is_broken(fault: Fault, done: Trial) -> str | None:
     if changed and (place is None or done.case.frames[place[0]] is not changed[0][0]):
         return f"{changed[0][0]} was broken, and {fault.where} is {place}"
     for given, got in changed:
-        given_event, got_event = read_event(given.data), read_event(got.data)
-        if got_event._replace(data=given_event.data) != given_event or not got.data.endswith(b"\n\n"):
+        found = done.case.dialect.payload.search(given.data)
+        assert found is not None
+        before, after = given.data[: found.start(1)], given.data[found.end(1) :]
+        if not (got.data.startswith(before) and got.data.endswith(after) and len(got.data) > len(before + after)):
             return f"more than the payload changed: {got.data!r}"
-        if _is_event(got_event.data):
+        if _is_event(got.data[len(before) : len(got.data) - len(after)].decode("utf-8", "replace")):
             return f"the payload is not broken: {got.data!r}"
     return None
 
 
-def _is_event(payload: str | None) -> bool:
+def _is_event(told: str | None) -> bool:
+    return _is_json(told or "") and isinstance(json.loads(told or ""), dict)
+
+
+def _is_json(told: str | bytes) -> bool:
     try:
-        return isinstance(json.loads(payload or ""), dict)
+        json.loads(told)
     except ValueError:
         return False
+    return True
 
 
 # semantic -----------------------------------------------------------------------------------------------------------
@@ -183,10 +216,10 @@ def it_still_parses(fault: Fault, done: Trial) -> str | None:
     if done.head is None or not done.head.streamed:
         return None
     for frame in done.frames:
-        payload = read_event(frame.data).data
-        if payload is not None and payload != "[DONE]" and not _is_event(payload):
+        told = payload(done.case.dialect, frame.data)
+        if told is not None and told != "[DONE]" and not _is_event(told):
             return f"not an event: {frame.data!r}"
-        if payload is not None and frame.meaning != done.case.dialect.read_event(frame.data):
+        if told is not None and frame.meaning != done.case.dialect.read_event(frame.data):
             return f"its meaning is not what the dialect reads: {frame}"
     return None
 
@@ -208,7 +241,7 @@ def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
     return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"
 
 
-_FINISH = re.compile(rb'"(finish_reason|stop_reason)":\s*("\w+"|null)')
+_FINISH = re.compile(rb'"(finish_reason|stop_reason|finishReason|done_reason|status)":\s*("\w+"|null)')
 
 
 def _marks_are_missing(fault: Fault, done: Trial) -> str | None:

@@ -45,7 +45,7 @@ class Case:
 async def _speak(request: Request, peer: Peer) -> None:
     method, path, _ = request.line.split(" ")
     dialect = detect(method, path)
-    facts = dialect.read_request(request.body)
+    facts = dialect.read_request(request.body, path)
     answer = Answer("1", "m", 1_700_000_000, PIECES, prompt_tokens=3, output_tokens=len(PIECES))
     if facts.stream:
         await peer.send(stream(dialect.stream_frames(answer)))

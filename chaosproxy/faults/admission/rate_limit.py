@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, isfinite
 from random import Random
 from typing import Annotated, Any, ClassVar
 
@@ -75,9 +75,11 @@ class HttpRateLimit(Fault):
     def _refuse(self, exchange: Exchange, shortage: Shortage | None) -> Stage:
         status = 402 if self.quota and exchange.dialect == "anthropic.messages" else 429
         named = None
-        if exchange.dialect == "openai.chat":
+        if exchange.dialect.startswith("openai."):
             named = "insufficient_quota" if self.quota else shortage.quota if shortage else None
-        headers, body = dialect(exchange.dialect).error(status, error_type=named, code=None, message=None)
+        headers, body = dialect(exchange.dialect).error(
+            status, error_type=named, code=None, message=None, retry_s=self._retry_s(shortage)
+        )
         headers += self._hints(shortage)
         if self.limit_headers and not self.quota:
             headers += limit_headers(dialect(exchange.dialect), self.quotas_per_minute(), shortage)
@@ -88,6 +90,16 @@ class HttpRateLimit(Fault):
         return Instead(
             exchange, f"answered {status}{f', beyond its {shortage.quota} per minute' if shortage else ''}", reply
         )
+
+    def _retry_s(self, shortage: Shortage | None) -> float | None:
+        """The same wait as a number, for a provider that tells it in the body."""
+        if self.retry_after is None:
+            return ceil(shortage.wait_s) if shortage else None
+        try:
+            wait_s = float(self.retry_after)
+        except ValueError:
+            return None
+        return wait_s if wait_s >= 0 and isfinite(wait_s) else None
 
     def _hints(self, shortage: Shortage | None) -> Headers:
         wait = str(ceil(shortage.wait_s)) if shortage else None

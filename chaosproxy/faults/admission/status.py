@@ -73,7 +73,7 @@ class HttpStatus(Fault):
     def _answer(self, exchange: Exchange) -> tuple[int, Headers, bytes]:
         status, error_type, message = _FLAVOURS[self.flavour] if self.flavour else (503, None, None)
         status, error_type, message = self.status or status, self.error_type or error_type, self.message or message
-        if self.flavour and exchange.dialect == "openai.chat":
+        if self.flavour and exchange.dialect.startswith("openai."):
             return status, (("content-type", "application/json"),), _vllm_body(status, error_type, message, self.code)
         headers, body = dialect(exchange.dialect).error(status, error_type=error_type, code=self.code, message=message)
         return status, headers, body

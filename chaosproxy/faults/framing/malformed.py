@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -13,8 +12,6 @@ from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
-
-_DATA = re.compile(rb"(?:(?<=[\r\n])|\A)data: ?([^\r\n]*)")
 
 
 class SseMalformed(Fault):
@@ -47,15 +44,15 @@ class SseMalformed(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        meaning = dialect(exchange.dialect).read_event
+        spoken = dialect(exchange.dialect)
 
         def spoil(frame: Frame, before: int) -> Sequence[Outgoing]:
             del before
-            payload = _DATA.search(frame.data)
+            payload = spoken.payload.search(frame.data)
             if payload is None or (spoilt := self._spoilt(payload[1])) == payload[1]:
                 return [Miss(frame.at, f"{self.where.words()} has no payload to break"), frame]
             data = frame.data[: payload.start(1)] + spoilt + frame.data[payload.end(1) :]
-            broken = replace(frame, data=data, meaning=meaning(data))
+            broken = replace(frame, data=data, meaning=spoken.read_event(data))
             return [Hit(frame.at, f"{self.where.words()} malformed ({self.mode})"), broken]
 
         return AtPlace(self.where, exchange, spoil, after=keep, reframe=unmeasured)

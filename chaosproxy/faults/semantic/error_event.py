@@ -47,7 +47,7 @@ class LlmErrorEvent(Fault):
         spoken = dialect(exchange.dialect)
 
         def fail(frame: Frame, before: int) -> Sequence[Outgoing]:
-            data = spoken.error_event(self.error_type, None)
+            data = spoken.error_event(self.error_type, None, frame=frame.data, follows=bool(before))
             error = Frame(frame.at, data, spoken.read_event(data))
             detail = f"error event ({self.error_type or 'the usual type'}) {self.where.place()}"
             return [*([frame] if before else []), Hit(frame.at, detail), error, End(frame.at)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from random import Random
 from typing import ClassVar, Literal
@@ -11,8 +10,6 @@ from chaosproxy.events import Exchange, Frame, Kind
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import EachFrame, lacks_stream
 from chaosproxy.wire.dialects import dialect
-
-_FINISH = re.compile(rb'("(?:finish_reason|stop_reason)"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 
 class LlmNoTerminal(Fault):
@@ -43,14 +40,14 @@ class LlmNoTerminal(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        meaning = dialect(exchange.dialect).read_event
+        spoken = dialect(exchange.dialect)
 
         def edit(frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
             if frame.kind & Kind.TERMINAL and self.which != "finish":
                 return (), "the terminal event was left out"
             if frame.kind & Kind.FINISH and self.which in ("finish", "both"):
-                data = _FINISH.sub(rb"\1null", frame.data)
-                return (replace(frame, data=data, meaning=meaning(data)),), self._finish_words()
+                data = spoken.finish_reason.sub(rb"\1null", frame.data)
+                return (replace(frame, data=data, meaning=spoken.read_event(data)),), self._finish_words()
             return None
 
         return EachFrame(exchange, edit, "the answer had no such mark of its end")

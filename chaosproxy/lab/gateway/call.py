@@ -41,10 +41,11 @@ class Call:
     async def read(cls, request: web.Request) -> Call:
         """The whole request; answers are asked for without compression, because their events must be read."""
         body = await request.read()
-        dialect = detect(request.method, request.path)
+        dialect = detect(request.method, request.raw_path)
         headers = travelling(request.headers.items(), "host", "content-length", "accept-encoding", "expect")
         headers["Accept-Encoding"] = "identity"
-        return cls(request.method, request.raw_path, headers, body, dialect, dialect.read_request(body))
+        facts = dialect.read_request(body, request.raw_path)
+        return cls(request.method, request.raw_path, headers, body, dialect, facts)
 
     @property
     def is_chat(self) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from urllib.parse import urlsplit
 
 from chaosproxy import __version__
 from chaosproxy.dice import Dice
 from chaosproxy.errors import UserError
-from chaosproxy.experiment.load_settings import Equals, LoadSpec, Request
+from chaosproxy.experiment.load_settings import Equals, LoadSpec
 from chaosproxy.journal.fingerprint import Fingerprint, fingerprint
 from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.lab.load.request_body import KEYS, request_body
 from chaosproxy.lab.reply import read_asked
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.foreign_json import dump
@@ -20,23 +21,20 @@ from chaosproxy.wire.foreign_json import dump
 NUMBERS_PER_LOAD = 10_000_000
 """The call tags of a run's second load start here, so that no two calls of a run share a tag."""
 _TOPICS = ("rivers", "lighthouses", "winter", "bread", "maps", "bridges", "tides", "glass", "gardens", "clocks", "owls")
-_PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages"}
-_KEYS = {
-    "openai.chat": {"authorization": "Bearer sk-chaosproxy-load"},
-    "anthropic.messages": {"x-api-key": "sk-chaosproxy-load", "anthropic-version": "2023-06-01"},
-}
-_TOOL = "look_up"
-_TOOL_SCHEMA = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One call, ready to be sent. ``expected`` is the right text, or None when the client cannot know it."""
+    """One call, ready to be sent to ``path`` (with its query).
+
+    ``expected`` is the right text, or None when the client cannot know it.
+    """
 
     id: str
     number: int
     tagged: bool
     model: str
+    path: str
     body: bytes
     expected_text: str | None = None
     expected_tokens: int | None = None
@@ -56,12 +54,11 @@ class Questions:
         self._first = index * NUMBERS_PER_LOAD
         self._prompt = _prompts(self.spec, job)
         self.dialect = dialect(self.spec.request.api)
-        self.url = entry_url(job.entry, _PATHS[self.spec.request.api])
         self.headers = {
             "content-type": "application/json",
             "accept-encoding": "identity",
             "user-agent": f"chaosproxy-load/{__version__}",
-            **_KEYS[self.spec.request.api],
+            **KEYS[self.spec.request.api],
             **{name.lower(): value for name, value in self.spec.request.headers.items()},
         }
 
@@ -70,18 +67,20 @@ class Questions:
         call_id = f"cp-{self._job.nonce}-{self._first + number}"
         request = self.spec.request
         model = request.model[(number - 1) % len(request.model)]
-        body = dump(_request(request, model, self._prompt(number, call_id))).encode()
-        expected, tokens = self._expected(body)
-        return Question(call_id, number, self.spec.pool is None, model, body, expected, tokens)
+        url = urlsplit(entry_url(self._job.entry, self.dialect.request_path(model, stream=request.stream)))
+        path = f"{url.path}?{url.query}" if url.query else url.path
+        body = dump(request_body(request, model, self._prompt(number, call_id))).encode()
+        expected, tokens = self._expected(path, body)
+        return Question(call_id, number, self.spec.pool is None, model, path, body, expected, tokens)
 
-    def _expected(self, body: bytes) -> tuple[str | None, int | None]:
+    def _expected(self, path: str, body: bytes) -> tuple[str | None, int | None]:
         """The lab's own function answers our own request: text (or tool arguments) and number of tokens."""
         oracle = self.spec.oracle
         if isinstance(oracle, Equals):
             return oracle.equals, None
         if oracle not in ("auto", "lab") or self._job.answer_tokens is None:
             return None, None
-        answer = read_asked(self.dialect, body).answer(self._job.answer_tokens)
+        answer = read_asked(self.dialect, body, path).answer(self._job.answer_tokens)
         return answer.text if answer.tool is None else answer.tool.arguments, answer.output_tokens
 
 
@@ -108,22 +107,3 @@ def _prompts(spec: LoadSpec, job: LoadJob) -> Callable[[int, str], str]:
 def _pooled(draws: Random, size: int, nonce: str) -> str:
     number = draws.randrange(size)
     return f"Write a short paragraph about {_TOPICS[number % len(_TOPICS)]}, number {number} of run {nonce}."
-
-
-def _request(request: Request, model: str, prompt: str) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": "user", "content": prompt}],
-        "max_tokens": request.max_tokens,
-        "stream": request.stream,
-    }
-    if request.api == "openai.chat":
-        if request.stream:
-            body["stream_options"] = {"include_usage": True}
-        if request.tools:
-            body["tools"] = [{"type": "function", "function": {"name": _TOOL, "parameters": _TOOL_SCHEMA}}]
-            body["tool_choice"] = "required"
-    elif request.tools:
-        body["tools"] = [{"name": _TOOL, "input_schema": _TOOL_SCHEMA}]
-        body["tool_choice"] = {"type": "any"}
-    return body

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 from chaosproxy.dice import Dice
 from chaosproxy.journal.records import AnyRecord, Call, Sent
@@ -60,7 +59,6 @@ class _Sender:
         self._job = job
         self._spec = job.loads[index]
         self._questions = Questions(job, index)
-        self._path = urlsplit(self._questions.url).path
         self._client = client
         self._record = record
         self._meter = meter
@@ -88,7 +86,7 @@ class _Sender:
         request = self._spec.request
         transcript = Transcript(question, self._questions.dialect, stream=request.stream)
         self._record(Sent(**self._facts(question, intended_at), sent_at=sent_at))
-        sent = self._client.request(self._path, self._questions.headers, question.body)
+        sent = self._client.request(question.path, self._questions.headers, question.body)
         try:
             connection = await self._client.ask(sent, transcript, request.timeout)
         finally:

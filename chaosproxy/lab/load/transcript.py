@@ -16,9 +16,9 @@ from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Call, CallError
 from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
-from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.base import Dialect, payload
 from chaosproxy.wire.foreign_json import fields, parse
-from chaosproxy.wire.sse import read_event
+from chaosproxy.wire.sse import PAYLOAD as SSE_PAYLOAD
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """The longest plain answer or single event that is read."""
@@ -73,8 +73,8 @@ class Transcript:
             self.failed(at, "http", f"{self._seen['status']} {_error_type(bytes(self._body))}".rstrip())
         elif not self._stream:
             self._answer(at, bytes(self._body))
-        elif (meaning := self._dialect.read_event(self._splitter.flush())) != OTHER:
-            self._take(at, meaning)
+        elif rest := self._splitter.flush():
+            self._last(at, rest)
         self._seen.setdefault("end_at", at)
 
     def failed(self, at: float, kind: str, message: str) -> None:
@@ -109,12 +109,19 @@ class Transcript:
             **self._seen,
         )
 
+    def _last(self, at: float, rest: bytes) -> None:
+        """What no blank line ends is an event only if it is whole; of lines and arrays nothing may be missing."""
+        if self._dialect.payload is not SSE_PAYLOAD:
+            self._frame(at, rest)
+        elif (meaning := self._dialect.read_event(rest)) != OTHER:
+            self._take(at, meaning)
+
     def _frame(self, at: float, frame: bytes) -> None:
         meaning = self._dialect.read_event(frame)
-        if (flaw := _flaw(frame, meaning)) is not None:
+        if (flaw := _flaw(self._dialect, frame, meaning)) is not None:
             self.failed(at, "protocol", flaw)
         elif meaning.kind & Kind.ERROR:
-            self.failed(at, "event", _error_type((read_event(frame).data or "").encode()))
+            self.failed(at, "event", _error_type((payload(self._dialect, frame) or "").encode()))
         else:
             self._take(at, meaning)
 
@@ -140,7 +147,7 @@ class Transcript:
             self._seen["terminal"] = meaning.finish is not None
 
 
-def _flaw(frame: bytes, meaning: Meaning) -> str | None:
+def _flaw(spoken: Dialect, frame: bytes, meaning: Meaning) -> str | None:
     """Why an SDK's reader would raise on this frame, or None."""
     try:
         frame.decode()
@@ -148,12 +155,14 @@ def _flaw(frame: bytes, meaning: Meaning) -> str | None:
         return "an event is not UTF-8"
     if meaning != OTHER:
         return None
-    data = read_event(frame).data
+    data = payload(spoken, frame)
     return "an event is not JSON" if data and parse(data) is None and data.strip() != "null" else None
 
 
 def _error_type(body: bytes) -> str:
     """The provider's name for an error; its message may quote the prompt, so it stays out of the journal."""
-    error = fields(fields(parse(body)).get("error"))
-    words = (error.get("type"), error.get("code"))
+    told = parse(body)
+    answer = fields(told[0] if isinstance(told, list) and told else told)
+    error = fields(answer.get("error") or fields(answer.get("response")).get("error") or answer)
+    words = (error.get("type"), error.get("code"), error.get("status"))
     return " ".join(word for word in words if isinstance(word, str) and _WORD.fullmatch(word))

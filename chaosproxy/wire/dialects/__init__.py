@@ -1,4 +1,4 @@
-"""What frames mean to whom. Adding a dialect: a module that keeps ``base.Dialect``, and a line here."""
+"""What frames mean to whom. Adding a dialect: a module that keeps ``base.Dialect``, a line here, one in ``names``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from difflib import get_close_matches
 from chaosproxy.errors import BadValue
 from chaosproxy.wire.dialects.anthropic import ANTHROPIC_MESSAGES
 from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.gemini import GEMINI, GEMINI_ARRAY
+from chaosproxy.wire.dialects.ollama import OLLAMA, OLLAMA_GENERATE
 from chaosproxy.wire.dialects.openai_chat import OPENAI_CHAT
 from chaosproxy.wire.dialects.raw import RAW_BODY
+from chaosproxy.wire.dialects.responses import OPENAI_RESPONSES
 
-DIALECTS: tuple[Dialect, ...] = (OPENAI_CHAT, ANTHROPIC_MESSAGES, RAW_BODY)
+DIALECTS: tuple[Dialect, ...] = (
+    OPENAI_CHAT,
+    OPENAI_RESPONSES,
+    ANTHROPIC_MESSAGES,
+    GEMINI,
+    GEMINI_ARRAY,
+    OLLAMA,
+    OLLAMA_GENERATE,
+    RAW_BODY,
+)
 
 _BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 

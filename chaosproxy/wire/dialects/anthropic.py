@@ -14,9 +14,9 @@ from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
 from chaosproxy.wire.dialects.chunks import ANTHROPIC_DELTA
-from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
+from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text, text_field
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, rewritten, text, word
-from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
+from chaosproxy.wire.sse import PAYLOAD, STREAM_TYPE, SseSplitter, only_object, read_event, write_event
 
 FINISH_WORDS = {
     Finish.STOP: "end_turn",
@@ -54,14 +54,22 @@ class AnthropicMessages:
     """``POST .../v1/messages``. A thread's messages (OpenAI assistants) and ``count_tokens`` are something else."""
 
     name = "anthropic.messages"
-    stream_type = "text/event-stream; charset=utf-8"
+    stream_type = STREAM_TYPE
+    payload = PAYLOAD
+    finish_reason = text_field("stop_reason")
 
     def claims(self, method: str, path: str) -> bool:
         """Under any prefix, such as a gateway's ``/anthropic``."""
         return ends_with(method, path, "/v1/messages")
 
-    def read_request(self, body: bytes) -> RequestFacts:
+    def request_path(self, model: str, *, stream: bool) -> str:
+        """The same for every request."""
+        del model, stream
+        return "/v1/messages"
+
+    def read_request(self, body: bytes, path: str) -> RequestFacts:
         """Usage always comes, so nobody asks for it."""
+        del path
         request = fields(parse(body))
         return RequestFacts(
             model=word(request.get("model")),
@@ -127,14 +135,23 @@ class AnthropicMessages:
         return SseSplitter()
 
     def error(
-        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+        self,
+        status: int,
+        *,
+        error_type: str | None,
+        code: str | None,
+        message: str | None,
+        retry_s: float | None = None,
     ) -> tuple[Headers, bytes]:
-        """The body has no place for a ``code``."""
-        del code
+        """The body has no place for a ``code`` or a time to come back."""
+        del code, retry_s
         return (("content-type", "application/json"),), dump(_error_body(status, error_type, message)).encode()
 
-    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+    def error_event(
+        self, error_type: str | None, message: str | None, *, frame: bytes = b"", follows: bool = True
+    ) -> bytes:
         """Overloaded by default: what a 529 becomes once the stream has begun."""
+        del frame, follows
         return write_event(dump(_error_body(529, error_type, message)), "error")
 
     def limit_headers(self, limit: RateLimit) -> Headers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from chaosproxy.wire.dialects.answers import Answer
 
 @value
 class RequestFacts:
-    """What a request body says, None where absent. ``prompt`` is the text of all messages, joined by newlines."""
+    """What a request says, None where absent. ``prompt`` is the text of all messages, joined by newlines."""
 
     model: str | None = None
     stream: bool | None = None
@@ -40,15 +41,22 @@ class Dialect(Protocol):
     """A provider's meaning of frames, in its own words."""
 
     name: str
-    """As written in ``match.dialect`` and ``request.api``: ``openai.chat``, ``anthropic.messages``, ``raw``."""
+    """As written in ``match.dialect`` and ``request.api``; ``names`` has them all."""
     stream_type: str
     """Media type of a streamed answer."""
+    payload: re.Pattern[bytes]
+    """Finds the JSON of a frame, as its first group; further matches are further lines of it."""
+    finish_reason: re.Pattern[bytes]
+    """Finds the finish reason in a frame that has one: what stands before the value is its first group."""
 
     def claims(self, method: str, path: str) -> bool:
-        """Whether a request to this path (under any prefix) is of this dialect."""
+        """Whether a request to this path (under any prefix, with its query) is of this dialect."""
 
-    def read_request(self, body: bytes) -> RequestFacts:
-        """The facts of a request body; all None when it is not of the dialect. Never raises."""
+    def request_path(self, model: str, *, stream: bool) -> str:
+        """Where a client sends such a request: path and query, without a prefix of anybody."""
+
+    def read_request(self, body: bytes, path: str) -> RequestFacts:
+        """The facts of a request to ``path`` (with its query); all None when it is not of the dialect. Never raises."""
 
     def read_event(self, frame: bytes) -> Meaning:
         """The meaning of one frame of a streamed answer; ``OTHER`` when it is not understood. Never raises."""
@@ -66,12 +74,26 @@ class Dialect(Protocol):
         """A fresh splitter for a streamed answer."""
 
     def error(
-        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+        self,
+        status: int,
+        *,
+        error_type: str | None,
+        code: str | None,
+        message: str | None,
+        retry_s: float | None = None,
     ) -> tuple[Headers, bytes]:
-        """Header fields and body with which this provider reports ``status``; None means its usual words."""
+        """Header fields and body with which this provider reports ``status``; None means its usual words.
 
-    def error_event(self, error_type: str | None, message: str | None) -> bytes:
-        """The event with which this provider reports an error after a 200, with its blank line."""
+        ``retry_s`` matters to providers that tell in the body when to come back.
+        """
+
+    def error_event(
+        self, error_type: str | None, message: str | None, *, frame: bytes = b"", follows: bool = True
+    ) -> bytes:
+        """The event with which this provider reports an error after a 200, with the end of its line or array.
+
+        ``frame`` is the one that it follows, or else whose place it takes: some number their events or join them.
+        """
 
     def limit_headers(self, limit: RateLimit) -> Headers:
         """The provider's rate-limit header fields."""
@@ -81,3 +103,9 @@ class Dialect(Protocol):
 
     def plain_body(self, answer: Answer) -> bytes:
         """The body of a whole plain answer."""
+
+
+def payload(spoken: Dialect, frame: bytes) -> str | None:
+    """The JSON of a frame as text, None when it has none (a comment, a bracket)."""
+    lines = spoken.payload.findall(frame)
+    return b"\n".join(lines).decode("utf-8", "replace") if lines else None

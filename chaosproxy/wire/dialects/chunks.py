@@ -45,3 +45,51 @@ class _ContentBlockDelta(Struct, gc=False):
 
 
 ANTHROPIC_DELTA = Decoder(_ContentBlockDelta)
+
+
+class _ResponsesDelta(Struct, gc=False):
+    type: Literal["response.output_text.delta"]
+    delta: str
+
+
+RESPONSES_DELTA = Decoder(_ResponsesDelta)
+
+
+class _GeminiPart(Struct, gc=False, rename="camel"):
+    text: str
+    function_call: Any = None
+
+
+class _GeminiContent(Struct, gc=False):
+    parts: list[_GeminiPart]
+
+
+class _GeminiCandidate(Struct, gc=False, rename="camel"):
+    content: _GeminiContent
+    finish_reason: Any = None
+
+
+class _GeminiChunk(Struct, gc=False, rename="camel"):
+    candidates: list[_GeminiCandidate]
+    prompt_feedback: Any = None
+    error: Any = None
+
+
+GEMINI_CHUNK = Decoder(_GeminiChunk)
+
+
+class _OllamaMessage(Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: Any = None
+
+
+class _OllamaLine(Struct, gc=False):
+    done: bool
+    message: _OllamaMessage | None = None
+    response: str | None = None
+    thinking: str | None = None
+    error: Any = None
+
+
+OLLAMA_LINE = Decoder(_OllamaLine)

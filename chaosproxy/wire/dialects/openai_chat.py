@@ -1,22 +1,19 @@
-"""OpenAI chat completions, as openai-python 3.52 reads them (types/chat) and as compatible servers vary them.
-
-Error words: platform.openai.com/docs/guides/error-codes, and bodies seen in public issues. Where OpenAI is not known to
-use a status (402, 408, 507, 529), the words are those of compatible servers or in their style.
-"""
+"""OpenAI chat completions, as openai-python 3.52 reads them (types/chat) and as compatible servers vary them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from chaosproxy.events import Headers, Kind, Meaning
+from chaosproxy.events import Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
-from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
+from chaosproxy.wire.dialects.base import RequestFacts
 from chaosproxy.wire.dialects.chunks import OPENAI_CHUNK
-from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text
+from chaosproxy.wire.dialects.openai_errors import OpenAIErrors, error_body
+from chaosproxy.wire.dialects.requests import asks_stream, ends_with, prompt_text, text_field
 from chaosproxy.wire.foreign_json import count, dump, fields, items, parse, text, word
-from chaosproxy.wire.sse import SseSplitter, only_object, read_event, write_event
+from chaosproxy.wire.sse import PAYLOAD, STREAM_TYPE, SseSplitter, only_object, read_event, write_event
 
 FINISH_WORDS = {
     Finish.STOP: "stop",
@@ -27,59 +24,26 @@ FINISH_WORDS = {
 DONE = write_event("[DONE]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    type: str
-    code: str | int | None
-    message: str
-
-
-_OVERLOADED = _Words("server_error", None, "The engine is currently overloaded, please try again later")
-_USUAL = {
-    400: _Words("invalid_request_error", None, "We could not parse the JSON body of your request."),
-    401: _Words("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
-    402: _Words("unknown_error", "invalid_request_error", "Insufficient Balance"),
-    403: _Words(
-        "request_forbidden", "unsupported_country_region_territory", "Country, region, or territory not supported"
-    ),
-    404: _Words("invalid_request_error", "model_not_found", "The model does not exist or you lack access to it."),
-    408: _Words("server_error", "request_timeout", "Request timed out."),
-    409: _Words("invalid_request_error", "conflict", "The resource was changed by another request."),
-    413: _Words("invalid_request_error", "request_too_large", "Request body too large."),
-    422: _Words("invalid_request_error", None, "Unprocessable entity."),
-    429: _Words("requests", "rate_limit_exceeded", "Rate limit reached on requests per min (RPM)."),
-    500: _Words("server_error", None, "The server had an error while processing your request. Sorry about that!"),
-    502: _Words("cf_bad_gateway", 502, "Bad gateway."),
-    503: _OVERLOADED,
-    504: _Words("cf_gateway_timeout", 504, "Gateway timeout."),
-    507: _Words("server_error", "insufficient_storage", "Not enough memory to serve the model."),
-    529: _OVERLOADED,
-}
-_BY_NAME = {
-    "tokens": _Words("tokens", "rate_limit_exceeded", "Rate limit reached on tokens per min (TPM)."),
-    "insufficient_quota": _Words(
-        "insufficient_quota",
-        "insufficient_quota",
-        "You exceeded your current quota, please check your plan and billing details.",
-    ),
-    "context_length_exceeded": _Words(
-        "invalid_request_error", "context_length_exceeded", "Your input exceeds the context window of this model."
-    ),
-}
-
-
-class OpenAIChat:
+class OpenAIChat(OpenAIErrors):
     """``POST .../chat/completions``. All its errors are JSON; an HTML page from the edge is another fault."""
 
     name = "openai.chat"
-    stream_type = "text/event-stream; charset=utf-8"
+    stream_type = STREAM_TYPE
+    payload = PAYLOAD
+    finish_reason = text_field("finish_reason")
 
     def claims(self, method: str, path: str) -> bool:
         """Also under ``/openai/deployments/NAME`` (Azure) or a gateway's prefix."""
         return ends_with(method, path, "/chat/completions")
 
-    def read_request(self, body: bytes) -> RequestFacts:
+    def request_path(self, model: str, *, stream: bool) -> str:
+        """The same for every request."""
+        del model, stream
+        return "/v1/chat/completions"
+
+    def read_request(self, body: bytes, path: str) -> RequestFacts:
         """``max_completion_tokens`` goes before the older ``max_tokens``."""
+        del path
         request = fields(parse(body))
         max_tokens = count(request.get("max_completion_tokens"))
         return RequestFacts(
@@ -131,30 +95,12 @@ class OpenAIChat:
         """Server-sent events."""
         return SseSplitter()
 
-    def error(
-        self, status: int, *, error_type: str | None, code: str | None, message: str | None
-    ) -> tuple[Headers, bytes]:
-        """A known ``code`` or type, such as insufficient_quota, brings its own message along."""
-        words = _words(status, error_type, code)
-        body = _error_body(error_type or words.type, code or words.code, message or words.message)
-        return (("content-type", "application/json"),), dump(body).encode()
-
-    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+    def error_event(
+        self, error_type: str | None, message: str | None, *, frame: bytes = b"", follows: bool = True
+    ) -> bytes:
         """An unnamed event; the official client raises APIError."""
-        words = _words(500, error_type, None)
-        return write_event(dump(_error_body(error_type or words.type, words.code, message or words.message)))
-
-    def limit_headers(self, limit: RateLimit) -> Headers:
-        """Resets are spans, written as Go durations."""
-        reset = go_duration(limit.reset_s)
-        return (
-            ("x-ratelimit-limit-requests", str(limit.requests)),
-            ("x-ratelimit-limit-tokens", str(limit.tokens)),
-            ("x-ratelimit-remaining-requests", str(limit.remaining_requests)),
-            ("x-ratelimit-remaining-tokens", str(limit.remaining_tokens)),
-            ("x-ratelimit-reset-requests", reset),
-            ("x-ratelimit-reset-tokens", reset),
-        )
+        del frame, follows
+        return write_event(dump(error_body(500, error_type, None, message)))
 
     def stream_frames(self, answer: Answer) -> list[bytes]:
         """Role chunk, content, tool call, finish, usage if asked for, ``[DONE]``."""
@@ -168,29 +114,6 @@ class OpenAIChat:
             message["tool_calls"] = [_tool(answer, answer.tool, answer.tool.arguments)]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH_WORDS[answer.finish]}
         return dump({**_frame(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}).encode()
-
-
-def go_duration(seconds: float) -> str:
-    """Text as Go prints a time.Duration: ``6m0s``, ``1.5s``, ``20ms``; rounded to milliseconds."""
-    milliseconds = round(seconds * 1000)
-    if 0 < milliseconds < 1000:
-        return f"{milliseconds}ms"
-    minutes, rest = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest / 1000:g}s"
-    return f"{hours}h{minutes}m{tail}" if hours else f"{minutes}m{tail}" if minutes else tail
-
-
-def _words(status: int, error_type: str | None, code: str | None) -> _Words:
-    named = _BY_NAME.get(code or "") or _BY_NAME.get(error_type or "")
-    if named is not None:
-        return named
-    fallback = _USUAL[500] if status >= 500 else _Words("invalid_request_error", None, "Invalid request.")
-    return _USUAL.get(status, fallback)
-
-
-def _error_body(error_type: str, code: str | int | None, message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": error_type, "param": None, "code": code}}
 
 
 # reading ------------------------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from chaosproxy.events import RAW, Headers, Meaning
 from chaosproxy.wire.dialects.answers import Answer
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
 from chaosproxy.wire.foreign_json import dump
-from chaosproxy.wire.raw import RawSplitter
+from chaosproxy.wire.raw import PAYLOAD, RawSplitter
 
 
 class RawBody:
@@ -16,15 +17,22 @@ class RawBody:
 
     name = "raw"
     stream_type = "application/octet-stream"
+    payload = PAYLOAD
+    finish_reason = re.compile(rb"(?!)")
 
     def claims(self, method: str, path: str) -> bool:
         """Never."""
         del method, path
         return False
 
-    def read_request(self, body: bytes) -> RequestFacts:
+    def request_path(self, model: str, *, stream: bool) -> str:
+        """The root: it could be anything."""
+        del model, stream
+        return "/"
+
+    def read_request(self, body: bytes, path: str) -> RequestFacts:
         """No facts."""
-        del body
+        del body, path
         return RequestFacts()
 
     def read_event(self, frame: bytes) -> Meaning:
@@ -47,14 +55,23 @@ class RawBody:
         return RawSplitter()
 
     def error(
-        self, status: int, *, error_type: str | None, code: str | None, message: str | None
+        self,
+        status: int,
+        *,
+        error_type: str | None,
+        code: str | None,
+        message: str | None,
+        retry_s: float | None = None,
     ) -> tuple[Headers, bytes]:
         """``{"error": MESSAGE}``, the shape that small servers use; the message is the status in words by default."""
-        del error_type, code
+        del error_type, code, retry_s
         return (("content-type", "application/json"),), dump({"error": message or _phrase(status)}).encode()
 
-    def error_event(self, error_type: str | None, message: str | None) -> bytes:
+    def error_event(
+        self, error_type: str | None, message: str | None, *, frame: bytes = b"", follows: bool = True
+    ) -> bytes:
         """The same as a line of JSON."""
+        del frame, follows
         return dump({"error": message or error_type or _phrase(500)}).encode() + b"\n"
 
     def limit_headers(self, limit: RateLimit) -> Headers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,3 +42,8 @@ def asks_stream(request: dict[str, Any]) -> bool | None:
     """Whether it asks for a stream; one that does not speak of it asks for a plain answer. None: it cannot be read."""
     stream = request.get("stream") or False if request else None
     return stream if isinstance(stream, bool) else None
+
+
+def text_field(*names: str) -> re.Pattern[bytes]:
+    """Finds a field of one of these names that holds a string; what stands before the string is the first group."""
+    return re.compile(rb'("(?:%b)"\s*:\s*)"(?:[^"\\]|\\.)*"' % "|".join(names).encode())

@@ -26,7 +26,7 @@ both = pytest.mark.parametrize("spoken", [OPENAI, ANTHROPIC], ids=lambda spoken:
 
 
 def _transcript(spoken: Dialect = OPENAI, *, stream: bool = True) -> Transcript:
-    return Transcript(Question(TAG, 7, True, "m", b"{}", TEXT, 6), spoken, stream=stream)
+    return Transcript(Question(TAG, 7, True, "m", "/", b"{}", TEXT, 6), spoken, stream=stream)
 
 
 def _call(transcript: Transcript) -> Call:

@@ -85,7 +85,7 @@ def test_request_tells_its_facts() -> None:
         ],
     }
 
-    assert ANTHROPIC_MESSAGES.read_request(json.dumps(body).encode()) == RequestFacts(
+    assert ANTHROPIC_MESSAGES.read_request(json.dumps(body).encode(), "/") == RequestFacts(
         "m", stream=False, prompt="be brief\nhi\n42\nso\n43", max_tokens=7
     )
 

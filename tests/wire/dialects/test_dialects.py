@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,11 +14,26 @@ from chaosproxy.errors import BadValue
 from chaosproxy.events import TOKEN, Kind, Meaning
 from chaosproxy.wire.dialects import DIALECTS, detect, dialect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
-from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.base import Dialect, payload
+from chaosproxy.wire.dialects.names import ApiName, DialectName
 from chaosproxy.wire.sse import write_event
 from tests.wire.splitting import split
 
 SPOKEN = [known for known in DIALECTS if known.name != "raw"]
+NAMES = (
+    "openai.chat",
+    "openai.responses",
+    "anthropic.messages",
+    "gemini",
+    "gemini.array",
+    "ollama",
+    "ollama.generate",
+    "raw",
+)
+OPENS = {"openai.chat", "openai.responses", "anthropic.messages"}
+"""Whose streams begin with an event that has no content."""
+WHOLE_ARGUMENTS = {"gemini", "gemini.array", "ollama"}
+"""Who sends the arguments of a tool as an object, in one frame."""
 EVENT_NAMES = [
     None,
     "ping",
@@ -29,6 +44,11 @@ EVENT_NAMES = [
     "content_block_stop",
     "message_delta",
     "message_stop",
+    "response.created",
+    "response.output_text.delta",
+    "response.function_call_arguments.delta",
+    "response.completed",
+    "response.incomplete",
 ]
 KEYS = [
     "type",
@@ -60,6 +80,31 @@ KEYS = [
     "stream_options",
     "include_usage",
     "max_tokens",
+    "response",
+    "status",
+    "output",
+    "incomplete_details",
+    "reason",
+    "instructions",
+    "candidates",
+    "parts",
+    "thought",
+    "functionCall",
+    "args",
+    "finishReason",
+    "promptFeedback",
+    "blockReason",
+    "usageMetadata",
+    "contents",
+    "systemInstruction",
+    "generationConfig",
+    "maxOutputTokens",
+    "done",
+    "done_reason",
+    "eval_count",
+    "options",
+    "num_predict",
+    "prompt",
 ]
 WORDS = ["assistant", "text_delta", "input_json_delta", "tool_use", "[DONE]", *[name for name in EVENT_NAMES if name]]
 foreign_json = st.recursive(
@@ -85,6 +130,25 @@ answers = st.builds(
 )
 
 
+def framed(known: Dialect, body: str, name: str | None = None) -> bytes:
+    """A frame with this payload."""
+    if known.stream_type.startswith("text/event-stream"):
+        return write_event(body, name)
+    return f",\n{body}".encode() if known.name == "gemini.array" else f"{body}\n".encode()
+
+
+def arguments_of(known: Dialect, answer: Answer) -> str:
+    """The arguments as they are read back from a stream."""
+    arguments = answer.tool.arguments if answer.tool else ""
+    return "{}" if known.name in WHOLE_ARGUMENTS and answer.tool and not arguments else arguments
+
+
+def only(body: bytes) -> Any:
+    """A JSON object, which may be the only element of an array."""
+    value = json.loads(body)
+    return value[0] if isinstance(value, list) else value
+
+
 def read(known: Dialect, frames: list[bytes]) -> Meaning:
     """What a whole stream says: the kinds, texts and counts of all its frames."""
     whole = Meaning(Kind.OTHER)
@@ -101,7 +165,9 @@ def read(known: Dialect, frames: list[bytes]) -> Meaning:
 
 def test_dialects_are_found_by_name() -> None:
     """Names are unique and as the experiment file writes them."""
-    assert [known.name for known in DIALECTS] == ["openai.chat", "anthropic.messages", "raw"]
+    assert tuple(known.name for known in DIALECTS) == NAMES
+    assert get_args(DialectName) == ("auto", *NAMES)
+    assert get_args(ApiName) == NAMES[:-1]
     assert [dialect(known.name) for known in DIALECTS] == list(DIALECTS)
 
 
@@ -109,7 +175,7 @@ def test_dialects_are_found_by_name() -> None:
     ("name", "words"),
     [
         ("openai.chats", "unknown dialect 'openai.chats', did you mean 'openai.chat'?"),
-        ("xyz", "unknown dialect 'xyz', expected one of openai.chat, anthropic.messages, raw"),
+        ("xyz", f"unknown dialect 'xyz', expected one of {', '.join(NAMES)}"),
     ],
 )
 def test_unknown_dialect_names_the_nearest(name: str, words: str) -> None:
@@ -127,6 +193,26 @@ def test_unknown_dialect_names_the_nearest(name: str, words: str) -> None:
         ("POST", "/chat/completions", "openai.chat"),
         ("post", "/v1/chat/completions/", "openai.chat"),
         ("POST", "/openai/deployments/gpt-5/chat/completions?api-version=2024-10-21", "openai.chat"),
+        ("POST", "/v1/responses", "openai.responses"),
+        ("POST", "/openai/v1/responses?api-version=preview", "openai.responses"),
+        ("POST", "/v1/responses/resp_1", "raw"),
+        ("POST", "/v1/responses/resp_1/cancel", "raw"),
+        ("GET", "/v1/responses", "raw"),
+        ("POST", "/v1beta/models/gemini-3:generateContent", "gemini"),
+        ("POST", "/v1beta/models/gemini-3:streamGenerateContent?alt=sse", "gemini"),
+        ("POST", "/v1beta/models/gemini-3:streamGenerateContent?key=k&alt=sse", "gemini"),
+        ("POST", "/v1beta/models/gemini-3%3AstreamGenerateContent?alt=sse", "gemini"),
+        ("POST", "/v1beta/tunedModels/mine:generateContent?alt=json", "gemini"),
+        ("POST", "/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse", "gemini"),
+        ("POST", "/team/v1beta/models/gemini-3:streamGenerateContent", "gemini.array"),
+        ("POST", "/v1beta/models/gemini-3:streamGenerateContent?alt=json", "gemini.array"),
+        ("POST", "/v1beta/models/gemini-3:countTokens", "raw"),
+        ("POST", "/v1beta/models/gemini-3", "raw"),
+        ("GET", "/v1beta/models/gemini-3:generateContent", "raw"),
+        ("POST", "/api/chat", "ollama"),
+        ("POST", "/ollama/api/chat/", "ollama"),
+        ("POST", "/api/generate", "ollama.generate"),
+        ("POST", "/api/embed", "raw"),
         ("POST", "/v1/messages", "anthropic.messages"),
         ("POST", "/anthropic/v1/messages?beta=true", "anthropic.messages"),
         ("POST", "/v1/messages/count_tokens", "raw"),
@@ -151,8 +237,9 @@ def test_any_bytes_can_be_read(known: Dialect, data: bytes) -> None:
     """Reading never raises, whatever the bytes."""
     known.read_event(data)
     known.read_event(b"data: " + data + b"\n\n")
+    payload(known, data)
     known.read_answer(data)
-    known.read_request(data)
+    known.read_request(data, known.request_path("m", stream=True))
 
 
 @pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
@@ -162,8 +249,8 @@ def test_any_json_can_be_read(known: Dialect, value: Any, name: str | None) -> N
     if isinstance(value, dict) and name:
         value = {**value, "type": name}
     body = json.dumps(value)
-    meaning = known.read_event(write_event(body, name))
-    request = known.read_request(body.encode())
+    meaning = known.read_event(framed(known, body, name))
+    request = known.read_request(body.encode(), known.request_path("m", stream=True))
 
     assert bool(meaning.kind & TOKEN) == bool(meaning.text)
     assert bool(meaning.kind & Kind.FINISH) == bool(meaning.finish)
@@ -178,14 +265,16 @@ def test_a_written_stream_is_read_back(known: Dialect, answer: Answer) -> None:
     """The frames of an answer are what the splitter finds, and hold its text, its end and its counts."""
     frames = known.stream_frames(answer)
     whole = read(known, frames)
-    arguments = answer.tool.arguments if answer.tool else ""
+    arguments = arguments_of(known, answer)
 
     assert split(known.splitter, [b"".join(frames)]) == (frames, b"")
     assert whole.text == answer.text + arguments
-    assert known.read_event(frames[0]).kind == Kind.OPENING
-    assert known.read_event(frames[-1]).kind == Kind.TERMINAL
+    assert (known.read_event(frames[0]).kind == Kind.OPENING) == (known.name in OPENS)
+    assert [bool(known.read_event(frame).kind & Kind.TERMINAL) for frame in frames] == [False] * (len(frames) - 1) + [
+        True
+    ]
     assert [bool(known.read_event(frame).kind & Kind.FINISH) for frame in frames].count(True) == 1
-    assert bool(whole.kind & Kind.TOOL) == bool(arguments)
+    assert bool(whole.kind & Kind.TOOL) == (bool(arguments) and known.name != "ollama.generate")
     assert not whole.kind & (Kind.ERROR | Kind.RAW)
     if whole.kind & Kind.USAGE:
         assert (whole.prompt_tokens, whole.output_tokens) == (answer.prompt_tokens, answer.output_tokens)
@@ -204,7 +293,7 @@ def test_plain_and_streamed_answers_say_the_same(known: Dialect, answer: Answer)
     assert plain.kind & Kind.FINISH
     assert plain.kind & Kind.USAGE
     if answer.tool and (arguments := plain.text.removeprefix(streamed.text)):
-        assert json.loads(arguments) == json.loads(answer.tool.arguments)
+        assert json.loads(arguments) == json.loads(answer.tool.arguments or "{}")
 
 
 @pytest.mark.parametrize(
@@ -217,10 +306,10 @@ def test_every_status_has_an_error_of_its_own_dialect(known: Dialect, status: in
     _, asked = known.error(status, error_type="my_type", code="my_code", message="my words")
 
     assert headers == (("content-type", "application/json"),)
-    assert json.loads(body)["error"]
+    assert only(body)["error"]
     assert known.read_answer(body).kind in (Kind.ERROR, Kind.RAW)
     assert b"my words" in asked
-    assert b"my_type" in asked or known.name == "raw"
+    assert b"my_type" in asked or known.name.startswith(("ollama", "raw"))
 
 
 @pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
@@ -229,17 +318,57 @@ def test_an_error_event_is_one_frame(known: Dialect) -> None:
     usual = known.error_event(None, None)
     asked = known.error_event("my_type", "my words")
 
-    assert split(known.splitter, [usual, asked]) == ([usual, asked], b"")
+    array_end = b"\n]" if known.name == "gemini.array" else b""
+    assert split(known.splitter, [usual]) == ([usual.removesuffix(array_end), *filter(None, [array_end])], b"")
     assert known.read_event(usual) == known.read_event(asked) == Meaning(Kind.ERROR)
-    assert b"my_type" in asked
+    assert b"my_type" in asked or known.name.startswith("ollama")
+    assert b"my_type" in known.error_event("my_type", None)
     assert b"my words" in asked
 
 
 @pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
 def test_comments_and_pings_keep_alive(known: Dialect) -> None:
-    """A comment or a ping is no answer; what no event stream holds is OTHER."""
+    """A comment or a ping is no answer; what no event stream holds is OTHER. Only server-sent events have them."""
+    assert known.read_event(b"<html></html>\n\n").kind == Kind.OTHER
+    if not known.stream_type.startswith("text/event-stream"):
+        return
     assert known.read_event(b": waiting\n\n").kind == Kind.KEEPALIVE
     assert known.read_event(b"event: ping\ndata: {}\n\n").kind == Kind.KEEPALIVE
-    assert known.read_event(b"<html></html>\n\n").kind == Kind.OTHER
     assert known.read_event(b"data:\n\n").kind == Kind.OTHER
     assert known.read_event(b"retry: 3000\n\n").kind == Kind.OTHER
+
+
+@pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
+@given(answers)
+def test_each_frame_has_a_payload_and_its_finish_can_be_found(known: Dialect, answer: Answer) -> None:
+    """Payloads are JSON objects (or marks of an end); without its reason a frame has no finish, and is still JSON."""
+    for frame in known.stream_frames(answer):
+        whole = payload(known, frame)
+        finished = bool(known.read_event(frame).kind & Kind.FINISH)
+        without = known.finish_reason.sub(rb"\1null", frame)
+
+        assert whole in (None, "[DONE]") or isinstance(json.loads(whole or ""), dict)
+        assert not finished or (without != frame and known.read_event(without).finish is None)
+        assert not finished or isinstance(json.loads(payload(known, without) or ""), dict)
+
+
+@pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
+@given(answers)
+def test_ordinary_content_is_read_quickly(known: Dialect, answer: Answer) -> None:
+    """The short way sees every text piece of ours, and never more than the long one."""
+    frames = known.stream_frames(replace(answer, tool=None))
+    quick = [text for frame in frames if (text := known.content_delta(frame)) is not None]
+
+    assert quick == [piece for piece in answer.text_pieces if piece]
+    for frame in frames:
+        text = known.content_delta(frame)
+        assert text is None or known.read_event(frame) == Meaning(Kind.CONTENT, text)
+
+
+@pytest.mark.parametrize("known", SPOKEN, ids=lambda known: known.name)
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_path_of_a_request_is_claimed(known: Dialect, stream: bool) -> None:
+    """Where a client sends its request it is found again; plain answers of Gemini have one dialect."""
+    found = detect("POST", "/gateway" + known.request_path("a/b c", stream=stream))
+
+    assert found.name == ("gemini" if known.name == "gemini.array" and not stream else known.name)

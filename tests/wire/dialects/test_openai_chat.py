@@ -10,7 +10,8 @@ import pytest
 from chaosproxy.events import Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import RateLimit, RequestFacts
-from chaosproxy.wire.dialects.openai_chat import OPENAI_CHAT, go_duration
+from chaosproxy.wire.dialects.openai_chat import OPENAI_CHAT
+from chaosproxy.wire.dialects.openai_errors import go_duration
 from chaosproxy.wire.sse import read_event
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -114,7 +115,7 @@ def test_done_is_terminal(frame: bytes) -> None:
 )
 def test_requests_tell_their_facts(request_body: Any, facts: RequestFacts) -> None:
     """Model, stream (not asked for: false), prompt, limit and the wish for usage; None for what cannot be read."""
-    assert OPENAI_CHAT.read_request(json.dumps(request_body).encode()) == facts
+    assert OPENAI_CHAT.read_request(json.dumps(request_body).encode(), "/") == facts
 
 
 def test_plain_answer_joins_text_and_tool_arguments() -> None:

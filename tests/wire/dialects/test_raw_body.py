@@ -13,7 +13,7 @@ from chaosproxy.wire.dialects.raw import RAW_BODY
 def test_bytes_mean_nothing() -> None:
     """No request is claimed, nothing is read, every piece passes."""
     assert not RAW_BODY.claims("POST", "/v1/chat/completions")
-    assert RAW_BODY.read_request(b'{"model": "m"}') == RequestFacts()
+    assert RAW_BODY.read_request(b'{"model": "m"}', "/") == RequestFacts()
     assert RAW_BODY.read_event(b"data: [DONE]\n\n") is RAW
     assert RAW_BODY.read_answer(b"{}") is RAW
     assert RAW_BODY.splitter().feed(b"a") == [b"a"]
