@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
@@ -14,9 +14,12 @@ import pytest
 from chaosproxy.errors import PartFailed
 from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import BackendSettings
+from chaosproxy.experiment.load_settings import Request
 from chaosproxy.lab.backend import BODY_LIMIT_BYTES, Backend
+from chaosproxy.lab.load.request_body import request_body
 from chaosproxy.lab.text import expected_answer
-from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects import detect, dialect
+from chaosproxy.wire.dialects.names import ApiName
 
 OPENAI = "/v1/chat/completions"
 ANTHROPIC = "/v1/messages"
@@ -68,6 +71,40 @@ async def test_stream_is_native_and_its_text_expected(http: aiohttp.ClientSessio
     assert (response.status, response.headers["content-type"]) == (200, spoken.stream_type)
     assert "".join(meaning.text for meaning in meanings) == TEXT
     assert meanings[-1].kind == Kind.TERMINAL
+
+
+@pytest.mark.parametrize("name", get_args(ApiName))
+@pytest.mark.parametrize("stream", [True, False])
+async def test_every_dialect_is_spoken(http: aiohttp.ClientSession, name: str, stream: bool) -> None:
+    """Under any prefix, with the media type and the terminal event of the dialect; Gemini's path says if it streams."""
+    request = Request.model_validate({"api": name, "stream": stream})
+    path = f"/team{dialect(name).request_path('m', stream=stream)}"
+    spoken = detect("POST", path)
+    async with Backend(BackendSettings(**QUICK)) as backend:
+        response = await _post(http, backend.url + path, request_body(request, "m", "hi"))
+        body = (await response.text()).encode()
+    frames = spoken.splitter().feed(body) if stream else []
+    meanings = [*map(spoken.read_event, frames)] or [spoken.read_answer(body)]
+
+    assert response.headers["content-type"] == (spoken.stream_type if stream else "application/json")
+    assert "".join(meaning.text for meaning in meanings) == TEXT
+    assert bool(meanings[-1].kind & Kind.TERMINAL) == stream
+
+
+@pytest.mark.parametrize("name", get_args(ApiName))
+async def test_every_dialect_refuses_in_its_own_words(http: aiohttp.ClientSession, name: str) -> None:
+    """A failing model and a request without a prompt."""
+    spoken = dialect(name)
+    request = Request.model_validate({"api": name})
+    async with Backend(BackendSettings(**QUICK, should_fail={"bad": 503})) as backend:
+        failed = await _post(
+            http, backend.url + spoken.request_path("bad", stream=True), request_body(request, "bad", "hi")
+        )
+        refused = await _post(http, backend.url + spoken.request_path("m", stream=True), {"model": "m"})
+        bodies = [(await answer.text()).encode() for answer in (failed, refused)]
+
+    assert (failed.status, refused.status) == (503, 400)
+    assert [spoken.read_answer(body).kind for body in bodies] == [Kind.ERROR] * 2
 
 
 @pytest.mark.parametrize("name", ["openai.chat", "anthropic.messages"])

@@ -237,6 +237,9 @@ def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
         return f"the error came after {len(kept)} events, or they were changed, and {fault.where} is {place}"
     if not error.kind & Kind.ERROR or not isinstance(done.ends[0], End):
         return f"it ended with {error.data!r} and {done.ends[0]}"
+    body = b"".join(frame.data for frame in done.frames)
+    if done.case.exchange.dialect == "gemini.array" and not done.case.exchange.seen.open and not _is_json(body):
+        return f"the array is broken: {body!r}"
     named = fault.error_type
     return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"
 

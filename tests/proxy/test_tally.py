@@ -13,12 +13,12 @@ from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Edge
 from chaosproxy.proxy.event_tally import UNREAD_BYTES, EventTally, tally_of
 from chaosproxy.proxy.tally import Tally
-from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects import DIALECTS, dialect
 from chaosproxy.wire.sse import write_event
 from tests.proxy.streams import frames_of, pieces_of
 
 DELTA = "content_block_delta"
-NAMES = ["openai.chat", "anthropic.messages"]
+NAMES = [known.name for known in DIALECTS if known.name != "raw"]
 HEAD = Head(0.0, 200, "", (("content-type", "text/event-stream"),), streamed=True)
 
 

@@ -21,10 +21,10 @@ from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.timers import Timers
-from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects import DIALECTS, dialect
 from tests.proxy.streams import pieces_of
 
-NAMES = ["openai.chat", "anthropic.messages", "raw"]
+NAMES = [known.name for known in DIALECTS]
 STREAMED = AnswerHead(200, "OK", (("content-type", "text/event-stream"),), Framing.CHUNKED)
 PLAIN = AnswerHead(200, "OK", (("content-type", "application/json"),), Framing.CHUNKED)
 

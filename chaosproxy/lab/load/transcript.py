@@ -165,4 +165,4 @@ def _error_type(body: bytes) -> str:
     answer = fields(told[0] if isinstance(told, list) and told else told)
     error = fields(answer.get("error") or fields(answer.get("response")).get("error") or answer)
     words = (error.get("type"), error.get("code"), error.get("status"))
-    return " ".join(word for word in words if isinstance(word, str) and _WORD.fullmatch(word))
+    return " ".join(word for word in words if isinstance(word, str) and word != "error" and _WORD.fullmatch(word))

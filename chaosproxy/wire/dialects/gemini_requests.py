@@ -10,9 +10,7 @@ from urllib.parse import parse_qs, quote, unquote
 from chaosproxy.wire.dialects.base import RequestFacts
 from chaosproxy.wire.foreign_json import count, fields, items, parse, text
 
-_ROUTE = re.compile(
-    r"/(?:models|tunedModels|endpoints)/([^/:]+?)(?::|%3[Aa])(generateContent|streamGenerateContent)/?\Z"
-)
+_ROUTE = re.compile(r"/(?:models|tunedModels|endpoints)/([^/:]+?)(?::|%3[Aa])(generate|streamGenerate)Content/?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,8 @@ def route_of(target: str) -> Route | None:
     found = _ROUTE.search(path)
     if found is None:
         return None
-    return Route(
-        unquote(found[1]), stream=found[2] == "streamGenerateContent", sse=parse_qs(query).get("alt") == ["sse"]
-    )
+    sse = parse_qs(query).get("alt") == ["sse"]
+    return Route(unquote(found[1]), stream=found[2] == "streamGenerate", sse=sse)
 
 
 def read_facts(body: bytes, target: str) -> RequestFacts:

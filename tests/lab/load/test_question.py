@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,6 +11,8 @@ from chaosproxy.errors import UserError
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.question import NUMBERS_PER_LOAD, Questions, entry_url
 from chaosproxy.lab.text import expected_answer
+from chaosproxy.wire.dialects import detect
+from chaosproxy.wire.dialects.names import ApiName
 
 
 def _questions(index: int = 0, tokens: int | None = 40, lines: tuple[str, ...] = (), **spec: Any) -> Questions:
@@ -50,10 +52,27 @@ def test_expected_answer_is_the_labs_own() -> None:
 
 def test_expected_arguments_of_a_tool_call() -> None:
     """A load with tools expects the arguments of the call."""
-    for api in ("openai.chat", "anthropic.messages"):
+    for api in {*get_args(ApiName)} - {"ollama.generate"}:
         question = _questions(request={"tools": "true", "api": api}).question(1)
 
         assert "query" in json.loads(question.expected_text or "")
+
+
+@pytest.mark.parametrize("api", get_args(ApiName))
+@pytest.mark.parametrize("stream", [True, False])
+def test_every_api_has_its_path_body_and_key(api: str, stream: bool) -> None:
+    """The dialect that claims the path reads in it what the load was told to ask."""
+    questions = _questions(request={"api": api, "stream": stream, "max_tokens": 9, "model": "x/y"})
+    question = questions.question(1)
+    spoken = detect("POST", question.path)
+    facts = spoken.read_request(question.body, question.path)
+
+    assert spoken.name.partition(".")[0] == api.partition(".")[0]
+    assert (facts.model, facts.stream, facts.max_tokens) == ("x/y", stream, 9)
+    assert question.id in (facts.prompt or "")
+    assert question.expected_tokens == 9
+    keys = {"authorization", "x-api-key", "x-goog-api-key"} & {*questions.headers}
+    assert len(keys) == (not api.startswith("ollama"))
 
 
 @pytest.mark.parametrize(
