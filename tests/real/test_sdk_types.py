@@ -62,6 +62,67 @@ def test_openai_reads_our_chunks(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
+def test_openai_reads_our_response_events(answer: Answer) -> None:
+    """Every event is a ResponseStreamEvent, numbered in order, and the plain body the Response of the last one."""
+    from openai.types.responses import Response, ResponseStreamEvent
+
+    events = [strictly(ResponseStreamEvent, event) for event in stream("openai.responses", answer)]
+    plain = strictly(Response, json.loads(dialect("openai.responses").plain_body(answer)))
+
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == answer.text
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert events[-1].response == plain
+    assert plain.output_text == answer.text
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_openai_reads_our_response_error(follows: bool) -> None:
+    """It has the number that is next."""
+    from openai.types.responses import ResponseErrorEvent
+
+    spoken = dialect("openai.responses")
+    frame = spoken.stream_frames(ANSWERS[0])[5]
+    event = read_event(spoken.error_event(None, None, frame=frame, follows=follows))
+    error = strictly(ResponseErrorEvent, json.loads(event.data or ""))
+
+    assert (event.name, error.code, error.sequence_number) == ("error", "server_error", 5 + follows)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_gemini_reads_our_chunks(answer: Answer) -> None:
+    """Every chunk and the plain body are a GenerateContentResponse, which refuses unknown fields."""
+    types = pytest.importorskip("google.genai.types")
+    read = types.GenerateContentResponse.model_validate
+
+    chunks = [read(chunk) for chunk in stream("gemini", answer)]
+    array = b"".join(dialect("gemini.array").stream_frames(answer))
+    plain = read(json.loads(dialect("gemini").plain_body(answer)))
+    parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
+
+    assert [read(chunk) for chunk in json.loads(array)] == chunks
+    assert "".join(part.text or "" for part in parts) == answer.text
+    assert [part.function_call.name for part in parts if part.function_call] == ([TOOL.name] if answer.tool else [])
+    assert plain.candidates[0].finish_reason == chunks[-1].candidates[0].finish_reason
+    assert plain.candidates[0].finish_reason.name in types.FinishReason.__members__
+    assert plain.usage_metadata == chunks[-1].usage_metadata
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize(("name", "model"), [("ollama", "ChatResponse"), ("ollama.generate", "GenerateResponse")])
+def test_ollama_reads_our_lines(name: str, model: str, answer: Answer) -> None:
+    """Every line and the plain body are a response of its client."""
+    read = getattr(pytest.importorskip("ollama"), model).model_validate_json
+    lines = [read(frame) for frame in dialect(name).stream_frames(answer)]
+    plain = read(dialect(name).plain_body(answer))
+
+    assert [line.done for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert (plain.done, plain.done_reason, plain.eval_count) == (True, lines[-1].done_reason, lines[-1].eval_count)
+    if name == "ollama":
+        assert "".join(line.message.content or "" for line in lines) == answer.text
+        assert bool(plain.message.tool_calls) == (answer.tool is not None)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
 def test_anthropic_reads_our_events(answer: Answer) -> None:
     """Every event but the ping is a RawMessageStreamEvent and the plain body a Message."""
     from anthropic.types import Message, RawMessageStreamEvent

@@ -179,7 +179,7 @@ def _whole(answer: Answer) -> dict[str, Any]:
     reason = _INCOMPLETE.get(answer.finish)
     usage = {
         "input_tokens": answer.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": answer.output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": answer.prompt_tokens + answer.output_tokens,
@@ -240,8 +240,7 @@ def _call_events(answer: Answer, index: int) -> Iterator[dict[str, Any]]:
     place = {"item_id": whole["id"], "output_index": index}
     for piece in answer.tool.arguments_pieces if answer.tool else ():
         yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
-    done = {"name": whole["name"], "arguments": whole["arguments"]}
-    yield {"type": "response.function_call_arguments.done", **place, **done}
+    yield {"type": "response.function_call_arguments.done", **place, "arguments": whole["arguments"]}
     yield {"type": "response.output_item.done", "output_index": index, "item": whole}
 
 
