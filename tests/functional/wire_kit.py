@@ -38,9 +38,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def stream(frames: list[bytes]) -> bytes:
+def stream(frames: list[bytes], stream_type: str = "text/event-stream") -> bytes:
     """A whole streamed answer, one chunk for each frame."""
-    return SSE_HEAD + b"".join(map(chunk, frames)) + LAST_CHUNK
+    return SSE_HEAD.replace(b"text/event-stream", stream_type.encode()) + b"".join(map(chunk, frames)) + LAST_CHUNK
 
 
 def plain(body: bytes, status: str = "200 OK", *headers: str) -> bytes:

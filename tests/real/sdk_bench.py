@@ -1,4 +1,4 @@
-"""A healthy upstream that speaks both dialects, behind a proxy with one fault, for tests with official SDKs."""
+"""A healthy upstream that speaks every dialect, behind a proxy with one fault, for tests with official SDKs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def _speak(request: Request, peer: Peer) -> None:
     facts = dialect.read_request(request.body, path)
     answer = Answer("1", "m", 1_700_000_000, PIECES, prompt_tokens=3, output_tokens=len(PIECES))
     if facts.stream:
-        await peer.send(stream(dialect.stream_frames(answer)))
+        await peer.send(stream(dialect.stream_frames(answer), dialect.stream_type))
     else:
         await peer.send(plain(dialect.plain_body(answer), "200 OK", "Content-Type: application/json"))
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar, Literal
 
-from chaosproxy.events import Exchange, Frame, Kind
+from chaosproxy.events import TOKEN, Exchange, Frame, Kind
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import EachFrame, lacks_stream
 from chaosproxy.wire.dialects import dialect
 
 
 class LlmNoTerminal(Fault):
-    """Leave out the terminal event, the finish reason, or both; the body ends cleanly."""
+    """Leave out the terminal event, the finish reason, or both; the body ends cleanly.
+
+    An end that comes with the last words, as Gemini's may, loses its reason instead: the words are kept.
+    """
 
     type: ClassVar[str] = "llm.no_terminal"
     room: ClassVar[Room] = Room.SEMANTIC
@@ -43,9 +46,10 @@ class LlmNoTerminal(Fault):
         spoken = dialect(exchange.dialect)
 
         def edit(frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
-            if frame.kind & Kind.TERMINAL and self.which != "finish":
+            ends = frame.kind & Kind.TERMINAL and self.which != "finish"
+            if ends and not frame.kind & TOKEN:
                 return (), "the terminal event was left out"
-            if frame.kind & Kind.FINISH and self.which in ("finish", "both"):
+            if frame.kind & Kind.FINISH and (ends or self.which in ("finish", "both")):
                 data = spoken.finish_reason.sub(rb"\1null", frame.data)
                 return (replace(frame, data=data, meaning=spoken.read_event(data)),), self._finish_words()
             return None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from random import Random
+
 import pytest
 
-from chaosproxy.events import Exchange
+from chaosproxy.events import Exchange, Frame, Hit, Kind, Meaning
+from chaosproxy.wire.dialects.gemini import GEMINI
+from chaosproxy.wire.sse import write_event
 from tests.faults.playbook import fault, play
 
 OPENAI = "ask head role a b finish usage done end"
@@ -86,3 +91,16 @@ def test_only_anthropic_has_a_stop_event() -> None:
 
     assert stop_event.lacks(openai) == "openai.chat has no stop event (which=done leaves out its terminal event)"
     assert "done" not in play(stop_event, ANTHROPIC, spoken="anthropic.messages").client
+
+
+@pytest.mark.parametrize("which", ["done", "finish", "both"])
+def test_an_end_that_comes_with_the_last_words_leaves_them(which: str) -> None:
+    """Gemini's last chunk may have text: only its reason goes."""
+    chunk = {"candidates": [{"content": {"parts": [{"text": "last"}]}, "finishReason": "STOP"}]}
+    frame = Frame(1.0, data := write_event(json.dumps(chunk)), GEMINI.read_event(data))
+    exchange = Exchange("x", "l", 1, "POST", "/", "gemini", stream=True)
+    hit, left = fault(f"llm.no_terminal which={which}").stage(Random(1), exchange).feed(frame)
+
+    assert hit == Hit(1.0, "the finish reason was left out" + (", and the terminal event" if which == "both" else ""))
+    assert isinstance(left, Frame)
+    assert left.meaning == Meaning(Kind.CONTENT, "last")
