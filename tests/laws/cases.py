@@ -12,8 +12,7 @@ from chaosproxy.events import TOKEN, Abort, Ask, Cut, End, Exchange, Frame, Fram
 from chaosproxy.faults.base import Fault
 from chaosproxy.wire.dialects import DIALECTS, dialect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
-from chaosproxy.wire.dialects.base import Dialect
-from chaosproxy.wire.sse import PAYLOAD as SSE_PAYLOAD
+from chaosproxy.wire.dialects.base import Dialect, is_sse
 
 GAPS_S = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0)
 PIECES = ("a", "é", "日本", "🎉 ", '"x"', "two words ", "\\n")
@@ -77,7 +76,7 @@ def answers(draw: st.DrawFn, spoken: Dialect) -> list[Travelling]:
     streamed = spoken.name != "raw" and draw(st.integers(0, 5)) > 0
     answer = draw(whole_answers())
     bodies = spoken.stream_frames(answer) if streamed else _pieces(draw, spoken.plain_body(answer))
-    if streamed and spoken.payload is SSE_PAYLOAD and draw(st.booleans()):
+    if streamed and is_sse(spoken) and draw(st.booleans()):
         bodies.insert(draw(st.integers(0, len(bodies) - 1)), b": keep-alive\n\n")
     gaps = draw(st.lists(st.sampled_from(GAPS_S), min_size=len(bodies) + 3, max_size=len(bodies) + 3))
     ask_at, head_at, *frames_at, end_at = accumulate(gaps)

@@ -16,9 +16,8 @@ from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import Call, CallError
 from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
-from chaosproxy.wire.dialects.base import Dialect, payload
+from chaosproxy.wire.dialects.base import Dialect, is_sse, payload
 from chaosproxy.wire.foreign_json import fields, parse
-from chaosproxy.wire.sse import PAYLOAD as SSE_PAYLOAD
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """The longest plain answer or single event that is read."""
@@ -111,7 +110,7 @@ class Transcript:
 
     def _last(self, at: float, rest: bytes) -> None:
         """What no blank line ends is an event only if it is whole; of lines and arrays nothing may be missing."""
-        if self._dialect.payload is not SSE_PAYLOAD:
+        if not is_sse(self._dialect):
             self._frame(at, rest)
         elif (meaning := self._dialect.read_event(rest)) != OTHER:
             self._take(at, meaning)

@@ -9,6 +9,7 @@ from typing import Protocol
 from chaosproxy.events import Headers, Meaning, value
 from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.answers import Answer
+from chaosproxy.wire.sse import STREAM_TYPE
 
 
 @value
@@ -103,6 +104,11 @@ class Dialect(Protocol):
 
     def plain_body(self, answer: Answer) -> bytes:
         """The body of a whole plain answer."""
+
+
+def is_sse(spoken: Dialect) -> bool:
+    """Whether its streams are server-sent events, which may have comments, names and pings."""
+    return spoken.stream_type == STREAM_TYPE
 
 
 def payload(spoken: Dialect, frame: bytes) -> str | None:

@@ -14,7 +14,7 @@ from chaosproxy.errors import BadValue
 from chaosproxy.events import TOKEN, Kind, Meaning
 from chaosproxy.wire.dialects import DIALECTS, detect, dialect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
-from chaosproxy.wire.dialects.base import Dialect, payload
+from chaosproxy.wire.dialects.base import Dialect, is_sse, payload
 from chaosproxy.wire.dialects.names import ApiName, DialectName
 from chaosproxy.wire.sse import write_event
 from tests.wire.splitting import split
@@ -132,7 +132,7 @@ answers = st.builds(
 
 def framed(known: Dialect, body: str, name: str | None = None) -> bytes:
     """A frame with this payload."""
-    if known.stream_type.startswith("text/event-stream"):
+    if is_sse(known):
         return write_event(body, name)
     return f",\n{body}".encode() if known.name == "gemini.array" else f"{body}\n".encode()
 
@@ -330,7 +330,7 @@ def test_an_error_event_is_one_frame(known: Dialect) -> None:
 def test_comments_and_pings_keep_alive(known: Dialect) -> None:
     """A comment or a ping is no answer; what no event stream holds is OTHER. Only server-sent events have them."""
     assert known.read_event(b"<html></html>\n\n").kind == Kind.OTHER
-    if not known.stream_type.startswith("text/event-stream"):
+    if not is_sse(known):
         return
     assert known.read_event(b": waiting\n\n").kind == Kind.KEEPALIVE
     assert known.read_event(b"event: ping\ndata: {}\n\n").kind == Kind.KEEPALIVE
