@@ -6,9 +6,10 @@ Error words: docs.claude.com/en/api/errors and types/shared/error_type.py. A sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
@@ -53,10 +54,10 @@ _DELTA_KINDS = {
 class AnthropicMessages:
     """``POST .../v1/messages``. A thread's messages (OpenAI assistants) and ``count_tokens`` are something else."""
 
-    name = "anthropic.messages"
-    stream_type = STREAM_TYPE
-    payload = PAYLOAD
-    finish_reason = text_field("stop_reason")
+    name: ClassVar[str] = "anthropic.messages"
+    stream_type: ClassVar[str] = STREAM_TYPE
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = text_field("stop_reason")
 
     def claims(self, method: str, path: str) -> bool:
         """Under any prefix, such as a gateway's ``/anthropic``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from chaosproxy.events import Headers, Meaning, value
 from chaosproxy.wire import Splitter
@@ -41,13 +41,13 @@ class RateLimit:
 class Dialect(Protocol):
     """A provider's meaning of frames, in its own words."""
 
-    name: str
+    name: ClassVar[str]
     """As written in ``match.dialect`` and ``request.api``; ``names`` has them all."""
-    stream_type: str
+    stream_type: ClassVar[str]
     """Media type of a streamed answer."""
-    payload: re.Pattern[bytes]
+    payload: ClassVar[re.Pattern[bytes]]
     """Finds the JSON of a frame, as its first group; further matches are further lines of it."""
-    finish_reason: re.Pattern[bytes]
+    finish_reason: ClassVar[re.Pattern[bytes]]
     """Finds the finish reason in a frame that has one: what stands before the value is its first group."""
 
     def claims(self, method: str, path: str) -> bool:

@@ -9,9 +9,10 @@ without that it is a JSON array. Two dialects, because one answer is read in one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from chaosproxy.events import Headers, Kind, Meaning
 from chaosproxy.wire import Splitter
@@ -41,10 +42,10 @@ class Gemini:
     since nothing else marks the end.
     """
 
-    name = "gemini"
-    stream_type = STREAM_TYPE
-    payload = PAYLOAD
-    finish_reason = text_field("finishReason", "blockReason")
+    name: ClassVar[str] = "gemini"
+    stream_type: ClassVar[str] = STREAM_TYPE
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = text_field("finishReason", "blockReason")
 
     def claims(self, method: str, path: str) -> bool:
         """Of the streamed ones those with ``alt=sse``."""
@@ -119,9 +120,9 @@ class GeminiArray(Gemini):
     The bracket that closes the array is its terminal event. An error is an array of one, as on Google's servers.
     """
 
-    name = "gemini.array"
-    stream_type = "application/json"
-    payload = ELEMENT
+    name: ClassVar[str] = "gemini.array"
+    stream_type: ClassVar[str] = "application/json"
+    payload: ClassVar[re.Pattern[bytes]] = ELEMENT
 
     def claims(self, method: str, path: str) -> bool:
         """Whatever other ``alt`` there is."""

@@ -8,10 +8,11 @@ Newline-delimited JSON, streamed unless the request says otherwise. Its two endp
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from chaosproxy.events import OTHER, Headers, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
@@ -41,10 +42,10 @@ _USUAL = {
 class Ollama:
     """``POST .../api/chat``. Its OpenAI-compatible paths (``/v1``) are of that dialect."""
 
-    name = "ollama"
-    stream_type = "application/x-ndjson"
-    payload = PAYLOAD
-    finish_reason = text_field("done_reason")
+    name: ClassVar[str] = "ollama"
+    stream_type: ClassVar[str] = "application/x-ndjson"
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = text_field("done_reason")
 
     def claims(self, method: str, path: str) -> bool:
         """Under any prefix."""
@@ -144,7 +145,7 @@ class Ollama:
 class OllamaGenerate(Ollama):
     """``POST .../api/generate``: one prompt instead of messages; it calls no tools, so their arguments are its text."""
 
-    name = "ollama.generate"
+    name: ClassVar[str] = "ollama.generate"
 
     def claims(self, method: str, path: str) -> bool:
         """Under any prefix."""

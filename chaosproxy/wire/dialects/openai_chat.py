@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from chaosproxy.events import Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
@@ -27,10 +28,10 @@ DONE = write_event("[DONE]")
 class OpenAIChat(OpenAIErrors):
     """``POST .../chat/completions``. All its errors are JSON; an HTML page from the edge is another fault."""
 
-    name = "openai.chat"
-    stream_type = STREAM_TYPE
-    payload = PAYLOAD
-    finish_reason = text_field("finish_reason")
+    name: ClassVar[str] = "openai.chat"
+    stream_type: ClassVar[str] = STREAM_TYPE
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = text_field("finish_reason")
 
     def claims(self, method: str, path: str) -> bool:
         """Also under ``/openai/deployments/NAME`` (Azure) or a gateway's prefix."""

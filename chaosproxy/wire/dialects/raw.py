@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from typing import ClassVar
 
 from chaosproxy.events import RAW, Headers, Meaning
 from chaosproxy.wire.dialects.answers import Answer
@@ -15,10 +16,10 @@ from chaosproxy.wire.raw import PAYLOAD, RawSplitter
 class RawBody:
     """Claims nothing; it is what is left when nobody does."""
 
-    name = "raw"
-    stream_type = "application/octet-stream"
-    payload = PAYLOAD
-    finish_reason = re.compile(rb"(?!)")
+    name: ClassVar[str] = "raw"
+    stream_type: ClassVar[str] = "application/octet-stream"
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = re.compile(rb"(?!)")
 
     def claims(self, method: str, path: str) -> bool:
         """Never."""

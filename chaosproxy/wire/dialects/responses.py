@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from chaosproxy.events import OTHER, Kind, Meaning
 from chaosproxy.wire.dialects.answers import Answer, Finish
@@ -27,6 +27,8 @@ _DELTA_KINDS = {
     "response.function_call_arguments.delta": Kind.TOOL,
     "response.custom_tool_call_input.delta": Kind.TOOL,
 }
+_STATUS = re.compile(rb'\A(.*?"status"\s*:\s*)"(?:[^"\\]|\\.)*"', re.DOTALL)
+"""Of the response, which comes before those of its items."""
 _TEXT_DELTA = b"event: response.output_text.delta\ndata: {"
 
 
@@ -37,10 +39,10 @@ class OpenAIResponses(OpenAIErrors):
     or for an incomplete answer the reason of that.
     """
 
-    name = "openai.responses"
-    stream_type = STREAM_TYPE
-    payload = PAYLOAD
-    finish_reason = re.compile(rb'\A(.*?"status"\s*:\s*)"(?:[^"\\]|\\.)*"', re.DOTALL)  # of the response, not of items
+    name: ClassVar[str] = "openai.responses"
+    stream_type: ClassVar[str] = STREAM_TYPE
+    payload: ClassVar[re.Pattern[bytes]] = PAYLOAD
+    finish_reason: ClassVar[re.Pattern[bytes]] = _STATUS
 
     def claims(self, method: str, path: str) -> bool:
         """Also under ``/openai/v1`` (Azure) or a gateway's prefix."""
