@@ -61,6 +61,15 @@ ConnectionsMax = Annotated[
     ),
 ]
 
+HeaderFaults = Annotated[
+    bool,
+    typer.Option(
+        "--allow-header-faults",
+        envvar="CHAOSPROXY_ALLOW_HEADER_FAULTS",
+        help="Let a request ask for faults of its own: 'x-chaosproxy-fault: stream.truncate where=token:3'.",
+    ),
+]
+
 GC_THRESHOLDS = (20_000, 10, 50)
 """New objects before a collection of the newest, and how many collections of each age make one of the next."""
 
@@ -77,6 +86,7 @@ def serve(
     ca: Authorities = None,
     connections_max: ConnectionsMax = None,
     *,
+    allow_header_faults: HeaderFaults = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,
 ) -> None:
@@ -94,7 +104,7 @@ def serve(
     from chaosproxy.lab.part import run_process
 
     service = replace(
-        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca, connections_max)),
+        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca, connections_max, allow_header_faults)),
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,

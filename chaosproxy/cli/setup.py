@@ -34,6 +34,7 @@ class Given:
     config: str | None
     ca: str | None
     connections_max: int | None = None
+    allow_header_faults: bool = False
 
 
 def set_up(given: Given) -> Service:
@@ -46,7 +47,12 @@ def set_up(given: Given) -> Service:
         raise InvalidExperiment(problems)
     seed = base.seed if given.seed is None else given.seed
     return Service(
-        listeners, rules, seed, ca=given.ca or base.ca, connections_max=given.connections_max or base.connections_max
+        listeners,
+        rules,
+        seed,
+        ca=given.ca or base.ca,
+        connections_max=given.connections_max or base.connections_max,
+        allow_header_faults=given.allow_header_faults or base.allow_header_faults,
     )
 
 
@@ -69,7 +75,14 @@ def _from_file(config: str) -> Service:
         for name, each in proxies.listeners.items()
     )
     seed = secrets.randbelow(2**31) if proxies.seed is None else proxies.seed
-    return Service(listeners, proxies.rules(), seed, ca=proxies.ca, connections_max=proxies.connections_max)
+    return Service(
+        listeners,
+        proxies.rules(),
+        seed,
+        ca=proxies.ca,
+        connections_max=proxies.connections_max,
+        allow_header_faults=proxies.allow_header_faults,
+    )
 
 
 def _listeners(given: Given, listeners: Sequence[ListenerSpec], problems: list[Problem]) -> Sequence[ListenerSpec]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy import __version__
+from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
@@ -35,6 +36,7 @@ class Service:
     """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any.
 
     ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
+    ``allow_header_faults`` lets requests ask for faults of their own.
     """
 
     listeners: Sequence[ListenerSpec]
@@ -45,6 +47,7 @@ class Service:
     journal: Path | None = None
     ca: str | None = None
     connections_max: int | None = None
+    allow_header_faults: bool = False
 
 
 async def serve(
@@ -75,7 +78,8 @@ async def serve(
             writers.append(stack.enter_context(JournalFile(service.journal, opened)).write)
         allow_files(service.connections_max)
         limits = Limits(connections=service.connections_max)
-        proxy = Proxy(service.listeners, record=record, limits=limits, ca=service.ca)
+        header_dice = Dice(service.seed) if service.allow_header_faults else None
+        proxy = Proxy(service.listeners, record=record, limits=limits, ca=service.ca, header_dice=header_dice)
         facts: dict[str, Any] = {}
         if service.control is not None:
             api = _control(proxy, opened, writers, service.control, service.token)

@@ -12,7 +12,7 @@ from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_url
 from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
-from chaosproxy.units import Duration, Share
+from chaosproxy.units import Duration, Flag, Share
 from chaosproxy.wire.dialects.names import DialectName
 
 
@@ -97,6 +97,8 @@ class ProxiesFile(Section):
     """A PEM file of certificate authorities for https upstreams, trusted beside the system's."""
     connections_max: PositiveInt | None = None
     """Open client connections of all listeners; one more gets a 503. Default: as descriptors allow, at most 10000."""
+    allow_header_faults: Flag = False
+    """Whether a request may ask for faults of its own, with the header ``x-chaosproxy-fault``."""
 
     def rules(self) -> tuple[Rule, ...]:
         """All faults, in the order of the file."""

@@ -14,6 +14,8 @@ from chaosproxy.faults import AnyFault
 from chaosproxy.units import Duration, Flag, Share
 
 PositiveInt = Annotated[int, Field(ge=1)]
+ID_LENGTH_MAX = 64
+"""Characters of a rule's id."""
 
 
 class Model(BaseModel):
@@ -114,7 +116,7 @@ def free_id(fault_type: str, taken: Container[str]) -> str:
 class Rule(Model):
     """A fault with everything that says when and for whom it acts, from the moment at which it is applied."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=ID_LENGTH_MAX)]
     """Unique over all owners of a proxy; part of every draw, so another id draws other dice."""
     listeners: tuple[str, ...] = Field(min_length=1)
     do: AnyFault

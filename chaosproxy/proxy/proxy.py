@@ -38,10 +38,11 @@ log = structlog.get_logger()
 class Proxy:
     """Listeners in front of upstreams, with faults in between.
 
-    ``record`` is called with each journal entry, in the loop. ``token`` stands in the ids of its exchanges, to tell
-    them from those of other proxies and runs; None: a random one. ``clock`` is monotonic seconds: ``time.monotonic``,
-    or the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises UserError for listeners that
-    cannot be.
+    ``record`` is called with each journal entry, in the loop. ``header_dice`` are for faults that requests ask for
+    themselves (``x-chaosproxy-fault``); None: they may not, and the field is ignored. ``token`` stands in the ids of
+    its exchanges, to tell them from those of other proxies and runs; None: a random one. ``clock`` is monotonic
+    seconds: ``time.monotonic``, or the loop's time where time is virtual; ``wall`` is seconds since the epoch. Raises
+    UserError for listeners that cannot be.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Proxy:
         record: Callable[[Entry], None],
         limits: Limits | None = None,
         ca: str | None = None,
+        header_dice: Dice | None = None,
         token: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - injected; for HTTP dates
@@ -64,6 +66,7 @@ class Proxy:
         self._limits = limits = limits or Limits()
         self._capacity = Capacity(limits.connections)
         self._ca = ca
+        self._header_dice = header_dice
         self._clock = clock
         self._counters = LocalCounters(limits.calls)
         self._plan = Plan(self._counters)
@@ -177,7 +180,16 @@ class Proxy:
     def _open_listener(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
         self._upstreams.append(upstream)
-        reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._counters, self._around, self._opened)
+        reception = Reception(
+            spec.name,
+            spec.dialect,
+            upstream,
+            self._plan,
+            self._counters,
+            self._around,
+            self._opened,
+            self._header_dice,
+        )
         self._listeners[spec.name] = Listener(
             spec,
             reception.receive,

@@ -7,15 +7,21 @@ from functools import partial
 
 import structlog
 
+from chaosproxy.dice import Dice
+from chaosproxy.errors import BadValue
 from chaosproxy.events import Exchange, Headers
 from chaosproxy.plan.counters import Counters
+from chaosproxy.plan.decision import Decision
 from chaosproxy.plan.identity import identify
+from chaosproxy.plan.per_request import FAULT_HEADER, asked_faults, decide_asked, rules_asked_for
 from chaosproxy.plan.plan import Plan
+from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.arriving import Arriving, Message
 from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import read_headers, to_upstream
+from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.upstream.http import HttpUpstream
@@ -24,9 +30,15 @@ from chaosproxy.wire.dialects.base import Dialect, RequestFacts
 
 log = structlog.get_logger()
 
+BAD_FAULT = "fault_header"
+"""The kind of our own error when a request asks for a fault that cannot be."""
+
 
 class Reception:
-    """Receives the requests of one listener. ``opened`` is told of each pump that starts."""
+    """Receives the requests of one listener. ``opened`` is told of each pump that starts.
+
+    ``header_dice`` are for faults that requests ask for themselves; None: they may not.
+    """
 
     def __init__(
         self,
@@ -37,6 +49,7 @@ class Reception:
         counters: Counters,
         around: Surroundings,
         opened: Callable[[Pump], None],
+        header_dice: Dice | None = None,
     ) -> None:
         self._listener = listener
         self._dialect = None if dialect_name == "auto" else dialect(dialect_name)
@@ -45,18 +58,25 @@ class Reception:
         self._counters = counters
         self._around = around
         self._opened = opened
+        self._header_dice = header_dice
         self._explained_404 = False
 
     def receive(self, request: Arriving, wire: HttpWire) -> None:
         """Handle one request, whose body is complete or larger than Limits.body_bytes."""
         message, body, whole = request.message, request.take(), request.complete
         headers = read_headers(message.raw_headers)
+        try:
+            rules = self._rules_asked_for(headers)
+        except BadValue as error:
+            self._refuse(wire, f"{FAULT_HEADER}: {'; '.join(str(error).splitlines())}")
+            return
+        edits_frames = self._plan.edits_frames(self._listener) or any(rule.do.edits_frames for rule in rules)
         spoken = self._dialect or detect(message.method, message.path)
         exchange = self._exchange(message, spoken, headers, body if whole else None)
         question = Question(
             method=exchange.method,
             target=message.path,
-            headers=to_upstream(headers, identity=self._plan.edits_frames(self._listener)),
+            headers=to_upstream(headers, identity=edits_frames),
             body=body or None,
             chunked=message.chunked,
             rest=None if whole else request,
@@ -67,7 +87,37 @@ class Reception:
 
         pump = Pump(Account(exchange, request.began_at), spoken, wire, ask, self._around)
         self._opened(pump)
-        pump.start(partial(self._plan.decide, exchange, self._around.clock()))
+        decide = partial(self._decide, rules) if rules else self._plan.decide
+        pump.start(partial(decide, exchange, self._around.clock()))
+
+    def _rules_asked_for(self, headers: Headers) -> tuple[Rule, ...]:
+        """Of the faults that this request brings along, if it may. Raises BadValue."""
+        if self._header_dice is None or not (asked := asked_faults(headers)):
+            return ()
+        rules = rules_asked_for(asked, self._listener)
+        for active in self._plan.active:
+            if any(rule.id == active.rule.id for rule in rules):
+                raise BadValue(f"a fault that is active has the id {active.rule.id!r}")
+        return rules
+
+    def _decide(self, rules: tuple[Rule, ...], exchange: Exchange, now: float) -> list[Decision]:
+        """The plan's decisions and those about this request's own faults, admission first."""
+        if self._header_dice is None:
+            return self._plan.decide(exchange, now)
+        first = tuple([rule for rule in rules if rule.do.stops_upstream])
+        others = tuple([rule for rule in rules if not rule.do.stops_upstream])
+        return [
+            *decide_asked(first, self._header_dice, exchange, now),
+            *self._plan.decide(exchange, now),
+            *decide_asked(others, self._header_dice, exchange, now),
+        ]
+
+    def _refuse(self, wire: HttpWire, words: str) -> None:
+        self._around.refused(BAD_FAULT)
+        head, body, _ = own_answer(400, BAD_FAULT, words, 0.0)
+        wire.head(head)
+        wire.data(body.data)
+        wire.end()
 
     def _exchange(self, message: Message, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
         ordinal = self._counters.arrival(self._listener)

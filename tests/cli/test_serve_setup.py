@@ -26,9 +26,10 @@ def given(
     seed: int | None = None,
     config: str | None = None,
     connections_max: int | None = None,
+    allow_header_faults: bool = False,
 ) -> Given:
     """What a user typed."""
-    return Given(listen, upstream, faults, seed, config, None, connections_max)
+    return Given(listen, upstream, faults, seed, config, None, connections_max, allow_header_faults)
 
 
 def mistakes(wrong: Given) -> str:
@@ -92,6 +93,16 @@ def test_the_limit_of_connections_comes_from_flag_or_file(tmp_path: Path) -> Non
     assert set_up(given(upstream=UPSTREAM)).connections_max is None
     assert set_up(given(config=str(file))).connections_max == 40
     assert set_up(given(config=str(file), connections_max=50)).connections_max == 50
+
+
+def test_requests_may_ask_for_faults_when_flag_or_file_says_so(tmp_path: Path) -> None:
+    """Never by default."""
+    file = tmp_path / "one.yaml"
+    file.write_text(f"{ONE}\nallow_header_faults: true\n", encoding="utf-8")
+
+    assert not set_up(given(upstream=UPSTREAM)).allow_header_faults
+    assert set_up(given(upstream=UPSTREAM, allow_header_faults=True)).allow_header_faults
+    assert set_up(given(config=str(file))).allow_header_faults
 
 
 def test_one_address_for_several_listeners_is_refused(two: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord
 from chaosproxy.proxy.limits import Limits
@@ -293,10 +294,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(script: Script, limits: Limits | None = None, base_path: str = "") -> AsyncIterator[Bench]:
+async def bench(
+    script: Script, limits: Limits | None = None, base_path: str = "", header_dice: Dice | None = None
+) -> AsyncIterator[Bench]:
     """Client side, proxy and upstream in the running loop."""
     async with upstream(script) as server_side:
         journal = Journal()
         spec = ListenerSpec("a", "127.0.0.1:0", server_side.url + base_path)
-        async with Proxy([spec], record=journal.add, limits=limits or Limits(stop_s=0.2), token="t") as proxy:
+        limits = limits or Limits(stop_s=0.2)
+        async with Proxy([spec], record=journal.add, limits=limits, header_dice=header_dice, token="t") as proxy:
             yield Bench(proxy, server_side, journal)
