@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
+
 if TYPE_CHECKING:
     from chaosproxy.faults.docs import FaultDoc
 
@@ -20,6 +22,7 @@ def faults(
             metavar="TEXT", help='Find faults by what the client sees: "stops in the middle".', show_default=False
         ),
     ] = None,
+    plugin: Plugins = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -31,6 +34,7 @@ def faults(
 
     if name is not None and symptom is not None:
         raise UserError("a fault or a --symptom, not both")
+    load_plugins(plugin)
     docs = _chosen(name, symptom)
     if as_json:
         _print_json(docs, alone=name is not None)

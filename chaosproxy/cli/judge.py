@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
 from chaosproxy.cli.run import Define, parse_defines, read_text
 from chaosproxy.errors import UserError
 
@@ -22,6 +23,7 @@ def check(
     journal: JournalFile,
     file: Annotated[str, typer.Argument(help="The experiment file of that run.")],
     define: Define = None,
+    plugin: Plugins = None,
 ) -> None:
     """Judge a finished run again and print its report.json; the exit code is the verdict's.
 
@@ -39,6 +41,7 @@ def check(
     from chaosproxy.shipped import find
     from chaosproxy.steady_state.verdict import judge, verdict_json
 
+    load_plugins(plugin)
     read = _read(journal)
     run = next((record for record in read.records if isinstance(record, Run)), None)
     if run is None:

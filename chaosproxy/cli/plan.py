@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
 from chaosproxy.cli.run import Define
 
 
@@ -17,6 +18,7 @@ def plan(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The seed of the run.", min=0, show_default=False)
     ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """Check an experiment and print its timeline, expected hits and samples; starts and injects nothing.
 
@@ -33,6 +35,7 @@ def plan(
     from chaosproxy.report.plan import plan_text
     from chaosproxy.shipped import find
 
+    load_plugins(plugin)
     path = find(file)
     text, source = read_text(path), str(path)
     experiment = parse_experiment(text, source, vars=parse_defines(define), env=os.environ, seed=seed)

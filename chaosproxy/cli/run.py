@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def run(
     define: Define = None,
     seed: Annotated[int | None, typer.Option(help="Replay with this seed.", min=0)] = None,
     inconclusive: Annotated[str, typer.Option(help="fail: exit code 3; warn: exit code 0.")] = "fail",
+    plugin: Plugins = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of text.")] = False,
 ) -> None:
@@ -43,7 +45,7 @@ def run(
 
     if inconclusive not in ("fail", "warn"):
         raise UserError(f"--inconclusive: expected fail or warn, got {inconclusive!r}")
-    order = prepare(file, parse_defines(define), seed)
+    order = prepare(file, parse_defines(define), seed, plugins=load_plugins(plugin))
     finished = _run(order, quiet=json)
     write_reports(finished.verdict, order.directory, order.experiment.report.formats)
     with reader_may_leave():
@@ -63,8 +65,11 @@ def parse_defines(defines: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def prepare(file: str, overrides: dict[str, str], seed: int | None) -> Order:
-    """Read the file and everything that it names. Raises UserError, InvalidExperiment."""
+def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tuple[str, ...] = ()) -> Order:
+    """Read the file and everything that it names; ``plugins`` are loaded already.
+
+    Raises UserError, InvalidExperiment.
+    """
     import os
     import secrets
     from datetime import UTC, datetime
@@ -91,6 +96,7 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None) -> Order:
         overrides=overrides,
         directory=Path(fill(experiment.report.dir, {"run.id": run_id})),
         prompts=_prompts(experiment, path.parent),
+        plugins=plugins,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
 
-def schema() -> None:
+
+def schema(plugin: Plugins = None) -> None:
     """Print the JSON Schema of experiment files, for editors.
 
     Example: chaosproxy schema > chaosproxy.schema.json
@@ -14,4 +16,5 @@ def schema() -> None:
 
     from chaosproxy.experiment.schema import json_schema
 
+    load_plugins(plugin)
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

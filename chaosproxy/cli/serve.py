@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chaosproxy.cli.plugins import Plugins, load_plugins
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -85,6 +87,7 @@ def serve(
     journal: Journal = None,
     ca: Authorities = None,
     connections_max: ConnectionsMax = None,
+    plugin: Plugins = None,
     *,
     allow_header_faults: HeaderFaults = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
@@ -103,6 +106,7 @@ def serve(
     from chaosproxy.control import serve as process
     from chaosproxy.lab.part import run_process
 
+    load_plugins(plugin)
     service = replace(
         set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca, connections_max, allow_header_faults)),
         control=control,

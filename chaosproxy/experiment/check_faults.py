@@ -11,7 +11,7 @@ from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.rules import rule_of
 from chaosproxy.experiment.timeline import end_of, planned_begins
-from chaosproxy.faults import CATALOGUE
+from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.base import Gate
 from chaosproxy.units import format_duration, format_share
 
@@ -116,7 +116,7 @@ def _safety(draft: Draft, path: Path, fault: FaultEntry, at_s: float | None) -> 
 
 
 def _forbidden_names(draft: Draft) -> Iterator[Found]:
-    known = [kind.type for kind in CATALOGUE]
+    known = [kind.type for kind in REGISTRY]
     for index, glob in enumerate(draft.experiment.safety.forbid):
         if not any(fnmatchcase(name, glob) for name in known):
             yield Found(("safety", "forbid", index), f"no fault is called {glob!r}{hint(glob, known)}")

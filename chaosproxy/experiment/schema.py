@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.proxies import ProxiesFile
-from chaosproxy.faults import CATALOGUE
+from chaosproxy.faults import REGISTRY
 from chaosproxy.units import Duration, Hold, Rate, Share, format_duration, format_hold, format_rate, format_share
 
 Schema: TypeAlias = dict[str, Any]
@@ -59,9 +59,9 @@ def _of_file(schema: Schema, title: str) -> Schema:
 
 
 def _fault(definitions: Schema) -> Schema:
-    """Any fault of the catalogue; the schemas of each are added to ``definitions``."""
+    """Any fault of the registry; the schemas of each are added to ``definitions``."""
     names, cases = [], []
-    for kind in CATALOGUE:
+    for kind in REGISTRY:
         settings = kind.model_json_schema(ref_template=_TEMPLATE)
         definitions.update(settings.pop("$defs", {}))
         settings["properties"] = {"type": {"const": kind.type}, **settings.get("properties", {})}

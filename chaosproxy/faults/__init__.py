@@ -5,7 +5,6 @@ Adding one: a file in its room, a line here; the laws, the docs, the schema and 
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
@@ -23,6 +22,7 @@ from chaosproxy.faults.framing.fin import StreamFin
 from chaosproxy.faults.framing.malformed import SseMalformed
 from chaosproxy.faults.framing.reset import StreamReset
 from chaosproxy.faults.framing.truncate import StreamTruncate
+from chaosproxy.faults.registry import Registry
 from chaosproxy.faults.semantic.error_event import LlmErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
 from chaosproxy.faults.timing.first_token import TimeFirstToken
@@ -48,16 +48,13 @@ CATALOGUE: tuple[type[Fault], ...] = (
     Partition,
 )
 
-_BY_NAME = {fault.type: fault for fault in CATALOGUE}
+REGISTRY = Registry(CATALOGUE)
+"""The catalogue, and what users' plugins have registered."""
 
 
 def fault_class(name: str) -> type[Fault]:
     """The fault of that name. Raises BadValue with the nearest names."""
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    near = get_close_matches(name, _BY_NAME, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else " (`chaosproxy faults` lists them)"
-    raise BadValue(f"unknown fault {name!r}{hint}")
+    return REGISTRY.find(name)
 
 
 def build(value: Any) -> Any:
@@ -77,4 +74,4 @@ def describe(fault: Fault) -> dict[str, Any]:
 
 
 AnyFault = Annotated[SerializeAsAny[Fault], BeforeValidator(build), PlainSerializer(describe)]
-"""A field that holds any fault of the catalogue."""
+"""A field that holds any fault of the registry."""

@@ -55,7 +55,7 @@ class Fault(BaseModel):
     room: ClassVar[Room]
     symptom: ClassVar[str]
     """What the client sees, in one sentence; ``chaosproxy faults --symptom`` searches it."""
-    timeline: ClassVar[str]
+    timeline: ClassVar[str] = ""
     """An ASCII drawing, one line per edge: what the upstream sends and what the client gets."""
     no_neutral: ClassVar[str | None] = None
     """Why no settings make this fault the identity; None when ``neutral`` does."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from chaosproxy.faults import CATALOGUE
+from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.base import Fault
 
 # Words of the catalogue, each with what people say instead of it.
@@ -72,8 +72,8 @@ def document(fault: type[Fault]) -> FaultDoc:
 
 
 def catalogue() -> tuple[FaultDoc, ...]:
-    """All faults, in the order of the catalogue."""
-    return tuple(document(fault) for fault in CATALOGUE)
+    """All faults, in the order of the catalogue; those of plugins come last."""
+    return tuple(document(fault) for fault in REGISTRY)
 
 
 def find_symptom(text: str) -> list[FaultDoc]:

@@ -44,7 +44,7 @@ def explanation(doc: FaultDoc, width: int | None) -> str:
         f"on the command line\n  chaosproxy serve --upstream URL --fault '{flag}'",
         f"in an experiment file, under faults\n  {entry}",
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def examples(doc: FaultDoc) -> tuple[str, str]:

@@ -19,7 +19,10 @@ class End(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D."""
+    """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D.
+
+    ``plugins`` are modules with faults of the user's, which the proxy has to load, too.
+    """
 
     experiment: Experiment
     seed: int
@@ -30,6 +33,7 @@ class Order:
     overrides: dict[str, str]
     directory: Path
     prompts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
 
 
 class Stop:

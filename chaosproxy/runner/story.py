@@ -96,7 +96,7 @@ class RunStory:
         )
 
     async def _perform(self, exits: AsyncExitStack) -> End:
-        systems = Systems(self._experiment, self._order.seed, self._order.directory, self._order.run_id, exits)
+        systems = Systems(self._order, exits)
         stage = await systems.start()
         client = await exits.enter_async_context(ControlClient(stage.control.url, stage.control.token))
         self._listen(client, stage.proxy)

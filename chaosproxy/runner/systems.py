@@ -19,9 +19,9 @@ from pathlib import Path
 import aiohttp
 
 from chaosproxy.errors import PartFailed
-from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.references import fill
 from chaosproxy.experiment.topology import Command, LabBackend, System
+from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
 
 POLL_S = 0.05
@@ -51,12 +51,13 @@ class Stage:
 class Systems:
     """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first."""
 
-    def __init__(self, experiment: Experiment, seed: int, directory: Path, run_id: str, exits: AsyncExitStack) -> None:
-        self._experiment = experiment
-        self._seed = seed
-        self._directory = directory
+    def __init__(self, order: Order, exits: AsyncExitStack) -> None:
+        self._experiment = order.experiment
+        self._seed = order.seed
+        self._directory = order.directory
+        self._plugins = order.plugins
         self._exits = exits
-        self._facts: dict[str, str] = {"run.id": run_id}
+        self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
         self._parts: list[Part] = []
 
@@ -117,6 +118,7 @@ class Systems:
         _write_private(token_file, token)
         _write_private(config, json.dumps({"seed": str(self._seed), "listeners": self._listeners()}))
         argv = ["serve", "--config", str(config), "--control", "127.0.0.1:0", "--token-file", str(token_file)]
+        argv += [word for plugin in self._plugins for word in ("--plugin", plugin)]
         try:
             part = await Part.start_module("proxy", "chaosproxy", [*argv, "--json", "--leash"], self._directory)
         finally:  # the proxy has read them, and a kill of ours must not leave them behind
