@@ -26,6 +26,7 @@ PURE = (
     "steady_state",
     "experiment",
     "search",
+    "testing",
 )
 WORLDLY = (
     "proxy",

@@ -15,10 +15,10 @@ from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Framing, He
 from chaosproxy.faults import build
 from chaosproxy.faults.base import Fault
 from chaosproxy.plan.flat import parse_flat
+from chaosproxy.testing.cases import Case, seen
+from chaosproxy.testing.trial import trial
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.sse import write_event
-from tests.laws.cases import Case, seen
-from tests.laws.trial import trial
 
 _OPENAI = {
     "role": '{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}',

@@ -17,10 +17,11 @@ from chaosproxy.faults.framing.truncate import StreamTruncate
 from chaosproxy.faults.semantic.error_event import LlmErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
 from chaosproxy.faults.where import Where
+from chaosproxy.testing.lateness import later_never_different, times
+from chaosproxy.testing.places import bytes_before, place_of
+from chaosproxy.testing.trial import Law, Trial
 from chaosproxy.wire.dialects.base import payload
-from tests.laws.lateness import as_late_as_declared, later_never_different, times
-from tests.laws.places import bytes_before, place_of
-from tests.laws.trial import Law, Trial
+from tests.laws.lateness import as_late_as_declared
 
 # everywhere ---------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaosproxy.faults import CATALOGUE, describe
 from chaosproxy.faults.base import Fault
-from tests.laws.laws import check_laws
+from tests.laws.own import check_laws
 from tests.laws.samples import SAMPLES
 
 

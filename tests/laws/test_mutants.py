@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from chaosproxy.faults.base import Room
-from tests.laws.laws import LawBroken, check_laws
+from chaosproxy.testing import LawBroken
 from tests.laws.mutants import MUTANTS, Mutant
+from tests.laws.own import check_laws
 
 EXAMPLES = 500
 """Tries before a mutant counts as a survivor; most die within ten, the toughest in one case of twenty."""

@@ -1,10 +1,11 @@
 """The laws that hold for every fault, as functions from a trial to the sentence that says how it was broken.
 
-``check_laws(fault)`` tries them all. They know the rooms, and for each fault of the catalogue what it declares.
+``check_laws(fault)`` tries them all, and with them those of the fault's room.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,38 +13,74 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from chaosproxy.events import Abort, Ask, End, Frame, Framing, Head, Travelling
 from chaosproxy.faults.base import Fault, Room
-from tests.laws.cases import Case, cases
-from tests.laws.promises import ROOM_LAWS
-from tests.laws.trial import Law, Trial, trial
+from chaosproxy.faults.registry import checked
+from chaosproxy.testing.cases import Case, cases, reachable
+from chaosproxy.testing.rooms import ROOM_LAWS
+from chaosproxy.testing.trial import TICKS_MAX, Law, Restless, Trial, trial
 
 
 class LawBroken(AssertionError):
     """A fault breaks a law; the text says which, and in what case."""
 
 
-def check_laws(fault: Fault, examples: int | None = None) -> None:
-    """Try the laws on random cases. Raises LawBroken.
+def check_laws(fault: Fault | type[Fault], *, laws: Sequence[Law] = (), examples: int | None = None) -> None:
+    """Try the laws on random answers: streamed and plain, whole and broken off, of each dialect the fault can act on.
 
-    ``examples`` is their number; None: a part of the active hypothesis profile's, so ``deep`` goes deeper.
+    Args:
+        fault: One with its settings, or a class: then its default and its neutral settings are tried.
+        laws: Further laws, such as what this fault promises to do with the bytes.
+        examples: The number of cases for each; None: that of the active hypothesis profile.
+
+    Raises:
+        LawBroken: With the law and the case.
+        BadValue: The class is no complete fault.
     """
-    count = examples or max(1, settings().max_examples // 8)
+    if isinstance(fault, type):
+        for each in _of_class(fault):
+            check_laws(each, laws=laws, examples=examples)
+        return
+    if not reachable(fault):
+        raise LawBroken(f"{fault!r}\nits lacks() leaves no request of any dialect on which it can act")
     quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
-    @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=quiet)
+    @settings(
+        max_examples=examples or settings().max_examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=quiet,
+    )
     @given(cases(fault))
     def hold(case: Case) -> None:
-        broken = broken_law(fault, case)
+        broken = broken_law(fault, case, laws)
         if broken is not None:
             raise LawBroken(f"{fault!r}\n{broken}\nin {case}")
 
     hold()
 
 
-def broken_law(fault: Fault, case: Case) -> str | None:
+def broken_law(fault: Fault, case: Case, laws: Sequence[Law] = ()) -> str | None:
     """The first law that the fault breaks in this case, as a sentence; later laws build on the earlier ones."""
-    done = trial(fault, case)
-    found = ((law, law(fault, done)) for law in (*LAWS, *ROOM_LAWS[fault.room]))
+    try:
+        done = trial(fault, case)
+    except Restless:
+        return f"it_comes_to_rest: woken {TICKS_MAX} times, it asks for more (a Tick that comes in is not passed on)"
+    found = ((law, law(fault, done)) for law in dict.fromkeys((*LAWS, *ROOM_LAWS[fault.room], *laws)))
     return next((f"{law.__name__}: {sentence}" for law, sentence in found if sentence is not None), None)
+
+
+def _of_class(kind: type[Fault]) -> Iterator[Fault]:
+    """Default settings and neutral ones, of a class that has what a fault needs."""
+    checked(kind)
+    neutral = kind.neutral()
+    if (neutral is None) == (kind.no_neutral is None):
+        has = "both" if neutral is not None else "neither"
+        raise LawBroken(
+            f"{kind.__qualname__}: a fault has neutral settings or says in no_neutral why not; it has {has}"
+        )
+    yield kind()
+    if neutral is not None:
+        yield neutral
 
 
 def time_never_runs_backwards(fault: Fault, done: Trial) -> str | None:

@@ -7,13 +7,20 @@ from copy import copy
 from dataclasses import dataclass, field
 from random import Random
 
-from chaosproxy.events import Abort, Ask, End, Frame, Head, Hit, Incoming, Miss, Outgoing, Travelling
+from chaosproxy.events import Abort, Ask, End, Frame, Head, Hit, Incoming, Miss, Outgoing, Tick, Travelling
 from chaosproxy.faults.base import Fault, Stage
 from chaosproxy.faults.chain import Chain
-from tests.laws.cases import Case
+from chaosproxy.testing.cases import Case
 
 LEASE_S = 100_000.0
 """When the lease ends at last: after every delay that a fault may make."""
+
+TICKS_MAX = 10_000
+"""A stage that wants to be woken more often in one exchange never comes to rest."""
+
+
+class Restless(Exception):
+    """A stage asks to be woken again and again."""
 
 
 @dataclass(slots=True)
@@ -23,9 +30,13 @@ class Watched:
     stage: Stage
     log: list[tuple[Incoming, list[Outgoing]]] = field(default_factory=list)
     as_they_were: list[tuple[object, object]] = field(default_factory=list)
+    ticks: int = 0
 
     def feed(self, event: Incoming) -> Sequence[Outgoing]:
         """Feed the stage and note both sides."""
+        self.ticks += isinstance(event, Tick)
+        if self.ticks > TICKS_MAX:
+            raise Restless
         self.as_they_were.append((event, copy(event)))
         emitted = list(self.stage.feed(event))
         self.as_they_were += [(each, copy(each)) for each in emitted]
@@ -73,7 +84,10 @@ Law = Callable[[Fault, Trial], str | None]
 
 
 def trial(fault: Fault, case: Case) -> Trial:
-    """Run the case. The upstream answers only if it was asked; the lease ends at ``heal_at``, or when all is over."""
+    """Run the case. The upstream answers only if it was asked; the lease ends at ``heal_at``, or when all is over.
+
+    Raises Restless.
+    """
     watched = Watched(fault.stage(Random(case.seed), case.exchange))
     chain = Chain()
     chain.attach("fault", watched, case.attach_at)

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from chaosproxy.events import TOKEN, Frame, Kind
 from chaosproxy.faults.where import Where
-from tests.laws.cases import Case
+from chaosproxy.testing.cases import Case
 
 
 def place_of(where: Where, case: Case) -> tuple[int, int] | None:
