@@ -38,7 +38,7 @@ def check(
     from chaosproxy.cli.terminal import reader_may_leave
     from chaosproxy.experiment.load_file import parse_experiment
     from chaosproxy.journal.records import Run
-    from chaosproxy.shipped import find
+    from chaosproxy.shipped import find, profiles
     from chaosproxy.steady_state.verdict import judge, verdict_json
 
     load_plugins(plugin)
@@ -51,7 +51,7 @@ def check(
     text = read_text(path)
     if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-    experiment = parse_experiment(text, str(path), vars=overrides, env=os.environ)
+    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ)
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))

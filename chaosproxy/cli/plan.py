@@ -31,12 +31,15 @@ def plan(
     from chaosproxy.cli.run import parse_defines, read_text
     from chaosproxy.experiment.linter import lint
     from chaosproxy.experiment.load_file import parse_experiment
+    from chaosproxy.experiment.profiles import with_profiles
     from chaosproxy.experiment.yaml_text import read_yaml
     from chaosproxy.report.plan import plan_text
-    from chaosproxy.shipped import find
+    from chaosproxy.shipped import find, profiles
 
     load_plugins(plugin)
     path = find(file)
     text, source = read_text(path), str(path)
-    experiment = parse_experiment(text, source, vars=parse_defines(define), env=os.environ, seed=seed)
-    typer.echo(plan_text(experiment, lint(experiment, read_yaml(text, source))))
+    experiment = parse_experiment(
+        text, source, profiles=profiles(), vars=parse_defines(define), env=os.environ, seed=seed
+    )
+    typer.echo(plan_text(experiment, lint(experiment, with_profiles(read_yaml(text, source), profiles()))))

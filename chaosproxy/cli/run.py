@@ -78,11 +78,11 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
     from chaosproxy.experiment.load_file import parse_experiment
     from chaosproxy.experiment.references import fill
     from chaosproxy.runner.order import Order
-    from chaosproxy.shipped import find
+    from chaosproxy.shipped import find, profiles
 
     path = find(file)
     text = read_text(path)
-    experiment = parse_experiment(text, str(path), vars=overrides, env=os.environ, seed=seed)
+    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed)
     nonce = secrets.token_hex(3)
     started = datetime.now(UTC)  # noqa: TID251 - a date for people, in a folder's name
     run_id = f"{experiment.name}-{started:%Y%m%d-%H%M%S}-{nonce}"

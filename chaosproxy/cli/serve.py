@@ -33,6 +33,12 @@ Faults = Annotated[
     list[str] | None,
     typer.Option(metavar="'NAME KEY=VALUE...'", help="Such as 'sse.drop each=7 share=20%'; repeat it."),
 ]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="'NAME [ID.]KEY=VALUE...'", help="Faults that come together, such as brownout; `chaosproxy profiles`."
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(envvar="CHAOSPROXY_SEED", metavar="N", min=0, help="Of all chance. [default: random, printed]"),
@@ -88,6 +94,7 @@ def serve(
     ca: Authorities = None,
     connections_max: ConnectionsMax = None,
     plugin: Plugins = None,
+    profile: Profiles = None,
     *,
     allow_header_faults: HeaderFaults = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
@@ -108,7 +115,19 @@ def serve(
 
     load_plugins(plugin)
     service = replace(
-        set_up(Given(listen, upstream, tuple(fault or ()), seed, config, ca, connections_max, allow_header_faults)),
+        set_up(
+            Given(
+                listen,
+                upstream,
+                tuple(fault or ()),
+                seed,
+                config,
+                ca,
+                connections_max,
+                allow_header_faults,
+                profiles=tuple(profile or ()),
+            )
+        ),
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,

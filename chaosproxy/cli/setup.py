@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,6 +35,7 @@ class Given:
     ca: str | None
     connections_max: int | None = None
     allow_header_faults: bool = False
+    profiles: tuple[str, ...] = ()
 
 
 def set_up(given: Given) -> Service:
@@ -42,7 +43,7 @@ def set_up(given: Given) -> Service:
     base = _from_file(given.config) if given.config else Service((), seed=secrets.randbelow(2**31))
     problems: list[Problem] = []
     listeners = _listeners(given, base.listeners, problems)
-    rules = (*base.rules, *_rules(given.faults, base.rules, [spec.name for spec in listeners], problems))
+    rules = (*base.rules, *_rules(_lines(given, problems), base.rules, [spec.name for spec in listeners], problems))
     if problems:
         raise InvalidExperiment(problems)
     seed = base.seed if given.seed is None else given.seed
@@ -104,12 +105,25 @@ def _listeners(given: Given, listeners: Sequence[ListenerSpec], problems: list[P
     return (replace(before, listen=read.listen, upstream=read.upstream),)
 
 
+def _lines(given: Given, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    """Each fault as a line, with the flag that it comes from."""
+    if given.profiles:
+        from chaosproxy.experiment.profiles import flat_profile
+        from chaosproxy.shipped import profiles
+    for text in given.profiles:
+        source = f"--profile {text!r}"
+        try:
+            yield from ((source, line) for line in flat_profile(text, profiles()))
+        except BadValue as error:
+            problems.append(Problem(source, 0, 0, "", str(error)))
+    yield from ((f"--fault {text!r}", text) for text in given.faults)
+
+
 def _rules(
-    texts: Sequence[str], others: Sequence[Rule], listeners: Sequence[str], problems: list[Problem]
+    lines: Iterable[tuple[str, str]], others: Sequence[Rule], listeners: Sequence[str], problems: list[Problem]
 ) -> Iterator[Rule]:
     taken = {rule.id for rule in others}
-    for text in texts:
-        source = f"--fault {text!r}"
+    for source, text in lines:
         try:
             values = {"listeners": tuple(listeners), **parse_flat(text)}
         except BadValue as error:

@@ -14,6 +14,7 @@ from chaosproxy.experiment.draft import SECTIONS_OF_ITEMS, Draft
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
 from chaosproxy.experiment.problems import conceal, data_path, explain
+from chaosproxy.experiment.profiles import with_profiles
 from chaosproxy.experiment.references import Filled, substitute
 from chaosproxy.experiment.yaml_text import Document, Path, Plain, read_yaml
 
@@ -22,17 +23,18 @@ def parse_experiment(
     text: str,
     source: str,
     *,
+    profiles: Mapping[str, str] | None = None,
     vars: Mapping[str, str] | None = None,  # noqa: A002 - the word of the file, and of -D
     env: Mapping[str, str] | None = None,
     seed: int | None = None,
 ) -> Experiment:
     """Read an experiment file.
 
-    ``source`` names the file in messages; ``vars`` are the overrides of -D, ``env`` the environment that
-    ``${env:NAME}`` may see; ``seed`` wins over the file's. Raises InvalidExperiment with every mistake, and UserError
-    for an override of a variable that the file does not have.
+    ``source`` names the file in messages; ``profiles`` are those that ``use`` may name, as texts; ``vars`` are the
+    overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``seed`` wins over the file's. Raises
+    InvalidExperiment with every mistake, and UserError for an override of a variable that the file does not have.
     """
-    document = read_yaml(text, source)
+    document = with_profiles(read_yaml(text, source), profiles or {})
     filled = substitute(document, vars or {}, env or {})
     problems = [*document.problems, *filled.problems, *refuse_what_does_not_exist_yet(document, filled)]
     if "name" not in filled.value:

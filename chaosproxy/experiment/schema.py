@@ -41,6 +41,12 @@ def json_schema() -> Schema:
     schema = Experiment.model_json_schema(ref_template=_TEMPLATE)
     for name in _NAMED_BY_US:
         schema["$defs"][name]["required"].remove("id")
+    schema["$defs"]["ProfileUse"] = _profile_use(schema["$defs"]["FaultEntry"])
+    schema["properties"]["faults"]["items"] = {
+        "if": {"required": ["use"]},
+        "then": {"$ref": _TEMPLATE.format(model="ProfileUse")},
+        "else": {"$ref": _TEMPLATE.format(model="FaultEntry")},
+    }
     schema["properties"]["systems"]["additionalProperties"] = _system()
     return _of_file(schema, "chaosproxy experiment")
 
@@ -73,6 +79,23 @@ def _fault(definitions: Schema) -> Schema:
         "required": ["type"],
         "properties": {"type": {"enum": names, "description": "Its name in the catalogue."}},
         "allOf": cases,
+    }
+
+
+def _profile_use(entry: Schema) -> Schema:
+    """An entry of ``faults`` that stands for all faults of a profile: it has what a fault has, but ``do``."""
+    inherited = {name: each for name, each in entry["properties"].items() if name != "do"}
+    changes: Schema = {"type": "object", "additionalProperties": {"type": "object"}}
+    own: Schema = {
+        "use": {"type": "string", "minLength": 1, "description": "A profile; `chaosproxy profiles` lists them."},
+        "set": {**changes, "description": "Changes of single faults, by their ids in the profile."},
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["use", "target"],
+        "description": "All faults of a profile; what stands here holds for each of them.",
+        "properties": {**own, **inherited},
     }
 
 

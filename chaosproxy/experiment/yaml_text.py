@@ -7,8 +7,8 @@ document is a problem. The fields of the models decide about types, so the traps
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import yaml
@@ -56,11 +56,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read: what it says, and where. ``problems`` are those that still let the rest be understood."""
+    """A file that was read: what it says, and where. ``problems`` are those that still let the rest be understood.
+
+    ``written_at`` are the paths in the file of entries that something else there stands for.
+    """
 
     source: str
     root: Node
     problems: tuple[Problem, ...] = ()
+    written_at: Mapping[Path, Path] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Plain]:
         """What the file says, without places."""
@@ -75,7 +79,8 @@ class Document:
         path = self._written(path)
         key, value = self._places(path)
         place = key if at_key else value
-        return Problem(self.source, place.line, place.column, dotted(path), message)
+        shown = (*self.written_at.get(path[:2], path[:2]), *path[2:])
+        return Problem(self.source, place.line, place.column, dotted(shown), message)
 
     def _written(self, path: Path) -> Path:
         node: Node | None = self.root

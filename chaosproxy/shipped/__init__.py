@@ -1,4 +1,6 @@
-"""The experiments that ship with the product: ``experiments/`` of the source tree, in the wheel beside this file."""
+"""What ships with the product: experiments (``experiments/`` of the source tree, in the wheel beside this file), and
+profiles of faults, which lie here.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,12 @@ _IN_SOURCE = Path(__file__).parents[2] / "experiments"
 def directory() -> Path:
     """Where the shipped experiments lie: in the wheel, or at the top of the source tree."""
     return _IN_WHEEL if _IN_WHEEL.is_dir() else _IN_SOURCE
+
+
+def profiles() -> dict[str, str]:
+    """The text of each shipped profile by its name."""
+    folder = Path(__file__).parent / "profiles"
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.yaml"))}
 
 
 def names() -> list[str]:
