@@ -29,6 +29,7 @@ COMMANDS = (
     ("check",),
     ("explain",),
     ("faults",),
+    ("profiles",),
     ("init",),
     ("schema",),
     ("lab", "backend"),
@@ -208,12 +209,17 @@ def _words(schema: Schema, paths: dict[str, str]) -> str:
     if "examples" in schema:
         return "such as " + " or ".join(f"`{each}`" for each in schema["examples"])
     if "items" in schema:
-        return f"list of {_words(schema['items'], paths)}"
+        return f"list of {_several(schema['items'], paths)}"
     if isinstance(schema.get("additionalProperties"), dict):
-        inner = schema["additionalProperties"]
-        choices = [_words({"$ref": f"#/$defs/{name}"}, paths) for _, name in _inside(inner) if name != "reference"]
-        return f"NAME: {' or '.join(choices) or _words(inner, paths)}"
+        return f"NAME: {_several(schema['additionalProperties'], paths)}"
     return _scalar(schema)
+
+
+def _several(schema: Schema, paths: dict[str, str]) -> str:
+    """What may stand there, where it follows one of several definitions."""
+    if "allOf" not in schema:
+        return _words(schema, paths)
+    return " or ".join(_words({"$ref": f"#/$defs/{name}"}, paths) for _, name in _inside(schema) if name != "reference")
 
 
 def _scalar(schema: Schema) -> str:

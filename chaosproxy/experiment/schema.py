@@ -42,11 +42,8 @@ def json_schema() -> Schema:
     for name in _NAMED_BY_US:
         schema["$defs"][name]["required"].remove("id")
     schema["$defs"]["ProfileUse"] = _profile_use(schema["$defs"]["FaultEntry"])
-    schema["properties"]["faults"]["items"] = {
-        "if": {"required": ["use"]},
-        "then": {"$ref": _TEMPLATE.format(model="ProfileUse")},
-        "else": {"$ref": _TEMPLATE.format(model="FaultEntry")},
-    }
+    schema["$defs"]["FaultEntry"]["required"].reverse()  # what tells it from a use comes first
+    schema["properties"]["faults"]["items"] = _entry_of_faults()
     schema["properties"]["systems"]["additionalProperties"] = _system()
     return _of_file(schema, "chaosproxy experiment")
 
@@ -82,9 +79,25 @@ def _fault(definitions: Schema) -> Schema:
     }
 
 
+def _entry_of_faults() -> Schema:
+    used: Schema = {"required": ["use"]}
+    return {
+        "type": "object",
+        "allOf": [
+            {"if": {"not": used}, "then": {"$ref": _TEMPLATE.format(model="FaultEntry")}},
+            {"if": used, "then": {"$ref": _TEMPLATE.format(model="ProfileUse")}},
+        ],
+    }
+
+
 def _profile_use(entry: Schema) -> Schema:
     """An entry of ``faults`` that stands for all faults of a profile: it has what a fault has, but ``do``."""
-    inherited = {name: each for name, each in entry["properties"].items() if name != "do"}
+    inherited: Schema = {  # without defaults: what is absent is as the profile says
+        name: {key: value for key, value in each.items() if key != "default"}
+        for name, each in entry["properties"].items()
+        if name != "do"
+    }
+    inherited["id"]["description"] = "The ids of its faults begin with it. Default: the profile's name, with dashes."
     changes: Schema = {"type": "object", "additionalProperties": {"type": "object"}}
     own: Schema = {
         "use": {"type": "string", "minLength": 1, "description": "A profile; `chaosproxy profiles` lists them."},
