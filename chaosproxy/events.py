@@ -122,7 +122,8 @@ class Exchange:
 
     ``call`` joins the exchanges of one call (None when nothing names it); ``dice_key`` is what chance may depend on.
     ``model`` and ``stream`` are None when the body was too large to read or is not of the dialect; ``body_read`` says
-    which of the two it was. ``prompt_tokens`` is an estimate (a quarter of the characters), for token quotas.
+    which of the two it was. ``opens_connection``: it is the first on its connection. ``prompt_tokens`` is an estimate
+    (a quarter of the characters), for token quotas.
     """
 
     id: str
@@ -138,15 +139,17 @@ class Exchange:
     attempt: int = 1
     dice_key: str = ""
     body_read: bool = True
+    opens_connection: bool = True
     prompt_tokens: int | None = None
     seen: Seen = Seen()
 
 
 @value
 class Ask:
-    """The request is ready to go to the upstream."""
+    """The request is ready to go to the upstream, without the header fields ``without`` (names in lower case)."""
 
     at: float
+    without: tuple[str, ...] = ()
 
 
 @value
@@ -198,6 +201,14 @@ class Frame:
 
 
 @value
+class Unframed:
+    """Bytes for the connection as they are, outside of any HTTP framing; what comes after them goes on as usual."""
+
+    at: float
+    data: bytes = field(repr=False)
+
+
+@value
 class End:
     """The body is complete, as its framing defines it."""
 
@@ -242,13 +253,13 @@ class Miss:
     reason: str
 
 
-Travelling = Ask | Head | Frame | End | Abort
+Travelling = Ask | Head | Frame | Unframed | End | Abort
 """Events that pass along the whole chain."""
 
-Incoming = Ask | Head | Frame | End | Abort | Tick | Heal
+Incoming = Ask | Head | Frame | Unframed | End | Abort | Tick | Heal
 """What a stage is fed."""
 
-Outgoing = Ask | Head | Frame | End | Abort | Tick | Hit | Miss
+Outgoing = Ask | Head | Frame | Unframed | End | Abort | Tick | Hit | Miss
 """What a stage emits."""
 
 Terminal = End | Abort

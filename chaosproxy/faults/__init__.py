@@ -11,40 +11,133 @@ from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
 
 from chaosproxy.errors import BadValue
 from chaosproxy.faults.admission.blackhole import ConnBlackhole
+from chaosproxy.faults.admission.foreign_error import HttpForeignError
+from chaosproxy.faults.admission.html_page import HttpHtmlPage
 from chaosproxy.faults.admission.lost_response import ConnLostResponse
+from chaosproxy.faults.admission.ok_error import HttpOkError
+from chaosproxy.faults.admission.partial_head import ConnPartialHead
 from chaosproxy.faults.admission.partition import Partition
+from chaosproxy.faults.admission.plain_reply import HttpPlainReply
+from chaosproxy.faults.admission.range_416 import BodyRange416
 from chaosproxy.faults.admission.rate_limit import HttpRateLimit
-from chaosproxy.faults.admission.refuse import ConnRefuse
+from chaosproxy.faults.admission.refuse import ConnClose, ConnRefuse, ConnReset
+from chaosproxy.faults.admission.retry_hint import HttpRetryHint
+from chaosproxy.faults.admission.slow_accept import ConnSlowAccept
 from chaosproxy.faults.admission.status import HttpStatus
 from chaosproxy.faults.base import Fault
+from chaosproxy.faults.framing.chunk_size import StreamChunkSize
+from chaosproxy.faults.framing.comment import SseComment
+from chaosproxy.faults.framing.comment_as_data import SseCommentAsData
+from chaosproxy.faults.framing.content_type import StreamContentType
+from chaosproxy.faults.framing.cut_event import StreamCutEvent
+from chaosproxy.faults.framing.download import BodyCorrupt, BodyIgnoreRange, BodyTruncate
 from chaosproxy.faults.framing.drop import SseDrop
+from chaosproxy.faults.framing.duplicate import SseDuplicate
+from chaosproxy.faults.framing.empty import SseEmpty
+from chaosproxy.faults.framing.encoding import StreamEncoding
+from chaosproxy.faults.framing.event_name import SseEventName
+from chaosproxy.faults.framing.field import SseField
 from chaosproxy.faults.framing.fin import StreamFin
+from chaosproxy.faults.framing.length import StreamLength
+from chaosproxy.faults.framing.line_end import SseLineEnd
+from chaosproxy.faults.framing.line_separator import SseLineSeparator
 from chaosproxy.faults.framing.malformed import SseMalformed
+from chaosproxy.faults.framing.merge import SseMerge
+from chaosproxy.faults.framing.reorder import SseReorder
 from chaosproxy.faults.framing.reset import StreamReset
+from chaosproxy.faults.framing.split import SseSplit
 from chaosproxy.faults.framing.truncate import StreamTruncate
+from chaosproxy.faults.framing.unclean_end import StreamUncleanEnd
+from chaosproxy.faults.framing.utf8 import SseUtf8
 from chaosproxy.faults.registry import Registry
-from chaosproxy.faults.semantic.error_event import LlmErrorEvent
+from chaosproxy.faults.semantic.choices import LlmChoices
+from chaosproxy.faults.semantic.cross_stream import LlmCrossStream
+from chaosproxy.faults.semantic.dialect_swap import LlmDialectSwap
+from chaosproxy.faults.semantic.early_stop import LlmEarlyStop, LlmRefusal
+from chaosproxy.faults.semantic.error_event import LlmErrorEvent, LlmForeignErrorEvent
+from chaosproxy.faults.semantic.finish_reason import LlmFinishReason
+from chaosproxy.faults.semantic.model_swap import LlmModelSwap
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
+from chaosproxy.faults.semantic.repeat import LlmRepeat
+from chaosproxy.faults.semantic.retold import LlmEmpty, LlmWrongAnswer
+from chaosproxy.faults.semantic.schema import LlmSchema
+from chaosproxy.faults.semantic.tool_args_cut import LlmToolArgsCut
+from chaosproxy.faults.semantic.usage import LlmUsage
+from chaosproxy.faults.timing.bandwidth import TimeBandwidth
+from chaosproxy.faults.timing.buffer import TimeBuffer
+from chaosproxy.faults.timing.first_byte import TimeFirstByte
 from chaosproxy.faults.timing.first_token import TimeFirstToken
 from chaosproxy.faults.timing.inter_token import TimeInterToken
+from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
+from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
 
 CATALOGUE: tuple[type[Fault], ...] = (
     HttpStatus,
     HttpRateLimit,
+    HttpRetryHint,
+    HttpHtmlPage,
+    HttpOkError,
+    HttpPlainReply,
+    HttpForeignError,
     ConnRefuse,
+    ConnReset,
+    ConnClose,
+    ConnPartialHead,
     ConnBlackhole,
+    ConnSlowAccept,
     ConnLostResponse,
+    TimeFirstByte,
     TimeFirstToken,
     TimeInterToken,
     TimeStall,
+    TimeKeepaliveOnly,
+    TimeBuffer,
+    TimeBandwidth,
+    TimeLinger,
     StreamTruncate,
     StreamFin,
     StreamReset,
+    StreamCutEvent,
+    StreamChunkSize,
+    StreamLength,
+    StreamEncoding,
+    StreamUncleanEnd,
+    StreamContentType,
     SseDrop,
+    SseDuplicate,
+    SseReorder,
     SseMalformed,
+    SseSplit,
+    SseMerge,
+    SseComment,
+    SseField,
+    SseEmpty,
+    SseCommentAsData,
+    SseUtf8,
+    SseLineEnd,
+    SseLineSeparator,
+    SseEventName,
     LlmErrorEvent,
+    LlmForeignErrorEvent,
     LlmNoTerminal,
+    LlmEarlyStop,
+    LlmEmpty,
+    LlmChoices,
+    LlmDialectSwap,
+    LlmCrossStream,
+    LlmToolArgsCut,
+    LlmFinishReason,
+    LlmRefusal,
+    LlmUsage,
+    LlmRepeat,
+    LlmModelSwap,
+    LlmWrongAnswer,
+    LlmSchema,
+    BodyTruncate,
+    BodyCorrupt,
+    BodyIgnoreRange,
+    BodyRange416,
     Partition,
 )
 

@@ -31,6 +31,7 @@ class Gate(Enum):
 
     REFUSE = "refuse"  # the port does not listen: the kernel answers with an RST
     RESET = "reset"  # accepted, then RST
+    CLOSE = "close"  # accepted, then FIN
 
 
 class Stage(Protocol):

@@ -32,6 +32,7 @@ from chaosproxy.events import (
     header,
 )
 from chaosproxy.faults.where import Place, Where
+from chaosproxy.wire.dialects import dialect
 
 Act = Callable[[Frame, int], Sequence[Outgoing]]
 """What to emit for the frame in which the place lies, given the bytes before it: a Hit or a Miss among it."""
@@ -64,11 +65,23 @@ def unmeasured(head: Head) -> Head:
     return head.framed(Framing.CHUNKED) if head.framing is Framing.LENGTH else head
 
 
+def chunked(head: Head) -> Head:
+    """The head for a body in chunks, which has an end that can be missing; without a body it stays as it is."""
+    return head if head.framing is Framing.EMPTY else head.framed(Framing.CHUNKED)
+
+
 def lacks_stream(exchange: Exchange) -> str | None:
     """Why a fault on the events of a stream can never act here."""
     if exchange.dialect == "raw":
         return "the request is not of a known dialect"
     return "the request does not ask for a stream" if exchange.stream is False else None
+
+
+def lacks_event_stream(exchange: Exchange) -> str | None:
+    """Why a fault on the lines of server-sent events can never act here."""
+    if exchange.dialect != "raw" and not dialect(exchange.dialect).stream_type.startswith("text/event-stream"):
+        return f"{exchange.dialect} does not stream server-sent events"
+    return lacks_stream(exchange)
 
 
 def lacks_place(where: Where, exchange: Exchange) -> str | None:

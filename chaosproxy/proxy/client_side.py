@@ -54,6 +54,10 @@ class ClientSide:
             self._sent.tally.count(frame, at)
         self.wire.data(frame.data)
 
+    def unframed(self, data: bytes) -> None:
+        """Send bytes that are part of no body."""
+        self.wire.unframed(data)
+
     def end(self, at: float) -> None:
         """Complete the body."""
         self.leave("end", at)

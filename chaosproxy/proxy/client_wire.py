@@ -127,6 +127,11 @@ class HttpWire:
                 data, self._unsent_head = self._unsent_head + data, b""
             self._transport.write(data)
 
+    def unframed(self, data: bytes) -> None:
+        self._send_head()
+        self.began, self._keep_alive = True, False  # the client may take it for anything
+        self._transport.write(data)
+
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         return self._transport.write if self._framing is Framing.CHUNKED else None
 

@@ -163,6 +163,9 @@ class ClientWire(Protocol):
     def data(self, data: bytes) -> None:
         """Send a piece of the body: one HTTP chunk where the framing is chunked."""
 
+    def unframed(self, data: bytes) -> None:
+        """Send bytes that are part of no body; the connection is closed after the answer."""
+
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         """Sends whole HTTP chunks, as long as this answer lasts; None where its body is framed in another way."""
 

@@ -22,7 +22,7 @@ from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import reset
 from chaosproxy.proxy.connection import Connection, Receive, Refused
 from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.turned_away import Slammed, TurnedAway
+from chaosproxy.proxy.turned_away import Slammed, TurnedAway, close_politely
 
 log = structlog.get_logger()
 
@@ -31,6 +31,8 @@ ACCEPT_AGAIN_S = 0.1
 """Pause when a connection could not be accepted, or not even turned away."""
 SHUTDOWN_S = 0.1
 """How long connections that were aborted may take to end."""
+_SLAMS = {Gate.REFUSE: reset, Gate.RESET: reset, Gate.CLOSE: close_politely}
+"""How a gate ends new connections; a port that refuses does not listen, so it has only those that came just before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ class Listener:
     def _protocol(self, file: int) -> asyncio.Protocol:
         """Decided when a connection is accepted: of many at once, none is looked at before the others count."""
         if self._gate is not None:
-            return Slammed(self._on_slam)
+            return Slammed(_SLAMS[self._gate], self._on_slam)
         if not self._capacity.admit(file):
             self._refused("connections")
             return TurnedAway(self._capacity)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from chaosproxy.errors import UpstreamFailed
-from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Head, Terminal, Travelling
+from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Head, Terminal, Travelling, Unframed
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
@@ -253,6 +253,8 @@ class Pump:
                 self._upstream.ask(self)
             case Head():
                 self._send_head(event, at)
+            case Unframed(_, data):
+                self._client.unframed(data)
             case End():
                 self._client.end(at)
             case Abort(_, how):

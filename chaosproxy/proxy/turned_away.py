@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from chaosproxy.proxy.capacity import Capacity
-from chaosproxy.proxy.client_wire import head_bytes, reason_phrase, reset
+from chaosproxy.proxy.client_wire import head_bytes, reason_phrase
 from chaosproxy.proxy.own_answer import own_error
 
 TURN_AWAY_S = 1.0
@@ -15,14 +15,21 @@ TURN_AWAY_S = 1.0
 
 
 class Slammed(asyncio.Protocol):
-    """A connection that is reset as soon as it is there."""
+    """A connection that is ended as soon as it is there, by ``end``."""
 
-    def __init__(self, on_slam: Callable[[], None]) -> None:
+    def __init__(self, end: Callable[[asyncio.Transport], None], on_slam: Callable[[], None]) -> None:
+        self._end = end
         self._on_slam = on_slam
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        reset(cast(asyncio.Transport, transport))
+        self._end(cast(asyncio.Transport, transport))
         self._on_slam()
+
+
+def close_politely(transport: asyncio.Transport) -> None:
+    """FIN now; the rest later, because closing with unread bytes would send an RST instead."""
+    transport.write_eof()
+    asyncio.get_running_loop().call_later(TURN_AWAY_S, transport.close)
 
 
 class TurnedAway(asyncio.Protocol):

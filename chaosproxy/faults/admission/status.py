@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from random import Random
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from chaosproxy.events import Exchange, Headers, Travelling
-from chaosproxy.faults.admission.answer import answer, merged
-from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import Instead
+from chaosproxy.events import Exchange, Headers
+from chaosproxy.faults.admission.answer import OwnAnswer, merged
 from chaosproxy.wire.dialects import dialect
 
 _FLAVOURS = {
@@ -25,14 +22,12 @@ _FLAVOURS = {
 }
 
 
-class HttpStatus(Fault):
+class HttpStatus(OwnAnswer):
     """Answer with an error status and the body that this provider sends with it."""
 
     type: ClassVar[str] = "http.status"
-    room: ClassVar[Room] = Room.ADMISSION
     symptom: ClassVar[str] = "an error status such as 500 or 503 at once; SDKs retry it or raise a status error"
     timeline: ClassVar[str] = "client    ask\nupstream  (not asked)\nclient    503 body end"
-    no_neutral: ClassVar[str | None] = "it always answers instead of the upstream"
 
     status: Annotated[int, Field(ge=400, le=599, examples=[503])] | None = None
     """The status code; 503 without a flavour, else the flavour's own."""
@@ -56,27 +51,15 @@ class HttpStatus(Fault):
                 )
         return self
 
-    @property
-    def stops_upstream(self) -> bool:
-        """The answer is ours."""
-        return True
-
-    def stage(self, dice: Random, exchange: Exchange) -> Stage:
-        """One per exchange; uses no chance."""
-        status, headers, body = self._answer(exchange)
-
-        def reply(at: float) -> list[Travelling]:
-            return answer(at, exchange, status, merged(headers, self.headers), body)
-
-        return Instead(exchange, f"answered {status}", reply)
-
-    def _answer(self, exchange: Exchange) -> tuple[int, Headers, bytes]:
+    def reply(self, exchange: Exchange) -> tuple[int, Headers, bytes]:
+        """In the dialect's words, or in vLLM's."""
         status, error_type, message = _FLAVOURS[self.flavour] if self.flavour else (503, None, None)
         status, error_type, message = self.status or status, self.error_type or error_type, self.message or message
         if self.flavour and exchange.dialect.startswith("openai."):
-            return status, (("content-type", "application/json"),), _vllm_body(status, error_type, message, self.code)
+            headers: Headers = (("content-type", "application/json"),)
+            return status, merged(headers, self.headers), _vllm_body(status, error_type, message, self.code)
         headers, body = dialect(exchange.dialect).error(status, error_type=error_type, code=self.code, message=message)
-        return status, headers, body
+        return status, merged(headers, self.headers), body
 
 
 def _vllm_body(status: int, error_type: str | None, message: str | None, code: str | None) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chaosproxy.events import Abort, Cut, Framing, Head
+from chaosproxy.events import Abort, Cut, Head
 from chaosproxy.faults.framing.early_end import EarlyEnd
+from chaosproxy.faults.stages import chunked
 from chaosproxy.faults.where import Where, WhereSetting
 
 
@@ -29,7 +30,7 @@ class StreamFin(EarlyEnd):
     """The connection closes here. ``after_terminal``: the whole text arrives, only the last chunk is missing."""
 
     def _reframe(self, head: Head) -> Head:
-        return head if head.framing is Framing.EMPTY else head.framed(Framing.CHUNKED)
+        return chunked(head)
 
     def _end(self, at: float) -> Abort:
         return Abort(at, Cut.FIN)

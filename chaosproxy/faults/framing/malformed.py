@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from random import Random
 from typing import ClassVar, Literal
 
-from chaosproxy.events import Exchange, Frame, Hit, Miss, Outgoing
-from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
+from chaosproxy.events import Frame
+from chaosproxy.faults.framing.spoilt_event import SpoiltEvent
 from chaosproxy.faults.where import Where, WhereSetting
-from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.payload import payload_span, with_payload
 
 
-class SseMalformed(Fault):
+class SseMalformed(SpoiltEvent):
     """Break the JSON of one event; the stream goes on after it."""
 
     type: ClassVar[str] = "sse.malformed"
-    room: ClassVar[Room] = Room.FRAMING
     symptom: ClassVar[str] = (
         "a JSON decode error in mid-stream; LiteLLM ends Anthropic streams here as if complete, and loses the rest"
     )
@@ -33,31 +28,13 @@ class SseMalformed(Fault):
     """cut: the second half of the payload is missing; garbage: it is overwritten with #; not_json: a word stands
     instead of the payload; json_null: ``null`` does, which is JSON but no event."""
 
-    @property
-    def edits_frames(self) -> bool:
-        """Whole events have to be found."""
-        return True
+    def _spoilt(self, frame: Frame) -> tuple[bytes, str]:
+        span = payload_span(frame.data)
+        if span is None or span[0] == span[1]:
+            return frame.data, "has no payload to break"
+        return with_payload(frame.data, span, self._broken(frame.data[slice(*span)])), f"malformed ({self.mode})"
 
-    def lacks(self, exchange: Exchange) -> str | None:
-        """Only streams have events."""
-        return lacks_stream(exchange)
-
-    def stage(self, dice: Random, exchange: Exchange) -> Stage:
-        """One per exchange; uses no chance."""
-        spoken = dialect(exchange.dialect)
-
-        def spoil(frame: Frame, before: int) -> Sequence[Outgoing]:
-            del before
-            payload = spoken.payload.search(frame.data)
-            if payload is None or (spoilt := self._spoilt(payload[1])) == payload[1]:
-                return [Miss(frame.at, f"{self.where.words()} has no payload to break"), frame]
-            data = frame.data[: payload.start(1)] + spoilt + frame.data[payload.end(1) :]
-            broken = replace(frame, data=data, meaning=spoken.read_event(data))
-            return [Hit(frame.at, f"{self.where.words()} malformed ({self.mode})"), broken]
-
-        return AtPlace(self.where, exchange, spoil, after=keep, reframe=unmeasured)
-
-    def _spoilt(self, payload: bytes) -> bytes:
+    def _broken(self, payload: bytes) -> bytes:
         half = len(payload) // 2
         match self.mode:
             case "cut":
@@ -65,6 +42,6 @@ class SseMalformed(Fault):
             case "garbage":
                 return payload[:half] + b"#" * (len(payload) - half)
             case "not_json":
-                return b"not json" if payload else payload
+                return b"not json"
             case "json_null":
-                return b"null" if payload else payload
+                return b"null"

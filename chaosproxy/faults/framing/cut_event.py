@@ -1,0 +1,54 @@
+"""stream.cut_event: a clean end inside an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from chaosproxy.events import End, Exchange, Frame, Hit, Miss, Outgoing
+from chaosproxy.faults.base import Fault, Room, Stage
+from chaosproxy.faults.stages import AtPlace, lacks_stream, split_frame, unmeasured
+from chaosproxy.faults.where import Where, WhereSetting
+
+
+class StreamCutEvent(Fault):
+    """End the body cleanly inside an event, like a relay that forwards bytes and hides its upstream's cut."""
+
+    type: ClassVar[str] = "stream.cut_event"
+    room: ClassVar[Room] = Room.FRAMING
+    symptom: ClassVar[str] = (
+        "the answer stops in the middle of an event; the body ends as if complete, and most clients drop the half"
+    )
+    timeline: ClassVar[str] = "upstream  h f f f f f f end\nclient    h f f / end"
+    no_neutral: ClassVar[str | None] = (
+        "a cut always ends the body; a place that is never reached is a miss, not a setting"
+    )
+
+    where: WhereSetting = Where("token", 5)
+    """The event that is cut."""
+    byte: Annotated[int, Field(ge=1)] | None = None
+    """How many of its bytes still arrive; None: half of them."""
+
+    @property
+    def edits_frames(self) -> bool:
+        """Whole events have to be found."""
+        return True
+
+    def lacks(self, exchange: Exchange) -> str | None:
+        """Only streams have events."""
+        return lacks_stream(exchange)
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """One per exchange; uses no chance."""
+        return AtPlace(self.where, exchange, self._cut, reframe=unmeasured)
+
+    def _cut(self, frame: Frame, before: int) -> Sequence[Outgoing]:
+        del before
+        kept = len(frame.data) // 2 if self.byte is None else self.byte
+        if not 0 < kept < len(frame.data):
+            return [Miss(frame.at, f"{self.where.words()} has only {len(frame.data)} bytes"), frame]
+        first, _ = split_frame(frame, kept)
+        return [*first, Hit(frame.at, f"cut after {kept} bytes of {self.where.words()}"), End(frame.at)]
