@@ -33,6 +33,7 @@ from chaosproxy.events import (
 )
 from chaosproxy.faults.where import Place, Where
 from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects.base import is_sse
 
 Act = Callable[[Frame, int], Sequence[Outgoing]]
 """What to emit for the frame in which the place lies, given the bytes before it: a Hit or a Miss among it."""
@@ -79,7 +80,7 @@ def lacks_stream(exchange: Exchange) -> str | None:
 
 def lacks_event_stream(exchange: Exchange) -> str | None:
     """Why a fault on the lines of server-sent events can never act here."""
-    if exchange.dialect != "raw" and not dialect(exchange.dialect).stream_type.startswith("text/event-stream"):
+    if exchange.dialect != "raw" and not is_sse(dialect(exchange.dialect)):
         return f"{exchange.dialect} does not stream server-sent events"
     return lacks_stream(exchange)
 

@@ -33,6 +33,8 @@ class Message(Protocol):
 class Arriving:
     """A request whose body may still be coming: a BodySource for what comes after ``take``.
 
+    ``opens_connection``: it is the first on its connection.
+
     ``began_at`` is when its head had come. ``wanted`` says whether the connection should be read for it; ``balance`` is
     called when that changes.
     """
@@ -46,13 +48,23 @@ class Arriving:
         "began_at",
         "complete",
         "message",
+        "opens_connection",
         "size_bytes",
         "wanted",
     )
 
-    def __init__(self, message: Message, payload: StreamReader, began_at: float, balance: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        message: Message,
+        payload: StreamReader,
+        began_at: float,
+        balance: Callable[[], None],
+        *,
+        opens_connection: bool = True,
+    ) -> None:
         self.message = message
         self.began_at = began_at
+        self.opens_connection = opens_connection
         self.size_bytes = 0
         self.wanted = True
         self._asked_for = False

@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_refused",
         "_tail",
         "_timer",
+        "_used",
         "_waiting",
         "busy",
         "closing",
@@ -109,6 +110,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Arriving] = deque()
         self._arriving: Arriving | None = None  # the one whose body is coming
         self._current: Arriving | None = None  # the one that is being answered
+        self._used = False  # by a request
         self._malformed: str | None = None  # what came behind the last request
         self._deaf = False  # what comes is not HTTP any more
         self._tail = b""
@@ -137,7 +139,8 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             self._go_on(self._arriving)
         for message, payload in messages:
-            request = Arriving(message, payload, self._clock(), self._balance)
+            request = Arriving(message, payload, self._clock(), self._balance, opens_connection=not self._used)
+            self._used = True
             self._waiting.append(request)
             if not request.complete:
                 self._arriving = request

@@ -92,6 +92,10 @@ class ChunkTaker(Protocol):
         """A whole chunk, and what is in it."""
 
 
+AskUpstream = Callable[["Receiver", tuple[str, ...]], "Asking"]
+"""Sends a request to the upstream, without the header fields that are named (in lower case)."""
+
+
 class Receiver(Protocol):
     """Who asked an upstream. After ``upstream_end``, ``upstream_failed`` or ``upgraded`` nothing more comes."""
 

@@ -18,7 +18,7 @@ from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import ENDED_BY, Account
 from chaosproxy.proxy.client_side import ClientSide
 from chaosproxy.proxy.containment import contained
-from chaosproxy.proxy.edges import AnswerHead, Asking, ChunkTaker, ClientWire, Pipe, Receiver
+from chaosproxy.proxy.edges import AnswerHead, AskUpstream, ChunkTaker, ClientWire, Pipe
 from chaosproxy.proxy.event_tally import is_streamed, tally_of
 from chaosproxy.proxy.headers import by_name
 from chaosproxy.proxy.own_answer import own_answer
@@ -41,7 +41,7 @@ class Pump:
         account: Account,
         dialect: Dialect,
         wire: ClientWire,
-        ask: Callable[[Receiver], Asking],
+        ask: AskUpstream,
         around: Surroundings,
     ) -> None:
         self.account = account
@@ -248,9 +248,9 @@ class Pump:
             self._client.frame(event, at)
             return
         match event:
-            case Ask():
+            case Ask(_, without):
                 self.account.asked_at = at
-                self._upstream.ask(self)
+                self._upstream.ask(self, without)
             case Head():
                 self._send_head(event, at)
             case Unframed(_, data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -17,7 +18,7 @@ from chaosproxy.plan.per_request import FAULT_HEADER, asked_faults, decide_asked
 from chaosproxy.plan.plan import Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
-from chaosproxy.proxy.arriving import Arriving, Message
+from chaosproxy.proxy.arriving import Arriving
 from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import read_headers, to_upstream
@@ -72,7 +73,7 @@ class Reception:
             return
         edits_frames = self._plan.edits_frames(self._listener) or any(rule.do.edits_frames for rule in rules)
         spoken = self._dialect or detect(message.method, message.path)
-        exchange = self._exchange(message, spoken, headers, body if whole else None)
+        exchange = self._exchange(request, spoken, headers, body if whole else None)
         question = Question(
             method=exchange.method,
             target=message.path,
@@ -82,8 +83,8 @@ class Reception:
             rest=None if whole else request,
         )
 
-        def ask(receiver: Receiver) -> Asking:
-            return self._upstream.ask(question, receiver)
+        def ask(receiver: Receiver, without: tuple[str, ...]) -> Asking:
+            return self._upstream.ask(lacking(question, without), receiver)
 
         pump = Pump(Account(exchange, request.began_at), spoken, wire, ask, self._around)
         self._opened(pump)
@@ -119,7 +120,8 @@ class Reception:
         wire.data(body.data)
         wire.end()
 
-    def _exchange(self, message: Message, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
+    def _exchange(self, request: Arriving, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
+        message = request.message
         ordinal = self._counters.arrival(self._listener)
         facts = spoken.read_request(body, message.path) if body is not None else RequestFacts()
         who = identify(headers, facts.prompt, body or b"", listener=self._listener, counters=self._counters)
@@ -137,6 +139,7 @@ class Reception:
             attempt=who.attempt,
             dice_key=who.dice_key,
             body_read=body is not None,
+            opens_connection=request.opens_connection,
             prompt_tokens=None if facts.prompt is None else (len(facts.prompt) + 3) // 4,
         )
 
@@ -146,3 +149,10 @@ class Reception:
         if words is not None and not self._explained_404:
             self._explained_404 = True
             log.warning("upstream_404", listener=self._listener, explanation=words)
+
+
+def lacking(question: Question, names: tuple[str, ...]) -> Question:
+    """The same question without these header fields."""
+    if not names:
+        return question
+    return replace(question, headers=tuple(pair for pair in question.headers if pair[0].lower() not in names))

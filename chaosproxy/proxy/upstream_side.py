@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from chaosproxy.proxy.edges import Asking, Receiver
+from chaosproxy.proxy.edges import Asking, AskUpstream, Receiver
 from chaosproxy.proxy.limits import Limits
 
 
@@ -14,7 +14,7 @@ class UpstreamSide:
 
     __slots__ = ("_ask", "_asking", "_drain_timer", "_drained_bytes", "_limits", "_on_hang_up", "_paused")
 
-    def __init__(self, ask: Callable[[Receiver], Asking], limits: Limits, on_hang_up: Callable[[], None]) -> None:
+    def __init__(self, ask: AskUpstream, limits: Limits, on_hang_up: Callable[[], None]) -> None:
         self._ask = ask
         self._limits = limits
         self._on_hang_up = on_hang_up
@@ -28,9 +28,9 @@ class UpstreamSide:
         """Whether it was asked and its answer has not ended."""
         return self._asking is not None
 
-    def ask(self, receiver: Receiver) -> None:
-        """Send the request."""
-        self._asking = self._ask(receiver)
+    def ask(self, receiver: Receiver, without: tuple[str, ...]) -> None:
+        """Send the request, without these header fields."""
+        self._asking = self._ask(receiver, without)
 
     def balance(self, *, full: bool) -> None:
         """Pause while too much waits on our side, and only then."""

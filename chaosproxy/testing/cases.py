@@ -15,6 +15,7 @@ from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import Dialect, is_sse
 
 GAPS_S = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0)
+_RANGE = (("Range", "bytes=5-"),)
 PIECES = ("a", "é", "日本", "🎉 ", '"x"', "two words ", "\\n")
 
 
@@ -51,7 +52,7 @@ class Case:
 def reachable(fault: Fault) -> list[Exchange]:
     """A request of each dialect that the fault can act on."""
     requests = [
-        Exchange("x-1", "primary", 1, "POST", "/", known.name, "m", None if known.name == "raw" else True)
+        Exchange("x-1", "primary", 1, "POST", "/", known.name, "m", None if known.name == "raw" else True, _RANGE)
         for known in DIALECTS
     ]
     return [request for request in requests if fault.lacks(request) is None]

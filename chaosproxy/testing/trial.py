@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from random import Random
 
-from chaosproxy.events import Abort, Ask, End, Frame, Head, Hit, Incoming, Miss, Outgoing, Tick, Travelling
+from chaosproxy.events import Abort, Ask, End, Frame, Head, Hit, Incoming, Miss, Outgoing, Tick, Travelling, moved
 from chaosproxy.faults.base import Fault, Stage
 from chaosproxy.faults.chain import Chain
 from chaosproxy.testing.cases import Case
@@ -17,6 +17,10 @@ LEASE_S = 100_000.0
 
 TICKS_MAX = 10_000
 """A stage that wants to be woken more often in one exchange never comes to rest."""
+
+
+TICKS_ENOUGH = 30
+"""When all is over, the lease of a stage that wants to be woken for ever ends after so many times."""
 
 
 class Restless(Exception):
@@ -93,20 +97,34 @@ def trial(fault: Fault, case: Case) -> Trial:
     chain.attach("fault", watched, case.attach_at)
     out = chain.advance(case.attach_at)
     heal_at = LEASE_S if case.heal_at is None else case.heal_at
+    late_s = 0.0
     for event in case.events:
+        event = moved(event, event.at + late_s)  # noqa: PLW2901 - an upstream that is asked late answers late
         if heal_at <= event.at and not chain.empty:
             out += _heal(chain, heal_at)
         if not isinstance(event, Ask) and not case.exchange.seen.open and not _asked(out):
             break
         chain.push(event)
         out += chain.advance(event.at)
+        if isinstance(event, Ask) and not _asked(out):
+            out += _until_asked(chain, heal_at)
+            late_s = max((asked.at for asked in out if isinstance(asked, Ask)), default=event.at) - event.at
     while (at := chain.next_at()) is not None and at < heal_at:
         out += chain.advance(at)
+        if watched.ticks > TICKS_ENOUGH:
+            heal_at = at
     if not chain.empty:
         out += _heal(chain, heal_at)
     said = tuple(report.said for report in chain.take_reports())
     changed = tuple(event for event, before in watched.as_they_were if event != before)
     return Trial(case, tuple(out), said, tuple(watched.log), chain.held_bytes, changed)
+
+
+def _until_asked(chain: Chain, heal_at: float) -> list[Travelling]:
+    out: list[Travelling] = []
+    while not _asked(out) and (at := chain.next_at()) is not None and at < heal_at:
+        out += chain.advance(at)
+    return out if _asked(out) or heal_at >= LEASE_S else out + _heal(chain, heal_at)
 
 
 def _heal(chain: Chain, at: float) -> list[Travelling]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from math import isinf
 
-from chaosproxy.events import TOKEN
+from chaosproxy.events import TOKEN, Frame, Head
+from chaosproxy.faults.admission.slow_accept import ConnSlowAccept
 from chaosproxy.faults.base import Fault
+from chaosproxy.faults.timing.bandwidth import TimeBandwidth
+from chaosproxy.faults.timing.buffer import TimeBuffer
 from chaosproxy.faults.timing.delay import Delay
+from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
+from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
 from chaosproxy.faults.where import Where
 from chaosproxy.testing.lateness import times
@@ -59,6 +64,91 @@ def _tokens_keep_their_gap(fault: Fault, done: Trial) -> str | None:
     return f"gaps of {gaps}" if gaps and min(gaps) < _least_s(fault) - ROUNDING_S else None
 
 
+def _all_is_late_from_the_head(fault: Fault, done: Trial) -> str | None:
+    """time.first_byte: one delay for everything."""
+    assert isinstance(fault, Delay)
+    given = [event.at for event in done.case.events if isinstance(event, Head | Frame)]
+    got = [event.at for event in done.out if isinstance(event, Head | Frame)]
+    delays = [out_at - in_at for in_at, out_at in zip(given, got, strict=True)]
+    uneven = max(delays) - min(delays) > ROUNDING_S
+    return f"late by {delays}" if uneven or min(delays) < _least_s(fault) - ROUNDING_S else None
+
+
+def _only_signs_of_life(fault: Fault, done: Trial) -> str | None:
+    """time.keepalive_only: the answer up to its place, then one sign each period until the lease ends in an RST."""
+    assert isinstance(fault, TimeKeepaliveOnly)
+    place = place_of(fault.where, done.case)
+    signs = signs_of_life(fault, done)
+    if place is None or not signs:
+        return f"{len(signs)} signs, and {fault.where} is {place}"
+    begin = done.case.frames[place[0]].at
+    due = [begin + fault.period * (index + 1) for index in range(len(signs))]
+    late = [sign.at - at for sign, at in zip(signs, due, strict=True)]
+    if max(map(abs, late)) > ROUNDING_S * len(late):
+        return f"signs at {[sign.at for sign in signs]}, expected {due}"
+    got = b"".join(frame.data for frame in done.frames if frame not in signs)
+    return None if len(got) == bytes_before(place, done.case) else f"{len(got)} bytes of the answer came"
+
+
+def signs_of_life(fault: Fault, done: Trial) -> list[Frame]:
+    """What time.keepalive_only added, if this is it."""
+    given = {frame.data for frame in done.case.frames}
+    kinds = {"comment": b": keep-alive\n\n", "ping": b'event: ping\ndata: {"type": "ping"}\n\n', "byte": b" "}
+    if not isinstance(fault, TimeKeepaliveOnly) or not done.hit:
+        return []
+    sign = kinds[fault.kind]
+    own = [frame for frame in done.frames if frame.data == sign]
+    place = place_of(fault.where, done.case)
+    begin = done.case.frames[place[0]].at if place is not None else 0.0
+    return [frame for frame in own if sign not in given or frame.at > begin]
+
+
+def _released_when_full(fault: Fault, done: Trial) -> str | None:
+    """time.buffer: frames come when as much as declared is there, or at the end."""
+    assert isinstance(fault, TimeBuffer)
+    due: list[float] = []
+    held: list[Frame] = []
+    for frame in done.case.frames:
+        held.append(frame)
+        size = {"events": len(held), "bytes": sum(len(each.data) for each in held), "end": -1}[fault.until.unit]
+        if size >= max(fault.until.count, 1):
+            due += [frame.at] * len(held)
+            held.clear()
+    due += [done.case.events[-1].at] * len(held)
+    got = [frame.at for frame in done.frames]
+    return None if got == due else f"frames at {got}, expected {due}"
+
+
+def _no_faster_than_the_line(fault: Fault, done: Trial) -> str | None:
+    """time.bandwidth: slices of at most so many bytes, each after its bytes have passed the line."""
+    assert isinstance(fault, TimeBandwidth)
+    free_at = 0.0
+    arrivals = iter(times(done.case.events)[1])
+    for frame in done.frames:
+        came_at = [next(arrivals) for _ in frame.data][-1]
+        free_at = max(free_at, came_at) + len(frame.data) / fault.bytes_per_second
+        if len(frame.data) > fault.chunk_bytes or abs(frame.at - free_at) > ROUNDING_S:
+            return f"{len(frame.data)} bytes at {frame.at}, the line was through at {free_at}"
+    return None
+
+
+def _only_the_end_is_late(fault: Fault, done: Trial) -> str | None:
+    """time.linger: every byte on time, the end later by the hold."""
+    assert isinstance(fault, TimeLinger)
+    if times(done.case.events) != times(done.out):
+        return "bytes are late"
+    late_s = done.ends[0].at - done.case.events[-1].at
+    right = late_s >= 1000 if isinf(fault.hold) else abs(late_s - fault.hold) < ROUNDING_S
+    return None if right else f"the end is late by {late_s}"
+
+
+def _the_question_is_late(fault: Fault, done: Trial) -> str | None:
+    """conn.slow_accept: all that follows is late by as much."""
+    assert isinstance(fault, ConnSlowAccept)
+    late = [out.at - given.at for given, out in zip(done.case.events, done.out, strict=True)]
+    return None if all(abs(late_s - fault.hold) < ROUNDING_S for late_s in late) else f"late by {late}"
+
+
 def _least_s(fault: Delay) -> float:
     """The shortest delay that the settings allow."""
     law = fault.law
@@ -71,4 +161,10 @@ _DELAYS: dict[str, Law] = {
     "time.stall": _the_rest_waits,
     "time.first_token": _all_is_late_from_the_first_token,
     "time.inter_token": _tokens_keep_their_gap,
+    "time.first_byte": _all_is_late_from_the_head,
+    "time.keepalive_only": _only_signs_of_life,
+    "time.buffer": _released_when_full,
+    "time.bandwidth": _no_faster_than_the_line,
+    "time.linger": _only_the_end_is_late,
+    "conn.slow_accept": _the_question_is_late,
 }

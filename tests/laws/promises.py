@@ -7,20 +7,23 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from chaosproxy.events import Abort, Ask, Cut, End, Frame, Framing, Head, Kind
+from chaosproxy.events import TOKEN, Abort, Ask, Cut, End, Frame, Framing, Head, Kind
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.framing.chosen import ChosenEvents
 from chaosproxy.faults.framing.drop import SseDrop
+from chaosproxy.faults.framing.duplicate import SseDuplicate
 from chaosproxy.faults.framing.early_end import EarlyEnd
 from chaosproxy.faults.framing.malformed import SseMalformed
 from chaosproxy.faults.framing.truncate import StreamTruncate
-from chaosproxy.faults.semantic.error_event import LlmErrorEvent
+from chaosproxy.faults.semantic.error_event import LlmErrorEvent, LlmForeignErrorEvent
 from chaosproxy.faults.semantic.no_terminal import LlmNoTerminal
 from chaosproxy.faults.where import Where
 from chaosproxy.testing.lateness import later_never_different, times
 from chaosproxy.testing.places import bytes_before, place_of
 from chaosproxy.testing.trial import Law, Trial
 from chaosproxy.wire.dialects.base import payload
+from tests.laws.edits import ANSWERS, EDITS
 from tests.laws.lateness import as_late_as_declared
 
 # everywhere ---------------------------------------------------------------------------------------------------------
@@ -34,12 +37,21 @@ def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
     place = place_of(where, done.case)
     if place is None or not done.case.lasts(done.case.frames[place[0]]):
         return None
-    frame = done.case.frames[place[0]]
+    frame, following = done.case.frames[place[0]], done.case.frames[place[0] + 1 :][:1]
+    alone = not following or not done.case.lasts(following[0])
     excused = {
         "stream.truncate": bool(frame.kind & Kind.TERMINAL) and place[1] == len(frame.data),
         "sse.malformed": not _is_event(payload(done.case.dialect, frame.data)),
-        "sse.drop": isinstance(fault, SseDrop) and _protected(fault, frame),
+        "llm.early_stop": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),
+        "llm.refusal": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),
+        "llm.repeat": not frame.kind & TOKEN,
+        "sse.line_separator": not frame.meaning.text,
+        "sse.split": not _is_event(payload(done.case.dialect, frame.data)),
+        "sse.merge": alone or payload(done.case.dialect, following[0].data) is None,
+        "sse.reorder": alone or following[0].data == frame.data,
     }
+    if isinstance(fault, ChosenEvents) and any(_protected(fault, each) for each in (frame, *following)):
+        return None
     return None if excused.get(fault.type, False) else f"{where} lies in {frame}, and it said {done.said}"
 
 
@@ -62,6 +74,8 @@ def its_answer_is_native(fault: Fault, done: Trial) -> str | None:
     """What it answers is an error in the provider's own shape."""
     if not done.hit or not isinstance(done.ends[0], End) or done.case.exchange.seen.open:
         return None
+    if fault.type in ANSWERS:
+        return ANSWERS[fault.type](fault, done)
     head, body = done.head, b"".join(frame.data for frame in done.frames)
     if head is None or head.status < 400:
         return f"no error status: {head}"
@@ -157,7 +171,17 @@ def _frames_are_missing(fault: Fault, done: Trial) -> str | None:
     return None if done.frames == expected else f"got {done.frames}, expected {expected}"
 
 
-def _is_due(fault: SseDrop, done: Trial, index: int) -> bool:
+def _frames_come_twice(fault: Fault, done: Trial) -> str | None:
+    """sse.duplicate: every frame that is due comes twice, and no other."""
+    assert isinstance(fault, SseDuplicate)
+    expected = []
+    for index, frame in enumerate(done.case.frames):
+        twice = _is_due(fault, done, index) and done.case.lasts(frame) and not _protected(fault, frame)
+        expected += [frame] * (1 + twice)
+    return None if done.frames == expected else f"got {done.frames}, expected {expected}"
+
+
+def _is_due(fault: ChosenEvents, done: Trial, index: int) -> bool:
     """Whether the settings mean this one of the frames to come."""
     case, head = done.case, done.case.head
     too_late = case.exchange.seen.head is not None and case.exchange.seen.head.framing is Framing.LENGTH
@@ -170,7 +194,7 @@ def _is_due(fault: SseDrop, done: Trial, index: int) -> bool:
     return place is not None and place[0] == index
 
 
-def _protected(fault: SseDrop, frame: Frame) -> bool:
+def _protected(fault: ChosenEvents, frame: Frame) -> bool:
     return bool({*fault.never} & {*Kind.words(frame.kind)})
 
 
@@ -214,8 +238,8 @@ def _is_json(told: str | bytes) -> bool:
 
 def it_still_parses(fault: Fault, done: Trial) -> str | None:
     """Every frame is what the dialect reads in it, none is broken, and all come at their time."""
-    if done.head is None or not done.head.streamed:
-        return None
+    if done.head is None or not done.head.streamed or fault.type == "llm.dialect_swap":
+        return None  # of a foreign stream its own promise tells whether it parses
     for frame in done.frames:
         told = payload(done.case.dialect, frame.data)
         if told is not None and told != "[DONE]" and not _is_event(told):
@@ -227,7 +251,7 @@ def it_still_parses(fault: Fault, done: Trial) -> str | None:
 
 def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
     """llm.error_event: the stream up to the declared place, the error, a clean end."""
-    assert isinstance(fault, LlmErrorEvent)
+    assert isinstance(fault, LlmErrorEvent | LlmForeignErrorEvent)
     if not done.hit:
         return None if list(done.frames) == done.case.frames else "the answer was changed"
     if not done.frames:
@@ -236,12 +260,13 @@ def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
     place = place_of(fault.where, done.case)
     if place is None or kept != done.case.frames[: place[0] + bool(place[1])]:
         return f"the error came after {len(kept)} events, or they were changed, and {fault.where} is {place}"
-    if not error.kind & Kind.ERROR or not isinstance(done.ends[0], End):
+    native = error.kind & Kind.ERROR or isinstance(fault, LlmForeignErrorEvent)
+    if not native or b"rror" not in error.data or not isinstance(done.ends[0], End):
         return f"it ended with {error.data!r} and {done.ends[0]}"
     body = b"".join(frame.data for frame in done.frames)
     if done.case.exchange.dialect == "gemini.array" and not done.case.exchange.seen.open and not _is_json(body):
         return f"the array is broken: {body!r}"
-    named = fault.error_type
+    named = getattr(fault, "error_type", None)
     return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"
 
 
@@ -268,8 +293,11 @@ _PROMISES: dict[str, Law] = {
     "stream.fin": _a_beginning,
     "stream.reset": _a_beginning,
     "sse.drop": _frames_are_missing,
+    "sse.duplicate": _frames_come_twice,
     "sse.malformed": _one_payload_is_broken,
+    **EDITS,
     "llm.error_event": _an_error_ends_it,
+    "llm.foreign_error_event": _an_error_ends_it,
     "llm.no_terminal": _marks_are_missing,
 }
 

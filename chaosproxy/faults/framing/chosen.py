@@ -84,7 +84,7 @@ class ReplacedEvents(ChosenEvents):
         """One per exchange; uses no chance."""
         if self.each is not None:
             numbers = count(exchange.seen.events + 1)
-            missed = f"the answer ended before an event to take (one in {self.each})"
+            missed = f"the answer ended before an event was {self.done} (one in {self.each})"
             return EachFrame(exchange, lambda frame: self._edit(numbers, frame), missed)
         return AtPlace(self.place, exchange, self._act, after=keep, reframe=self.reframe)
 

@@ -26,7 +26,6 @@ from chaosproxy.events import (
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import announced, lacks_event_stream, passing, unmeasured, unstreamed
 from chaosproxy.units import Duration
-from chaosproxy.wire.payload import is_event
 
 _COMMENT = Meaning(Kind.KEEPALIVE)
 
@@ -88,9 +87,6 @@ class Commented:
         return passing(event)
 
     def _begin(self, frame: Frame) -> Sequence[Outgoing]:
-        if not is_event(frame.data):
-            self._over = True
-            return [Miss(frame.at, "the answer is no stream of server-sent events"), frame]
         self._hit = True
         said = Hit(frame.at, f"inserted {self._comment!r} before an event and each period after it")
         return [said, Frame(frame.at, self._comment, _COMMENT), frame, Tick(frame.at + self._period_s)]

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
-from chaosproxy.events import Exchange, Frame, Hit, Miss, Outgoing
+from chaosproxy.events import Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import AtPlace, keep, lacks_event_stream, unmeasured
 from chaosproxy.faults.where import Where
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.payload import is_event
 
 
 class InsertedLines(Fault):
@@ -40,8 +39,6 @@ class InsertedLines(Fault):
         meaning = dialect(exchange.dialect).read_event(lines)
 
         def insert(frame: Frame, before: int) -> Sequence[Outgoing]:
-            if not is_event(frame.data):
-                return [Miss(frame.at, "the answer is no stream of server-sent events"), frame]
             inserted: list[Outgoing] = [
                 Hit(frame.at, f"inserted {lines!r} {self.place.place()}"),
                 Frame(frame.at, lines, meaning),

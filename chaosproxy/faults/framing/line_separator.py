@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from chaosproxy.events import Frame
 from chaosproxy.faults.framing.spoilt_event import SpoiltEvent
 from chaosproxy.faults.where import Where, WhereSetting
-from chaosproxy.wire.payload import text_span
+from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.editing import text_span
 
 _CHARACTERS = {"U+2028": "\u2028", "U+2029": "\u2029", "U+0085": "\u0085"}
 
@@ -28,7 +29,8 @@ class SseLineSeparator(SpoiltEvent):
     char: Literal["U+2028", "U+2029", "U+0085"] = "U+2028"
     """Which one: line separator, paragraph separator, next line."""
 
-    def _spoilt(self, frame: Frame) -> tuple[bytes, str]:
+    def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
+        del spoken
         span = text_span(frame.data, frame.meaning.text)
         if span is None:
             return frame.data, "has no text"

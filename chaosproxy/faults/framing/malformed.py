@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from chaosproxy.events import Frame
 from chaosproxy.faults.framing.spoilt_event import SpoiltEvent
 from chaosproxy.faults.where import Where, WhereSetting
-from chaosproxy.wire.payload import payload_span, with_payload
+from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.editing import payload_span, with_payload
 
 
 class SseMalformed(SpoiltEvent):
@@ -28,8 +29,8 @@ class SseMalformed(SpoiltEvent):
     """cut: the second half of the payload is missing; garbage: it is overwritten with #; not_json: a word stands
     instead of the payload; json_null: ``null`` does, which is JSON but no event."""
 
-    def _spoilt(self, frame: Frame) -> tuple[bytes, str]:
-        span = payload_span(frame.data)
+    def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
+        span = payload_span(spoken, frame.data)
         if span is None or span[0] == span[1]:
             return frame.data, "has no payload to break"
         return with_payload(frame.data, span, self._broken(frame.data[slice(*span)])), f"malformed ({self.mode})"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from random import Random
 from typing import ClassVar, Literal
 
-from chaosproxy.events import Abort, End, Exchange, Frame, Heal, Hit, Incoming, Miss, Outgoing, moved
+from chaosproxy.events import Abort, End, Exchange, Frame, Head, Heal, Hit, Incoming, Miss, Outgoing, moved
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import announced, lacks_event_stream, passing, unmeasured, unstreamed
 from chaosproxy.faults.where import Place, Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.payload import is_event, payload_span
+from chaosproxy.wire.dialects.editing import payload_span
 
 
 class SseMerge(Fault):
@@ -50,7 +50,7 @@ class Merged:
         self._fault = fault
         self._seen = exchange.seen
         self._place = Place(fault.where, exchange.seen)
-        self._read = dialect(exchange.dialect).read_event
+        self._spoken = dialect(exchange.dialect)
         self._first: Frame | None = None
         self._settled = False
 
@@ -65,21 +65,18 @@ class Merged:
         miss = miss or (None if self._first else self._place.miss(event))
         if miss is not None:
             return [miss, *self._settle(event.at), *passing(event)]
-        return passing(event)
+        return (unmeasured(event),) if isinstance(event, Head) else passing(event)
 
     def _feed_frame(self, frame: Frame) -> Sequence[Outgoing]:
         if self._first is not None:
             return self._merge(self._first, frame)
         if self._place.offset(frame) is None:
             return (frame,)
-        if not is_event(frame.data):
-            self._settled = True
-            return [Miss(frame.at, f"{self._fault.where.words()} is no server-sent event"), frame]
         self._first = frame
         return ()
 
     def _merge(self, first: Frame, second: Frame) -> Sequence[Outgoing]:
-        span = payload_span(second.data)
+        span = payload_span(self._spoken, second.data)
         if span is None:
             reason = f"the event after {self._fault.where.words()} has no data"
             return [Miss(second.at, reason), *self._settle(second.at), second]
@@ -87,7 +84,7 @@ class Merged:
         begin = first.data.rstrip(b"\r\n") + b"\n"
         added = second.data if self._fault.mode == "blank_line" else b"data: " + second.data[slice(*span)] + b"\n\n"
         data = begin + added
-        one = replace(second, data=data, meaning=self._read(data))
+        one = replace(second, data=data, meaning=self._spoken.read_event(data))
         return [Hit(second.at, f"{self._fault.where.words()} and the event after it became one"), one]
 
     def _settle(self, at: float) -> list[Frame]:

@@ -49,6 +49,7 @@ class Reordered:
         self._taken = False
         self._held: Frame | None = None
         self._overtaken = 0
+        self._differs = False  # one that overtook it, from it
         self._said = False
         self._gave_up = False
         self._missed = "the answer ended before an event to move"
@@ -69,13 +70,14 @@ class Reordered:
             return [*self._release(frame.at), frame]
         if self._held is not None:
             self._overtaken += 1
+            self._differs = self._differs or frame.data != self._held.data
             return [frame, *self._release(frame.at)] if self._overtaken == self._fault.distance else (frame,)
         if not chosen or self._gave_up:
             return (frame,)
         if protected:
             self._missed = f"{words(frame)}: never moved (never={protected})"
             return (frame,)
-        self._held, self._overtaken = frame, 0
+        self._held, self._overtaken, self._differs = frame, 0, False
         return ()
 
     def _chosen(self, frame: Frame) -> bool:
@@ -90,9 +92,9 @@ class Reordered:
         held, self._held = self._held, None
         if held is None:
             return []
-        if not self._overtaken:
-            self._missed = "no event came that could overtake it"
-        if self._said or not self._overtaken:
+        if not self._differs:
+            self._missed = "no other event came that could overtake it"
+        if self._said or not self._differs:
             return [moved(held, at)]
         self._said = True
         return [Hit(at, f"moved an event ({words(held)}) behind {self._overtaken} others"), moved(held, at)]

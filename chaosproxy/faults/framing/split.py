@@ -8,7 +8,8 @@ from chaosproxy.events import Exchange, Frame
 from chaosproxy.faults.framing.spoilt_event import SpoiltEvent
 from chaosproxy.faults.stages import lacks_event_stream
 from chaosproxy.faults.where import Where, WhereSetting
-from chaosproxy.wire.payload import is_event, payload_span, with_payload
+from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.editing import payload_span, with_payload
 
 
 class SseSplit(SpoiltEvent):
@@ -31,9 +32,9 @@ class SseSplit(SpoiltEvent):
         """Only server-sent events have data lines."""
         return lacks_event_stream(exchange)
 
-    def _spoilt(self, frame: Frame) -> tuple[bytes, str]:
+    def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
         data = frame.data
-        span = payload_span(data) if is_event(data) else None
+        span = payload_span(spoken, data)
         if span is None or span[1] - span[0] < 2:
             return data, "has no payload to split"
         payload = data[slice(*span)]

@@ -12,6 +12,7 @@ from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects.base import Dialect
 
 
 class SpoiltEvent(Fault):
@@ -33,18 +34,18 @@ class SpoiltEvent(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        read = dialect(exchange.dialect).read_event
+        spoken = dialect(exchange.dialect)
 
         def spoil(frame: Frame, before: int) -> Sequence[Outgoing]:
             del before
-            data, words = self._spoilt(frame)
+            data, words = self._spoilt(spoken, frame)
             if data == frame.data:
                 return [Miss(frame.at, f"{self.where.words()} {words}"), frame]
-            broken = replace(frame, data=data, meaning=read(data))
+            broken = replace(frame, data=data, meaning=spoken.read_event(data))
             return [Hit(frame.at, f"{self.where.words()} {words}"), broken]
 
         return AtPlace(self.where, exchange, spoil, after=keep, reframe=unmeasured)
 
-    def _spoilt(self, frame: Frame) -> tuple[bytes, str]:
+    def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
         """The new bytes, and what became of the event; or the same bytes, and why it cannot be spoilt."""
         raise NotImplementedError

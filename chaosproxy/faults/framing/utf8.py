@@ -12,7 +12,7 @@ from chaosproxy.faults.framing.apart import InOrder, apart
 from chaosproxy.faults.stages import AtPlace, EachFrame, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.payload import text_span
+from chaosproxy.wire.dialects.editing import text_span
 
 _BOM = b"\xef\xbb\xbf"
 _INVALID = b"\xff"

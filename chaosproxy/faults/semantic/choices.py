@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, ClassVar, Literal
 
-from chaosproxy.events import Exchange, Frame, Hit, Miss, Outgoing
+from chaosproxy.events import Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
+from chaosproxy.faults.semantic.ending import saying
 from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.payload import edited
+from chaosproxy.wire.dialects.editing import edited
 
 
 class LlmChoices(Fault):
@@ -41,18 +42,17 @@ class LlmChoices(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        read = dialect(exchange.dialect).read_event
+        spoken = dialect(exchange.dialect)
 
         def empty(chunk: dict[str, Any]) -> bool:
             chunk["choices"] = [] if self.value == "empty" else None
             return True
 
         def insert(frame: Frame, before: int) -> Sequence[Outgoing]:
-            data = edited(frame.data, empty)
-            if data is None:
-                return [Miss(frame.at, f"{self.where.words()} is no chunk"), frame]
+            ours = saying(spoken, exchange, ["nothing"])[0]  # where there is no chunk to make it from
+            data = edited(spoken, frame.data, empty) or edited(spoken, ours, empty) or ours
             said = Hit(frame.at, f"a chunk without choices {self.where.place()}")
-            added: list[Outgoing] = [said, Frame(frame.at, data, read(data))]
+            added: list[Outgoing] = [said, Frame(frame.at, data, spoken.read_event(data))]
             return [frame, *added] if before else [*added, frame]
 
         return AtPlace(self.where, exchange, insert, after=keep, reframe=unmeasured)

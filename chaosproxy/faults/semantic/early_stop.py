@@ -14,7 +14,7 @@ from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Finish
 from chaosproxy.wire.dialects.base import Dialect
-from chaosproxy.wire.payload import edited
+from chaosproxy.wire.dialects.editing import edited
 
 _SORRY = "I'm sorry, but I can't help with that."
 
@@ -109,7 +109,7 @@ class LlmRefusal(_StopsEarly):
             return closing(spoken, exchange, told, Finish.FILTER, like), "filtered"
         sorry = saying(spoken, exchange, [_SORRY])
         if spoken.name == "openai.chat":
-            refused = [edited(frame, _as_refusal) or frame for frame in sorry]
+            refused = [edited(spoken, frame, _as_refusal) or frame for frame in sorry]
             return [*refused, *closing(spoken, exchange, told, Finish.STOP, like)], "refused"
         return [*sorry, *closing(spoken, exchange, [*told, _SORRY], Finish.FILTER, like)], "refused"
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from chaosproxy.events import Exchange, Frame, Kind
 from chaosproxy.wire.dialects.answers import Answer, Finish
 from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.editing import payload_span
 from chaosproxy.wire.foreign_json import dump, fields, parse, word
-from chaosproxy.wire.payload import payload_span
 
 _OURS = "chaosproxy"
 _NO_TEXT = (" ",)
@@ -24,7 +24,7 @@ def closing(spoken: Dialect, exchange: Exchange, told: Sequence[str], finish: Fi
     )
     frames = spoken.stream_frames(answer)
     last = max(index for index, frame in enumerate(frames) if spoken.read_event(frame).kind & Kind.CONTENT)
-    ours, theirs = _id(frames[last]), _id(like.data)
+    ours, theirs = _id(spoken, frames[last]), _id(spoken, like.data)
     if ours is None or theirs is None:
         return frames[last + 1 :]
     return [frame.replace(dump(ours).encode(), dump(theirs).encode()) for frame in frames[last + 1 :]]
@@ -36,6 +36,6 @@ def saying(spoken: Dialect, exchange: Exchange, texts: Sequence[str]) -> list[by
     return [frame for frame in frames if spoken.read_event(frame).kind & Kind.CONTENT]
 
 
-def _id(frame: bytes) -> str | None:
-    span = payload_span(frame)
+def _id(spoken: Dialect, frame: bytes) -> str | None:
+    span = payload_span(spoken, frame)
     return None if span is None else word(fields(parse(frame[slice(*span)])).get("id"))

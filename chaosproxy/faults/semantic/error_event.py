@@ -11,9 +11,9 @@ from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import AtPlace, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
-from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.base import Dialect, is_sse
+from chaosproxy.wire.dialects.editing import payload_span, with_payload
 from chaosproxy.wire.foreign_json import dump
-from chaosproxy.wire.payload import is_event, payload_span, with_payload
 from chaosproxy.wire.sse import write_event
 
 _MESSAGE = "The engine is currently overloaded, please try again later"
@@ -118,7 +118,7 @@ class LlmForeignErrorEvent(_EndsInError):
     def event(self, spoken: Dialect, frame: Frame, *, follows: bool) -> tuple[bytes, str]:
         """In the envelope of the stream, without a name where the shape has none."""
         native, payload = spoken.error_event(None, None, frame=frame.data, follows=follows), dump(_SHAPES[self.shape])
-        if is_event(native):
+        if is_sse(spoken):
             return write_event(payload, "response.failed" if self.shape == "response_failed" else None), self.shape
-        span = payload_span(native) or (0, 0)
+        span = payload_span(spoken, native) or (0, 0)
         return with_payload(native, span, payload.encode()), self.shape

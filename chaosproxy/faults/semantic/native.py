@@ -27,8 +27,8 @@ from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.framing.held_back import HELD_BYTES_MAX
 from chaosproxy.faults.stages import EachFrame, passing
 from chaosproxy.wire.dialects import dialect
+from chaosproxy.wire.dialects.editing import edited
 from chaosproxy.wire.foreign_json import dump, parse
-from chaosproxy.wire.payload import edited
 
 Alter = Callable[[dict[str, Any]], bool]
 """Changes a JSON object in place; whether it did."""
@@ -62,13 +62,13 @@ class Altered(Fault):
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
         alter, done, missed = self.alter(exchange)
-        read = dialect(exchange.dialect).read_event
+        spoken = dialect(exchange.dialect)
 
         def edit(frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
-            data = edited(frame.data, alter)
+            data = edited(spoken, frame.data, alter)
             if data is None or data == frame.data:
                 return None
-            return (replace(frame, data=data, meaning=read(data)),), done
+            return (replace(frame, data=data, meaning=spoken.read_event(data)),), done
 
         def rewrite(body: bytes) -> bytes | None:
             payload = parse(body)

@@ -14,8 +14,7 @@ from chaosproxy.faults.stages import EachFrame
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Answer
 from chaosproxy.wire.dialects.base import Dialect
-from chaosproxy.wire.foreign_json import dump
-from chaosproxy.wire.payload import text_span, with_payload
+from chaosproxy.wire.dialects.editing import escaped, text_span, with_payload
 
 _WRONG = "The capital of France is Lyon, which has been so since 1789."
 
@@ -81,7 +80,7 @@ class Teller:
             return self._delta(frame)
         data = frame.data
         while self._told and (span := text_span(data, self._told)) is not None:
-            data = with_payload(data, span, _escaped(self._words))
+            data = with_payload(data, span, escaped(self._words))
         return None if data == frame.data else ((self._reread(frame, data),), "its whole text")
 
     def _delta(self, frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
@@ -93,14 +92,10 @@ class Teller:
             self._left = left
         if span is None or (not left and not frame.kind & ~TOKEN):
             return (), "its words were taken out"
-        return (self._reread(frame, with_payload(frame.data, span, _escaped(left))),), "its words became others"
+        return (self._reread(frame, with_payload(frame.data, span, escaped(left))),), "its words became others"
 
     def _reread(self, frame: Frame, data: bytes) -> Frame:
         return replace(frame, data=data, meaning=self._read(data))
-
-
-def _escaped(text: str) -> bytes:
-    return dump(text)[1:-1].encode()
 
 
 class LlmEmpty(_Retold):

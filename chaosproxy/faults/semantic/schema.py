@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from random import Random
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from chaosproxy.errors import BadValue
-from chaosproxy.events import Exchange
+from chaosproxy.events import Abort, End, Exchange, Heal, Incoming, Miss, Outgoing
+from chaosproxy.faults.base import Stage
 from chaosproxy.faults.semantic.native import Alter, Altered
+from chaosproxy.faults.stages import passing
 from chaosproxy.units import split_list
 
 _STEP = re.compile(r"(\w[\w-]*)((?:\[(?:\d+|\*)\])*)")
@@ -62,6 +65,10 @@ class LlmSchema(Altered):
         paths = ", ".join([*self.rename, *self.drop, *self.nullify])
         return self._alter, f"changed {paths}", f"the answer has no {paths}" if paths else "nothing is to be changed"
 
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """One per exchange; uses no chance."""
+        return super().stage(dice, exchange) if self != LlmSchema() else Unchanged()
+
     def _alter(self, payload: dict[str, Any]) -> bool:
         changed = False
         for path in (*self.drop, *self.rename, *self.nullify):
@@ -73,6 +80,19 @@ class LlmSchema(Altered):
                     holder[name] = None
                 changed = changed or path not in self.nullify or value is not None
         return changed
+
+
+class Unchanged:
+    """Passes all, and says so at the end."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        if self._said or not isinstance(event, End | Abort | Heal):
+            return passing(event)
+        self._said = True
+        return [Miss(event.at, "nothing was to be changed"), *passing(event)]
 
 
 def _found(payload: dict[str, Any], path: str) -> Iterator[tuple[dict[str, Any], str]]:

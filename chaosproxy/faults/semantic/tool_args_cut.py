@@ -14,9 +14,9 @@ from chaosproxy.faults.semantic.native import EitherWay, PlainBody, lacks_dialec
 from chaosproxy.faults.stages import EachFrame
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.editing import edited, escaped, text_span, with_payload
 from chaosproxy.wire.foreign_json import dump, parse
 from chaosproxy.wire.members import ARGUMENTS, FINISH, replace_members
-from chaosproxy.wire.payload import edited, text_span, with_payload
 
 _MISSED = "the answer had no tool arguments that are longer"
 
@@ -72,7 +72,7 @@ class Cutter:
 
     def __init__(self, fault: LlmToolArgsCut, spoken: Dialect, done: str) -> None:
         self._fault = fault
-        self._read = spoken.read_event
+        self._spoken = spoken
         self._done = done
         self._whole = ""
         self._cut = False
@@ -84,9 +84,9 @@ class Cutter:
             return None
         data = frame.data
         while (span := text_span(data, self._whole)) is not None:  # an event that repeats all of them
-            data = with_payload(data, span, _escaped(cut_text(self._whole, self._fault.byte)))
+            data = with_payload(data, span, escaped(cut_text(self._whole, self._fault.byte)))
         if self._fault.finish == "absent":
-            data = edited(data, without_reason) or data
+            data = edited(self._spoken, data, without_reason) or data
         return None if data == frame.data else ((self._reread(frame, data),), self._done)
 
     def _delta(self, frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
@@ -96,14 +96,16 @@ class Cutter:
         kept = cut_text(text, max(0, left))
         if kept == text:
             return None
-        self._cut = True
         span = text_span(frame.data, text)
-        if not kept or span is None:
+        if span is None:  # an object, which is not there in parts
+            return None
+        self._cut = True
+        if not kept:
             return (), self._done
-        return (self._reread(frame, with_payload(frame.data, span, _escaped(kept))),), self._done
+        return (self._reread(frame, with_payload(frame.data, span, escaped(kept))),), self._done
 
     def _reread(self, frame: Frame, data: bytes) -> Frame:
-        return replace(frame, data=data, meaning=self._read(data))
+        return replace(frame, data=data, meaning=self._spoken.read_event(data))
 
 
 def cut_text(text: str, count: int) -> str:
@@ -114,7 +116,3 @@ def cut_text(text: str, count: int) -> str:
 def without_reason(payload: dict[str, Any]) -> bool:
     """Set every finish reason to null; whether there was one."""
     return replace_members(payload, FINISH, lambda _: None)
-
-
-def _escaped(text: str) -> bytes:
-    return dump(text)[1:-1].encode()

@@ -41,12 +41,13 @@ class Throttled:
         self._bytes_per_second = bytes_per_second
         self._chunk_bytes = chunk_bytes
         self._free_at = 0.0
+        self._last_at = 0.0
         self._settled = False
 
     def feed(self, event: Incoming) -> Sequence[Outgoing]:
         if isinstance(event, Frame):
             return self._carry(event)
-        passed = tuple(moved(each, max(each.at, self._free_at)) for each in passing(event))
+        passed = tuple(moved(each, self._due_at(each.at)) for each in passing(event))
         if isinstance(event, Tick):
             self._free_at = max(self._free_at, event.at)
         if self._settled or not isinstance(event, End | Abort | Heal):
@@ -58,11 +59,16 @@ class Throttled:
         slices: list[Outgoing] = []
         for piece in self._slices(frame):
             self._free_at = max(self._free_at, frame.at) + len(piece.data) / self._bytes_per_second
-            slices.append(moved(piece, self._free_at))
-        if self._settled or self._free_at < frame.at + _NOTICEABLE_S:
+            slices.append(moved(piece, self._due_at(piece.at)))
+        if self._settled or (len(slices) == 1 and self._last_at == frame.at):
             return slices
         self._settled = True
         return [Hit(frame.at, f"at most {self._bytes_per_second:g} bytes per second"), *slices]
+
+    def _due_at(self, at: float) -> float:
+        """When the line is free, or at once where the difference is rounding."""
+        self._last_at = max(self._last_at, self._free_at if self._free_at > at + _NOTICEABLE_S else at)
+        return self._last_at
 
     def _slices(self, frame: Frame) -> Iterator[Frame]:
         """Halves mean nothing, and the last slice means it all."""

@@ -63,8 +63,7 @@ class Zombie:
         self._fault = fault
         self._seen = exchange.seen
         self._place = Place(fault.where, exchange.seen)
-        sign = _SIGNS[fault.kind]
-        self._sign = sign, Meaning(Kind.KEEPALIVE if len(sign) > 1 else Kind.OTHER)
+        self._sign = _SIGNS[fault.kind], Meaning(Kind.KEEPALIVE)
         self._acts = False
         self._missed = False
 

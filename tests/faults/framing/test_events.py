@@ -66,7 +66,7 @@ def test_events_are_counted_from_the_beginning() -> None:
 @pytest.mark.parametrize(
     ("line", "upstream", "reason"),
     [
-        ("sse.drop each=9", UPSTREAM, "the answer ended before an event to drop (one in 9)"),
+        ("sse.drop each=9", UPSTREAM, "the answer ended before an event was dropped (one in 9)"),
         ("sse.drop each=2", "ask plain raw raw end", "the answer was not streamed"),
         ("sse.drop", UPSTREAM, "the answer ended before token 5"),
     ],
