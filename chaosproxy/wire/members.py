@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-FINISH = frozenset({"finish_reason", "stop_reason", "finishReason", "done_reason"})
-"""Why the answer ended."""
 MODEL = frozenset({"model", "modelVersion"})
 """Who answered."""
 USAGE = frozenset({"usage", "usageMetadata"})

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Kind, Unframed
+from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Kind, Meaning, Unframed
 from chaosproxy.faults.admission.ok_error import HttpOkError
 from chaosproxy.faults.base import Fault
 from chaosproxy.faults.foreign import foreign
@@ -270,6 +270,19 @@ def _text(done: Trial, frames: list[Frame], kind: int = TOKEN) -> str:
     return "".join(meaning.text for meaning in meanings if meaning.kind & kind)
 
 
+def _said(done: Trial, frames: list[Frame]) -> str:
+    """All that is said, in a stream or in a plain answer."""
+    return _text(done, frames) if done.head and done.head.streamed else _meaning(done, frames).text
+
+
+def _meaning(done: Trial, frames: list[Frame]) -> Meaning:
+    """What a plain answer means, or the last event of a stream that tells a reason."""
+    if not done.head or not done.head.streamed:
+        return done.case.dialect.read_answer(b"".join(frame.data for frame in frames))
+    told = [frame.meaning for frame in frames if frame.meaning.finish]
+    return told[-1] if told else Meaning(Kind.OTHER)
+
+
 def whole_answer(done: Trial) -> bool:
     """Whether the fault saw a stream from its first event to its end."""
     whole = not done.case.exchange.seen.head and done.case.heal_at is None and isinstance(done.case.events[-1], End)
@@ -378,16 +391,16 @@ def _members(done: Trial, frames: list[Frame], *names: str) -> list[Any]:
 
 def _another_reason(fault: Fault, done: Trial) -> str | None:
     assert isinstance(fault, LlmFinishReason)
-    told = _members(done, done.frames, "finish_reason", "stop_reason", "finishReason", "done_reason")
+    told = [_meaning(done, done.frames).finish]
     wrong = [reason for reason in told if reason and (reason == fault.old if fault.old else reason != fault.new)]
     if done.case.heal_at is not None:
         return None
-    same = _text(done, done.frames) == _text(done, done.case.frames)
+    same = _said(done, done.frames) == _said(done, done.case.frames)
     return None if not wrong and same else f"reasons {told}, text alike: {same}"
 
 
 def _other_counts(fault: Fault, done: Trial) -> str | None:
-    if _text(done, done.frames) != _text(done, done.case.frames):
+    if _said(done, done.frames) != _said(done, done.case.frames):
         return "the text differs"
     if done.case.heal_at is not None:
         return None
@@ -411,7 +424,7 @@ def _another_model(fault: Fault, done: Trial) -> str | None:
     assert isinstance(fault, LlmModelSwap)
     names = _members(done, done.frames, "model", "modelVersion")
     wrong = [name for name in names if name != fault.new]
-    same = _text(done, done.frames) == _text(done, done.case.frames)
+    same = _said(done, done.frames) == _said(done, done.case.frames)
     return None if same and (not wrong or done.case.heal_at is not None) else f"models {names}, text alike: {same}"
 
 

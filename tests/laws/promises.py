@@ -23,6 +23,7 @@ from chaosproxy.testing.lateness import later_never_different, times
 from chaosproxy.testing.places import bytes_before, place_of
 from chaosproxy.testing.trial import Law, Trial
 from chaosproxy.wire.dialects.base import payload
+from chaosproxy.wire.dialects.editing import text_span
 from tests.laws.edits import ANSWERS, EDITS
 from tests.laws.lateness import as_late_as_declared
 
@@ -45,7 +46,7 @@ def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
         "llm.early_stop": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),
         "llm.refusal": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),
         "llm.repeat": not frame.kind & TOKEN,
-        "sse.line_separator": not frame.meaning.text,
+        "sse.line_separator": text_span(frame.data, frame.meaning.text) is None,
         "sse.split": not _is_event(payload(done.case.dialect, frame.data)),
         "sse.merge": alone or payload(done.case.dialect, following[0].data) is None,
         "sse.reorder": alone or following[0].data == frame.data,
@@ -264,7 +265,13 @@ def _an_error_ends_it(fault: Fault, done: Trial) -> str | None:
     if not native or b"rror" not in error.data or not isinstance(done.ends[0], End):
         return f"it ended with {error.data!r} and {done.ends[0]}"
     body = b"".join(frame.data for frame in done.frames)
-    if done.case.exchange.dialect == "gemini.array" and not done.case.exchange.seen.open and not _is_json(body):
+    closed = any(frame.kind & Kind.TERMINAL for frame in kept)  # what follows the bracket is no part of the array
+    if (
+        done.case.exchange.dialect == "gemini.array"
+        and not closed
+        and not done.case.exchange.seen.open
+        and not _is_json(body)
+    ):
         return f"the array is broken: {body!r}"
     named = getattr(fault, "error_type", None)
     return None if named is None or named.encode() in error.data else f"not of type {named}: {error.data!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,9 +15,9 @@ from chaosproxy.faults.semantic.native import EitherWay, PlainBody, lacks_dialec
 from chaosproxy.faults.stages import EachFrame
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import Dialect
-from chaosproxy.wire.dialects.editing import edited, escaped, text_span, with_payload
+from chaosproxy.wire.dialects.editing import escaped, text_span, with_payload
 from chaosproxy.wire.foreign_json import dump, parse
-from chaosproxy.wire.members import ARGUMENTS, FINISH, replace_members
+from chaosproxy.wire.members import ARGUMENTS, replace_members
 
 _MISSED = "the answer had no tool arguments that are longer"
 
@@ -51,17 +52,17 @@ class LlmToolArgsCut(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
+        spoken = dialect(exchange.dialect)
         done = f"tool arguments cut after {self.byte} bytes"
-        streamed = EachFrame(exchange, Cutter(self, dialect(exchange.dialect), done), _MISSED)
-        return EitherWay(exchange, streamed, PlainBody(self._rewrite, done, _MISSED))
+        streamed = EachFrame(exchange, Cutter(self, spoken, done), _MISSED)
+        return EitherWay(exchange, streamed, PlainBody(partial(self._rewrite, spoken), done, _MISSED))
 
-    def _rewrite(self, body: bytes) -> bytes | None:
+    def _rewrite(self, spoken: Dialect, body: bytes) -> bytes | None:
         payload = parse(body)
         if not isinstance(payload, dict) or not replace_members(payload, ARGUMENTS, self._shortened):
             return None
-        if self.finish == "absent":
-            without_reason(payload)
-        return dump(payload).encode()
+        cut = dump(payload).encode()
+        return without_reason(spoken, cut) if self.finish == "absent" else cut
 
     def _shortened(self, arguments: Any) -> Any:
         return cut_text(arguments, self.byte) if isinstance(arguments, str) else arguments
@@ -85,8 +86,8 @@ class Cutter:
         data = frame.data
         while (span := text_span(data, self._whole)) is not None:  # an event that repeats all of them
             data = with_payload(data, span, escaped(cut_text(self._whole, self._fault.byte)))
-        if self._fault.finish == "absent":
-            data = edited(self._spoken, data, without_reason) or data
+        if self._fault.finish == "absent" and frame.kind & Kind.FINISH:
+            data = without_reason(self._spoken, data)
         return None if data == frame.data else ((self._reread(frame, data),), self._done)
 
     def _delta(self, frame: Frame) -> tuple[tuple[Frame, ...], str] | None:
@@ -113,6 +114,6 @@ def cut_text(text: str, count: int) -> str:
     return text.encode("utf-8", "replace")[:count].decode("utf-8", "ignore")
 
 
-def without_reason(payload: dict[str, Any]) -> bool:
-    """Set every finish reason to null; whether there was one."""
-    return replace_members(payload, FINISH, lambda _: None)
+def without_reason(spoken: Dialect, data: bytes) -> bytes:
+    """The same with null for a finish reason."""
+    return spoken.finish_reason.sub(rb"\1null", data)
