@@ -1,6 +1,7 @@
 """The stages that most faults are made of: a fault says what it does, these say when.
 
     AtPlace    pass . . . pass  ACT  then ``after``          one place of the answer
+    AtEvent    pass . . . pass  ACT  then ``after``          the same, in a streamed answer only
     EachFrame  pass  edit  edit  edit                        all of a streamed answer
     Instead    ANSWER  nothing                               the request
 
@@ -128,17 +129,27 @@ class AtPlace:
         if isinstance(event, Frame):
             before = self._place.offset(event)
             return (event,) if before is None else self._act_on(event, before)
-        found = announced(self._seen, self._reframe, event) or self._place.miss(event)
+        found = announced(self._seen, self._reframe, event) or self._miss(event)
         if found is not None:
             self._missed = True
             return (found, *passing(event))
         return (self._reframe(event),) if isinstance(event, Head) else passing(event)
+
+    def _miss(self, event: Incoming) -> Miss | None:
+        return self._place.miss(event)
 
     def _act_on(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         emitted = self._act(frame, before)
         self._missed = any(isinstance(said, Miss) for said in emitted)
         self._acted = not self._missed
         return emitted
+
+
+class AtEvent(AtPlace):
+    """The same for what can only be done to events: in a plain answer bytes can be counted, but there are no events."""
+
+    def _miss(self, event: Incoming) -> Miss | None:
+        return unstreamed(self._seen, event) or super()._miss(event)
 
 
 def unstreamed(seen: Seen, event: Incoming) -> Miss | None:

@@ -38,6 +38,8 @@ def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
     place = place_of(where, done.case)
     if place is None or not done.case.lasts(done.case.frames[place[0]]):
         return None
+    if not (done.head and done.head.streamed) and not fault.type.startswith(("stream.", "time.", "body.")):
+        return None  # bytes can be counted, but there is no event to do anything to
     frame, following = done.case.frames[place[0]], done.case.frames[place[0] + 1 :][:1]
     alone = not following or not done.case.lasts(following[0])
     excused = {

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from chaosproxy.events import Exchange, Frame, Hit, Kind, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, EachFrame, Reframe, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, EachFrame, Reframe, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.units import split_list
 
@@ -86,7 +86,7 @@ class ReplacedEvents(ChosenEvents):
             numbers = count(exchange.seen.events + 1)
             missed = f"the answer ended before an event was {self.done} (one in {self.each})"
             return EachFrame(exchange, lambda frame: self._edit(numbers, frame), missed)
-        return AtPlace(self.place, exchange, self._act, after=keep, reframe=self.reframe)
+        return AtEvent(self.place, exchange, self._act, after=keep, reframe=self.reframe)
 
     def _act(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         del before

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chaosproxy.events import End, Exchange, Frame, Hit, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, lacks_stream, split_frame, unmeasured
+from chaosproxy.faults.stages import AtEvent, lacks_stream, split_frame, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 
 
@@ -43,7 +43,7 @@ class StreamCutEvent(Fault):
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
-        return AtPlace(self.where, exchange, self._cut, reframe=unmeasured)
+        return AtEvent(self.where, exchange, self._cut, reframe=unmeasured)
 
     def _cut(self, frame: Frame, before: int) -> Sequence[Outgoing]:
         del before

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from chaosproxy.events import Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, keep, lacks_event_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, keep, lacks_event_stream, unmeasured
 from chaosproxy.faults.where import Where
 from chaosproxy.wire.dialects import dialect
 
@@ -45,4 +45,4 @@ class InsertedLines(Fault):
             ]
             return [frame, *inserted] if before else [*inserted, frame]
 
-        return AtPlace(self.place, exchange, insert, after=keep, reframe=unmeasured)
+        return AtEvent(self.place, exchange, insert, after=keep, reframe=unmeasured)

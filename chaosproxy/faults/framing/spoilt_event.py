@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from chaosproxy.events import Exchange, Frame, Hit, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import Dialect
@@ -44,7 +44,7 @@ class SpoiltEvent(Fault):
             broken = replace(frame, data=data, meaning=spoken.read_event(data))
             return [Hit(frame.at, f"{self.where.words()} {words}"), broken]
 
-        return AtPlace(self.where, exchange, spoil, after=keep, reframe=unmeasured)
+        return AtEvent(self.where, exchange, spoil, after=keep, reframe=unmeasured)
 
     def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
         """The new bytes, and what became of the event; or the same bytes, and why it cannot be spoilt."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from chaosproxy.events import Exchange, Frame, Hit, Kind, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.framing.apart import InOrder, apart
-from chaosproxy.faults.stages import AtPlace, EachFrame, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, EachFrame, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.editing import text_span
@@ -55,7 +55,7 @@ class SseUtf8(Fault):
                 hit = Hit(frame.at, "a byte order mark before the first event")
                 return [hit, replace(frame, data=data, meaning=read(data))]
 
-            return AtPlace(Where("event", 0), exchange, begin, after=keep, reframe=unmeasured)
+            return AtEvent(Where("event", 0), exchange, begin, after=keep, reframe=unmeasured)
         spent: list[bool] = []
 
         def spoil(frame: Frame) -> tuple[tuple[Frame, ...], str] | None:

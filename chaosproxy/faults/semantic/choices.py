@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from chaosproxy.events import Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.semantic.ending import saying
-from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.editing import edited
@@ -55,4 +55,4 @@ class LlmChoices(Fault):
             added: list[Outgoing] = [said, Frame(frame.at, data, spoken.read_event(data))]
             return [frame, *added] if before else [*added, frame]
 
-        return AtPlace(self.where, exchange, insert, after=keep, reframe=unmeasured)
+        return AtEvent(self.where, exchange, insert, after=keep, reframe=unmeasured)

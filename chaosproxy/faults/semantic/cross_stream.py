@@ -11,7 +11,7 @@ from pydantic import Field
 from chaosproxy.events import Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.semantic.ending import saying
-from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where
 from chaosproxy.wire.dialects import dialect
 
@@ -51,4 +51,4 @@ class LlmCrossStream(Fault):
             strange = [Frame(frame.at, data, spoken.read_event(data)) for data in saying(spoken, exchange, texts)]
             return [frame, Hit(frame.at, f"{len(strange)} events of a stranger after the terminal event"), *strange]
 
-        return AtPlace(Where("after_terminal", 0), exchange, leak, after=keep, reframe=unmeasured)
+        return AtEvent(Where("after_terminal", 0), exchange, leak, after=keep, reframe=unmeasured)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from chaosproxy.events import End, Exchange, Frame, Hit, Incoming, Kind, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.semantic.ending import closing, saying
-from chaosproxy.faults.stages import AtPlace, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Finish
@@ -54,7 +54,7 @@ class Stopping:
         self._exchange = exchange
         self._spoken = dialect(exchange.dialect)
         self._told: list[str] = []
-        self._at_place = AtPlace(fault.where, exchange, self._stop, reframe=unmeasured)
+        self._at_place = AtEvent(fault.where, exchange, self._stop, reframe=unmeasured)
 
     def feed(self, event: Incoming) -> Sequence[Outgoing]:
         return self._at_place.feed(event) if not isinstance(event, Frame) else self._feed_frame(event)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from chaosproxy.events import End, Exchange, Frame, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import Dialect, is_sse
@@ -73,7 +73,7 @@ class _EndsInError(Fault):
             said = Hit(frame.at, f"error event ({name}) {self.where.place()}")
             return [*([frame] if before else []), said, error, End(frame.at)]
 
-        return AtPlace(self.where, exchange, fail, reframe=unmeasured)
+        return AtEvent(self.where, exchange, fail, reframe=unmeasured)
 
 
 class LlmErrorEvent(_EndsInError):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chaosproxy.events import TOKEN, Exchange, Frame, Hit, Miss, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import AtPlace, keep, lacks_stream, unmeasured
+from chaosproxy.faults.stages import AtEvent, keep, lacks_stream, unmeasured
 from chaosproxy.faults.where import Where, WhereSetting
 
 
@@ -46,4 +46,4 @@ class LlmRepeat(Fault):
                 return [Miss(frame.at, f"{self.where.words()} is no token"), frame]
             return [Hit(frame.at, f"{self.where.words()} came {self.times} times more"), *[frame] * (self.times + 1)]
 
-        return AtPlace(self.where, exchange, repeat, after=keep, reframe=unmeasured)
+        return AtEvent(self.where, exchange, repeat, after=keep, reframe=unmeasured)
