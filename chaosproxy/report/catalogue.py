@@ -50,7 +50,7 @@ def explanation(doc: FaultDoc, width: int | None) -> str:
 def examples(doc: FaultDoc) -> tuple[str, str]:
     """The fault as a ``--fault`` and as an entry of an experiment file, with its first setting that has a value."""
     sample = next(((setting.name, value) for setting in doc.settings if (value := _sample(setting))), None)
-    flag = " ".join([doc.name, *([f"{sample[0]}={sample[1]}"] if sample else [])])
+    flag = " ".join([doc.name, *([f"{sample[0]}={_quoted(sample[1])}"] if sample else [])])
     do = f"type: {doc.name}" + (f", {sample[0]}: {_scalar(sample[1])}" if sample else "")
     return flag, f"- {{target: primary, at: 5s, lasts: 10s, do: {{{do}}}}}"
 
@@ -60,6 +60,11 @@ def _sample(setting: Setting) -> str:
     if setting.default not in ("", "0", "true", "false"):
         return setting.default
     return setting.example or (setting.type.partition(" | ")[0] if " | " in setting.type else "")
+
+
+def _quoted(text: str) -> str:
+    """As one word on a command line that stands in single quotes itself."""
+    return f'"{text}"' if " " in text else text
 
 
 def _scalar(text: str) -> str:

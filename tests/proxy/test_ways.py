@@ -144,7 +144,8 @@ class Run:
         self.pump = Pump(Account(exchange, self.now), dialect(name), self.wire, self._ask, around)
         self.receiver = self.pump
 
-    def _ask(self, receiver: Any) -> Asking:
+    def _ask(self, receiver: Any, without: tuple[str, ...]) -> Asking:
+        del without
         self.receiver = receiver
         return self.asked
 
