@@ -1,0 +1,116 @@
+"""Ask each client under each fault, many at a time, and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from chaosproxy.journal.records import FaultHit
+from chaosproxy.plan.flat import parse_flat
+from chaosproxy.plan.rule import Rule
+from chaosproxy.proxy.limits import Limits
+from tests.functional.wire_kit import Journal, bench, upstream
+from tests.real.outcomes.clients import Client
+from tests.real.outcomes.faults import HEALTHY
+from tests.real.outcomes.sdks import Asker
+from tests.real.outcomes.seen import Seen, watch
+from tests.real.outcomes.table import Cell, Cells, Outcome, letter
+from tests.real.outcomes.upstreams import RAW, healthy
+from tests.real.outcomes.worker import Worker, litellm_worker
+
+DEADLINE_S = 6.0
+"""More than three attempts and the pauses between them take."""
+AT_ONCE = 24
+NOT_HIT = "not hit"
+"""The fault has nothing to do on this client's answer."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a package's clients came to: cells by client, and their versions."""
+
+    versions: dict[str, str]
+    cells: dict[str, Cells]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One client that is open, and how many may be asked at once."""
+
+    client: Client
+    asker: Asker | None
+    worker: Worker | None
+    slots: asyncio.Semaphore
+
+    async def ask(self, url: str, backup: str) -> Seen:
+        if self.asker is not None:
+            return await watch(self.asker(url), DEADLINE_S)
+        assert self.worker is not None
+        assert self.client.way is not None
+        return await self.worker.ask(self.client.way, url, backup, DEADLINE_S)
+
+    async def through_proxy(self, line: str) -> Outcome:
+        """With the fault in a proxy, before a healthy server."""
+        speak = healthy(self.client.dialect)
+        async with self.slots, upstream(speak) as backup:
+            async with bench(speak, Limits(stop_s=0.1)) as at:
+                if line != HEALTHY:
+                    rule = Rule.model_validate({"id": "f", "listeners": ["a"], **parse_flat(line)})
+                    at.proxy.apply([rule], owner="test", lease_s=60, seed=1)
+                seen = await self.ask(at.url, backup.url)
+        # The journal is complete only now: a stopped proxy has no exchange under way.
+        saw = NOT_HIT if _missed(at.journal) else letter(seen)
+        return Outcome(saw, len(at.journal.exchanges), len(at.upstream.requests), len(backup.requests))
+
+    async def alone(self, line: str) -> Outcome:
+        """With a server in its place that breaks by itself."""
+        async with self.slots, upstream(healthy(self.client.dialect)) as backup:
+            async with upstream(RAW[line].script(self.client.dialect)) as broken:
+                seen = await self.ask(broken.url, backup.url)
+        return Outcome(letter(seen), len(broken.requests), len(broken.requests), len(backup.requests))
+
+    async def cell(self, line: str) -> Cell:
+        if line not in RAW:
+            return Cell(await self.through_proxy(line))
+        outcome, raw = await asyncio.gather(self.through_proxy(line), self.alone(line))
+        alike = (outcome.saw, outcome.asked, outcome.backup) == (raw.saw, raw.asked, raw.backup)
+        return Cell(outcome, None if alike or outcome.saw == NOT_HIT else raw)
+
+
+def _missed(journal: Journal) -> bool:
+    hit = any(isinstance(record, FaultHit) for record in journal.records)
+    return not hit and any(record.misses for record in journal.exchanges)
+
+
+def measure(clients: Iterable[Client], lines: Mapping[str, Iterable[str]]) -> Measured:
+    """The cells of ``lines``, which are by client."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a question that was cut off leaves things open in the SDKs
+        measured = asyncio.run(_measure(list(clients), lines))
+        gc.collect()
+    return measured
+
+
+async def _measure(clients: list[Client], lines: Mapping[str, Iterable[str]]) -> Measured:
+    slots = asyncio.Semaphore(AT_ONCE)
+    versions: dict[str, str] = {}
+    cells: dict[str, dict[str, asyncio.Task[Cell]]] = {}
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(litellm_worker()) if any(each.way for each in clients) else None
+        async with asyncio.TaskGroup() as tasks:
+            for client in clients:
+                opened = await stack.enter_async_context(client.opener()) if client.opener else None
+                at = _Bench(client, opened, worker, slots)
+                await at.through_proxy(HEALTHY)  # what a client imports at its first question counts against no timeout
+                cells[client.name] = {line: tasks.create_task(at.cell(line)) for line in lines[client.name]}
+                versions[client.name] = (
+                    ", ".join(f"{name} {version}" for name, version in worker.versions.items())
+                    if client.way and worker
+                    else client.version()
+                )
+    done = {name: {line: task.result() for line, task in row.items()} for name, row in cells.items()}
+    return Measured(versions, done)
