@@ -1,11 +1,14 @@
-"""The faults of the table, as ``--fault`` spells them: a new one is a line here, and `make outcomes`."""
+"""The faults of the table, as ``--fault`` spells them. After a change: `make outcomes`."""
 
 from __future__ import annotations
+
+from chaosproxy.faults.docs import catalogue
+from chaosproxy.report.catalogue import examples
 
 HEALTHY = "none"
 """The row without a fault."""
 
-FAULTS = (
+_TOLD = (
     HEALTHY,
     "http.status status=400",
     "http.status status=401",
@@ -72,3 +75,7 @@ FAULTS = (
     "llm.no_terminal which=both",
     "llm.no_terminal which=stop_event",
 )
+_NAMED = {line.partition(" ")[0] for line in _TOLD}
+
+FAULTS = (*_TOLD, *(examples(doc)[0] for doc in catalogue() if doc.name not in _NAMED))
+"""A fault that no line names comes in with the settings of its example."""

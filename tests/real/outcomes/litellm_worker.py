@@ -25,7 +25,7 @@ QUESTION = [{"role": "user", "content": "hi"}]
 def _litellm() -> Any:
     """The module, told to stay at home: it would fetch prices and report its use."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    litellm = import_module("litellm")
+    litellm: Any = import_module("litellm")
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     return litellm

@@ -18,7 +18,7 @@ from tests.real.outcomes.clients import Client
 from tests.real.outcomes.faults import HEALTHY
 from tests.real.outcomes.sdks import Asker
 from tests.real.outcomes.seen import Seen, watch
-from tests.real.outcomes.table import Cell, Cells, Outcome, letter
+from tests.real.outcomes.table import Cell, Outcome, Table, letter
 from tests.real.outcomes.upstreams import RAW, healthy
 from tests.real.outcomes.worker import Worker, litellm_worker
 
@@ -27,14 +27,6 @@ DEADLINE_S = 6.0
 AT_ONCE = 24
 NOT_HIT = "not hit"
 """The fault has nothing to do on this client's answer."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a package's clients came to: cells by client, and their versions."""
-
-    versions: dict[str, str]
-    cells: dict[str, Cells]
 
 
 @dataclass(frozen=True)
@@ -56,21 +48,20 @@ class _Bench:
     async def through_proxy(self, line: str) -> Outcome:
         """With the fault in a proxy, before a healthy server."""
         speak = healthy(self.client.dialect)
-        async with self.slots, upstream(speak) as backup:
-            async with bench(speak, Limits(stop_s=0.1)) as at:
-                if line != HEALTHY:
-                    rule = Rule.model_validate({"id": "f", "listeners": ["a"], **parse_flat(line)})
-                    at.proxy.apply([rule], owner="test", lease_s=60, seed=1)
-                seen = await self.ask(at.url, backup.url)
+        async with self.slots, upstream(speak) as backup, bench(speak, Limits(stop_s=0.1)) as at:
+            if line != HEALTHY:
+                rule = Rule.model_validate({"id": "f", "listeners": ["a"], **parse_flat(line)})
+                at.proxy.apply([rule], owner="test", lease_s=60, seed=1)
+            seen = await self.ask(at.url, backup.url)
         # The journal is complete only now: a stopped proxy has no exchange under way.
         saw = NOT_HIT if _missed(at.journal) else letter(seen)
         return Outcome(saw, len(at.journal.exchanges), len(at.upstream.requests), len(backup.requests))
 
     async def alone(self, line: str) -> Outcome:
         """With a server in its place that breaks by itself."""
-        async with self.slots, upstream(healthy(self.client.dialect)) as backup:
-            async with upstream(RAW[line].script(self.client.dialect)) as broken:
-                seen = await self.ask(broken.url, backup.url)
+        broken_by_itself, speak = RAW[line].script(self.client.dialect), healthy(self.client.dialect)
+        async with self.slots, upstream(speak) as backup, upstream(broken_by_itself) as broken:
+            seen = await self.ask(broken.url, backup.url)
         return Outcome(letter(seen), len(broken.requests), len(broken.requests), len(backup.requests))
 
     async def cell(self, line: str) -> Cell:
@@ -86,16 +77,16 @@ def _missed(journal: Journal) -> bool:
     return not hit and any(record.misses for record in journal.exchanges)
 
 
-def measure(clients: Iterable[Client], lines: Mapping[str, Iterable[str]]) -> Measured:
+def measure(clients: Iterable[Client], lines: Mapping[str, Iterable[str]]) -> Table:
     """The cells of ``lines``, which are by client."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # a question that was cut off leaves things open in the SDKs
+        warnings.simplefilter("ignore")  # of the SDKs, also of what a question that was cut off leaves open in them
         measured = asyncio.run(_measure(list(clients), lines))
         gc.collect()
     return measured
 
 
-async def _measure(clients: list[Client], lines: Mapping[str, Iterable[str]]) -> Measured:
+async def _measure(clients: list[Client], lines: Mapping[str, Iterable[str]]) -> Table:
     slots = asyncio.Semaphore(AT_ONCE)
     versions: dict[str, str] = {}
     cells: dict[str, dict[str, asyncio.Task[Cell]]] = {}
@@ -113,4 +104,4 @@ async def _measure(clients: list[Client], lines: Mapping[str, Iterable[str]]) ->
                     else client.version()
                 )
     done = {name: {line: task.result() for line, task in row.items()} for name, row in cells.items()}
-    return Measured(versions, done)
+    return Table(versions, done)

@@ -7,7 +7,7 @@ import pytest
 from tests.real.outcomes.clients import CLIENTS
 from tests.real.outcomes.faults import FAULTS
 from tests.real.outcomes.measure import measure
-from tests.real.outcomes.table import load, save, with_notes
+from tests.real.outcomes.table import FILE, load, with_notes, write_table
 
 
 @pytest.mark.timeout(600)
@@ -23,4 +23,4 @@ def test_rewrite() -> None:
             table.cells[name] = with_notes(cells, table.cells.get(name, {}))
     table.cells = {name: table.cells[name] for name in CLIENTS if name in table.cells}
     table.versions = {name: table.versions[name] for name in table.cells}
-    save(table)
+    FILE.write_text(write_table(table), encoding="utf-8")

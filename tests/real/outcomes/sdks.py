@@ -139,7 +139,7 @@ async def ollama_chat() -> AsyncIterator[Asker]:
                     seen.text += part.message.content or ""
                     seen.finish = part.done_reason or seen.finish
             finally:
-                await client._client.aclose()  # noqa: SLF001 - version 0.6 has no public way to close it
+                await client._client.aclose()
 
         return ask
 

@@ -68,23 +68,25 @@ def letter(seen: Seen) -> str:
 
 def load() -> Table:
     """The committed table; empty before the first measurement."""
-    if not FILE.exists():
-        return Table()
-    value = json.loads(FILE.read_text(encoding="utf-8"))
-    cells = {name: {fault: read_cell(cell) for fault, cell in row.items()} for name, row in value["cells"].items()}
+    return read_table(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.exists() else Table()
+
+
+def read_table(value: Mapping[str, Any]) -> Table:
+    """From JSON."""
+    cells = {name: {line: _read(cell) for line, cell in row.items()} for name, row in value["cells"].items()}
     return Table(value["versions"], cells)
 
 
-def save(table: Table) -> None:
-    """One line for each cell, so that a change is one line of a diff."""
+def write_table(table: Table) -> str:
+    """JSON with one line for each cell, so that a change is one line of a diff."""
     rows = ",\n".join(
         f"    {json.dumps(name)}: {{\n"
-        + ",\n".join(f"      {json.dumps(fault)}: {json.dumps(write_cell(cell))}" for fault, cell in cells.items())
+        + ",\n".join(f"      {json.dumps(line)}: {json.dumps(_write(cell))}" for line, cell in cells.items())
         + "\n    }"
         for name, cells in table.cells.items()
     )
     versions = json.dumps(table.versions, indent=2).replace("\n", "\n  ")
-    FILE.write_text(f'{{\n  "versions": {versions},\n  "cells": {{\n{rows}\n  }}\n}}\n', encoding="utf-8")
+    return f'{{\n  "versions": {versions},\n  "cells": {{\n{rows}\n  }}\n}}\n'
 
 
 def with_notes(cells: Cells, before: Mapping[str, Cell]) -> Cells:
@@ -97,15 +99,14 @@ def with_notes(cells: Cells, before: Mapping[str, Cell]) -> Cells:
     }
 
 
-def read_cell(value: Mapping[str, Any]) -> Cell:
-    """From JSON."""
+def _read(value: Mapping[str, Any]) -> Cell:
     outcome = {key: value[key] for key in ("saw", "asked", "paid", "backup") if key in value}
     raw = Outcome(**value["raw"]) if "raw" in value else None
     return Cell(Outcome(**outcome), raw, value.get("note"))
 
 
-def write_cell(cell: Cell) -> dict[str, Any]:
-    """As JSON; what is absent or zero by default is left out."""
+def _write(cell: Cell) -> dict[str, Any]:
+    """What is absent or zero by default is left out."""
     value = _plain(cell.outcome)
     if cell.raw is not None:
         value["raw"] = _plain(cell.raw)

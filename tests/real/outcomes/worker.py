@@ -75,7 +75,9 @@ async def litellm_worker() -> AsyncIterator[Worker]:
             *(str(PYTHON), "-E", "-s", "-m", "tests.real.outcomes.litellm_worker"),
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if "PROXY" not in key.upper()},
-            **{"stdin": pipe, "stdout": pipe, "stderr": said},
+            stdin=pipe,
+            stdout=pipe,
+            stderr=said,
         )
         worker = Worker(process, said)
         try:
