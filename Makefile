@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
+VENV_LITELLM := .venv-litellm
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 
@@ -35,7 +36,7 @@ COMMA := ,
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # ------------------------------------------------------------------------------------------------------- environment
 
@@ -54,16 +55,28 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml hatch_build.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# LiteLLM pins another openai than ours; tests/real/outcomes asks it in a process of its own.
+.PHONY: setup-litellm
+setup-litellm: $(VENV_LITELLM)/.locked ## Create .venv-litellm, for the tests of LiteLLM (without it they are skipped)
+
+$(VENV_LITELLM)/.locked: requirements/litellm.lock
+	@test -n "$(PYTHON)" || { echo "chaosproxy needs Python 3.11 or newer, and none was found on the PATH." >&2; exit 1; }
+	@echo "setup-litellm: installing the locked versions into $(VENV_LITELLM)"
+	@test -x $(VENV_LITELLM)/bin/python || $(PYTHON) -m venv $(VENV_LITELLM)
+	@$(VENV_LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 .PHONY: lock
 lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(LOCK) --extra pytest --extra search --group dev --output-file requirements/dev.lock
-	$(LOCK) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	$(LOCK) pyproject.toml --extra pytest --extra search --group dev --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	$(LOCK) requirements/litellm.in --output-file requirements/litellm.lock
 	@! grep -nE '://|^ *-[-a-z]*(index|find|trusted)' requirements/*.lock
 
 # Universal: one file for every Python and system that we support. Pins that stand are kept unless UPGRADE is set.
-LOCK = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
 # -------------------------------------------------------------------------------------------------------------- runs
@@ -74,6 +87,11 @@ drill: setup ## Set everything up and run the first experiment
 
 .PHONY: reference
 reference: setup ## Write docs/reference/ from the models
+	$(BIN)/python -m scripts.generate_reference
+
+.PHONY: outcomes
+outcomes: setup setup-litellm ## Measure what real clients do under each fault, and write the table and its page
+	$(BIN)/pytest --quiet -p no:randomly tests/real/outcomes/rewrite.py
 	$(BIN)/python -m scripts.generate_reference
 
 .PHONY: peers
@@ -159,4 +177,4 @@ clean: ## Remove what tools and tests left behind (the environment stays)
 
 .PHONY: clean-all
 clean-all: clean ## clean, and the environments too
-	rm -rf $(VENV) .venv-lock
+	rm -rf $(VENV) $(VENV_LITELLM) .venv-lock

@@ -16,6 +16,7 @@ from chaosproxy.experiment.schema import json_schema, proxies_schema
 from chaosproxy.faults.docs import FaultDoc, catalogue
 from chaosproxy.faults.where import Where
 from chaosproxy.report.catalogue import ROOMS, examples, plain
+from scripts.clients_page import clients
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -44,6 +45,7 @@ def pages() -> dict[str, str]:
         "experiment-file.md": _file(EXPERIMENT_FILE, json_schema()),
         "proxies-file.md": _file(PROXIES_FILE, proxies_schema()),
         "command-line.md": _command_line(),
+        "clients.md": clients(),
     }
     return {name: f"{NOTE}\n{text.rstrip()}\n" for name, text in texts.items()}
 

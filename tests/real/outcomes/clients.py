@@ -22,6 +22,8 @@ class Client:
     dialect: str
     opener: sdks.Opener | None = None
     way: str | None = None
+    deadline_s: float = 6
+    """More than its attempts and the pauses between them take; what takes longer counts as hung."""
 
     @property
     def missing(self) -> str | None:
@@ -44,6 +46,7 @@ _ALL = (
     Client("anthropic", "anthropic", "anthropic.messages", sdks.anthropic_messages),
     Client("anthropic helper", "anthropic", "anthropic.messages", sdks.anthropic_helper),
     Client("google-genai", "google-genai", "gemini", sdks.google_genai),
+    Client("google-genai aiohttp", "google-genai", "gemini", sdks.google_genai_aiohttp, deadline_s=14),
     Client("ollama", "ollama", "ollama", sdks.ollama_chat),
     Client("litellm openai/", "litellm", "openai.chat", way="openai"),
     Client("litellm anthropic/", "litellm", "anthropic.messages", way="anthropic"),

@@ -12,6 +12,7 @@ _TOLD = (
     HEALTHY,
     "http.status status=400",
     "http.status status=401",
+    "http.status status=401 message=denied",
     "http.status status=404",
     "http.status status=408",
     "http.status status=409",

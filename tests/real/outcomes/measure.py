@@ -22,8 +22,6 @@ from tests.real.outcomes.table import Cell, Outcome, Table, letter
 from tests.real.outcomes.upstreams import RAW, healthy
 from tests.real.outcomes.worker import Worker, litellm_worker
 
-DEADLINE_S = 6.0
-"""More than three attempts and the pauses between them take."""
 AT_ONCE = 24
 NOT_HIT = "not hit"
 """The fault has nothing to do on this client's answer."""
@@ -40,10 +38,10 @@ class _Bench:
 
     async def ask(self, url: str, backup: str) -> Seen:
         if self.asker is not None:
-            return await watch(self.asker(url), DEADLINE_S)
+            return await watch(self.asker(url), self.client.deadline_s)
         assert self.worker is not None
         assert self.client.way is not None
-        return await self.worker.ask(self.client.way, url, backup, DEADLINE_S)
+        return await self.worker.ask(self.client.way, url, backup, self.client.deadline_s)
 
     async def through_proxy(self, line: str) -> Outcome:
         """With the fault in a proxy, before a healthy server."""

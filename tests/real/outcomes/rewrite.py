@@ -19,8 +19,7 @@ def test_rewrite() -> None:
         clients = [client for client in CLIENTS.values() if client.package == package]
         measured = measure(clients, {client.name: FAULTS for client in clients})
         table.versions |= measured.versions
-        for name, cells in measured.cells.items():
-            table.cells[name] = with_notes(cells, table.cells.get(name, {}))
+        table.cells |= measured.cells
     table.cells = {name: table.cells[name] for name in CLIENTS if name in table.cells}
     table.versions = {name: table.versions[name] for name in table.cells}
-    FILE.write_text(write_table(table), encoding="utf-8")
+    FILE.write_text(write_table(with_notes(table)), encoding="utf-8")

@@ -106,24 +106,36 @@ async def anthropic_helper() -> AsyncIterator[Asker]:
 
 @asynccontextmanager
 async def google_genai() -> AsyncIterator[Asker]:
-    """google-genai; a client for each server, because it is bound to one."""
-    genai = import_module("google.genai")
+    """google-genai on httpx2, which it takes where aiohttp is not installed."""
+    async with import_module("httpx2").AsyncClient() as transport, _gemini(httpx_async_client=transport) as asker:
+        yield asker
 
-    def asker(url: str) -> Ask:
-        async def ask(seen: Seen) -> None:
-            options = genai.types.HttpOptions(
-                base_url=url, timeout=int(TIMEOUT_S * 1000), async_client_args={"verify": False}
-            )
-            async with genai.Client(api_key="k", http_options=options).aio as client:
-                async for chunk in await client.models.generate_content_stream(model="m", contents="hi"):
+
+@asynccontextmanager
+async def google_genai_aiohttp() -> AsyncIterator[Asker]:
+    """google-genai on aiohttp, which it prefers where it is installed; its timeout is then one for the whole answer."""
+    async with _gemini() as asker:
+        yield asker
+
+
+@asynccontextmanager
+async def _gemini(**options: object) -> AsyncIterator[Asker]:
+    genai = import_module("google.genai")
+    common = genai.types.HttpOptions(timeout=int(TIMEOUT_S * 1000), **options)
+    async with genai.Client(api_key="k", http_options=common).aio as client:
+
+        def asker(url: str) -> Ask:
+            async def ask(seen: Seen) -> None:
+                stream = client.models.generate_content_stream
+                async for chunk in await stream(model="m", contents="hi", config={"http_options": {"base_url": url}}):
                     for candidate in chunk.candidates or ():
                         parts = candidate.content.parts if candidate.content else None
                         seen.text += "".join(part.text or "" for part in parts or ())
                         seen.finish = candidate.finish_reason.name if candidate.finish_reason else seen.finish
 
-        return ask
+            return ask
 
-    yield asker
+        yield asker
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.real.outcomes.notes import note
 from tests.real.outcomes.seen import Seen
 from tests.real.sdk_bench import TEXT
 
@@ -89,14 +90,15 @@ def write_table(table: Table) -> str:
     return f'{{\n  "versions": {versions},\n  "cells": {{\n{rows}\n  }}\n}}\n'
 
 
-def with_notes(cells: Cells, before: Mapping[str, Cell]) -> Cells:
-    """Measured cells, with the notes of those that have not changed."""
-    return {
-        fault: replace(cell, note=before[fault].note)
-        if fault in before and before[fault].outcome == cell.outcome
-        else cell
-        for fault, cell in cells.items()
-    }
+def with_notes(table: Table) -> Table:
+    """With the notes that fit beside the cells."""
+    return Table(
+        table.versions,
+        {
+            name: {line: replace(cell, note=note(name, line, cell.outcome.saw)) for line, cell in cells.items()}
+            for name, cells in table.cells.items()
+        },
+    )
 
 
 def _read(value: Mapping[str, Any]) -> Cell:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaosproxy.events import Kind
 from chaosproxy.wire.dialects import dialect
@@ -26,7 +26,7 @@ def frames(name: str) -> Frames:
     return dialect(name).stream_frames(Answer("1", "m", 1_700_000_000, PIECES, prompt_tokens=3, output_tokens=10))
 
 
-def head(name: str, *framing: str) -> bytes:
+def _head(name: str, *framing: str) -> bytes:
     """Status and fields of a stream."""
     fields = [f"Content-Type: {dialect(name).stream_type}", *framing]
     return "\r\n".join(["HTTP/1.1 200 OK", *fields, "", ""]).encode()
@@ -46,6 +46,10 @@ async def _end(peer: Peer) -> None:
     await peer.send(LAST_CHUNK)
 
 
+async def _stay(peer: Peer) -> None:
+    """The answer ends by its length."""
+
+
 async def _close(peer: Peer) -> None:
     peer.writer.close()
 
@@ -61,18 +65,19 @@ async def _silence(peer: Peer) -> None:
 
 @dataclass(frozen=True)
 class _Stream:
-    """A streamed answer, and how it ends."""
+    """A streamed answer, and how it ends. ``framing`` as in stream.truncate."""
 
     edit: Edit
     end: End = _end
-    framing: tuple[str, ...] = field(default=("Transfer-Encoding: chunked",))
+    framing: str = "chunked"
 
     def script(self, name: str) -> Script:
         pieces = self.edit(name)
-        body = b"".join(map(chunk, pieces) if self.framing else pieces)
+        body = b"".join(map(chunk, pieces) if self.framing == "chunked" else pieces)
+        told = {"chunked": ["Transfer-Encoding: chunked"], "length": [f"Content-Length: {len(body)}"], "close": []}
 
         async def play(request: Request, peer: Peer) -> None:
-            await peer.send(head(name, *self.framing) + body)
+            await peer.send(_head(name, *told[self.framing]) + body)
             await self.end(peer)
 
         return play
@@ -155,7 +160,8 @@ RAW: Mapping[str, _Stream | _Status | _Nothing] = {
     "time.stall where=after_terminal": _Stream(frames, _silence),
     "stream.truncate where=event:0": _Stream(_cut(0)),
     "stream.truncate where=token:5": _Stream(_cut(5)),
-    "stream.truncate where=token:5 framing=close": _Stream(_cut(5), _close, ()),
+    "stream.truncate where=token:5 framing=close": _Stream(_cut(5), _close, "close"),
+    "stream.truncate where=token:5 framing=length": _Stream(_cut(5), _stay, "length"),
     "stream.fin where=token:5": _Stream(_cut(5), _close),
     "stream.fin where=after_terminal": _Stream(frames, _close),
     "stream.reset where=token:5": _Stream(_cut(5), _reset),
