@@ -6,7 +6,7 @@ import pytest
 
 from tests.real.outcomes.clients import CLIENTS
 from tests.real.outcomes.faults import FAULTS
-from tests.real.outcomes.measure import measure
+from tests.real.outcomes.measure import settled
 from tests.real.outcomes.table import FILE, load, with_notes, write_table
 
 
@@ -17,7 +17,7 @@ def test_rewrite() -> None:
     packages = {client.package for client in CLIENTS.values() if client.missing is None}
     for package in sorted(packages):
         clients = [client for client in CLIENTS.values() if client.package == package]
-        measured = measure(clients, {client.name: FAULTS for client in clients})
+        measured = settled(clients, {client.name: FAULTS for client in clients}, table)
         table.versions |= measured.versions
         table.cells |= measured.cells
     table.cells = {name: table.cells[name] for name in CLIENTS if name in table.cells}

@@ -40,6 +40,10 @@ class Cell:
     raw: Outcome | None = None
     note: str | None = None
 
+    def agrees(self, other: Cell | None) -> bool:
+        """Whether the same was measured."""
+        return other is not None and (self.outcome, self.raw) == (other.outcome, other.raw)
+
 
 Cells = dict[str, Cell]
 """By fault."""

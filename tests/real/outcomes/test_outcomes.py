@@ -18,7 +18,7 @@ import pytest
 
 from tests.real.outcomes.clients import CLIENTS, Client
 from tests.real.outcomes.faults import FAULTS
-from tests.real.outcomes.measure import NOT_HIT, measure
+from tests.real.outcomes.measure import NOT_HIT, settled
 from tests.real.outcomes.table import Table, load, read_table, write_table
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -41,7 +41,7 @@ class Selected:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not file.exists():
                 clients = [each for each in CLIENTS.values() if each.package == package and each.name in self.lines]
-                file.write_text(write_table(measure(clients, self.lines)), encoding="utf-8")
+                file.write_text(write_table(settled(clients, self.lines, TABLE)), encoding="utf-8")
         return read_table(json.loads(file.read_text(encoding="utf-8")))
 
 
