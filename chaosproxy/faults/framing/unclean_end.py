@@ -20,7 +20,7 @@ class StreamUncleanEnd(Fault):
     type: ClassVar[str] = "stream.unclean_end"
     room: ClassVar[Room] = Room.FRAMING
     symptom: ClassVar[str] = (
-        "the whole answer arrives, then its connection ends uncleanly (FIN or RST): an error after the end"
+        "the whole answer arrives, then its connection ends uncleanly (FIN, RST): an error at the end"
     )
     timeline: ClassVar[str] = "upstream  h f f f DONE end\nclient    h f f f DONE FIN"
     no_neutral: ClassVar[str | None] = "an unclean end is never a clean one"
