@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.wire.dialects import detect
 from chaosproxy.wire.dialects.answers import Answer
-from tests.functional.wire_kit import Bench, Peer, Request, bench, plain, stream
+from tests.functional.wire_kit import LAST_CHUNK, SSE_HEAD, Bench, Peer, Request, bench, chunk, plain
 
 PIECES = ("Hello", " wörld", " 日本語", " 🎉", " the", " quick", " brown", " fox", " is", " over.")
 TEXT = "".join(PIECES)
+PACE_S = 0.01
+"""Between two events."""
 TIMEOUT_S = 0.4
 """Long enough for a healthy answer, short enough for a test that waits for it."""
 
@@ -48,7 +51,12 @@ async def _speak(request: Request, peer: Peer) -> None:
     facts = dialect.read_request(request.body, path)
     answer = Answer("1", "m", 1_700_000_000, PIECES, prompt_tokens=3, output_tokens=len(PIECES))
     if facts.stream:
-        await peer.send(stream(dialect.stream_frames(answer), dialect.stream_type))
+        begin, *frames = dialect.stream_frames(answer)
+        await peer.send(SSE_HEAD.replace(b"text/event-stream", dialect.stream_type.encode()) + chunk(begin))
+        for frame in frames:  # as a model does, and not all in one packet
+            await asyncio.sleep(PACE_S)
+            await peer.send(chunk(frame))
+        await peer.send(LAST_CHUNK)
     else:
         await peer.send(plain(dialect.plain_body(answer), "200 OK", "Content-Type: application/json"))
 

@@ -40,7 +40,7 @@ _TOLD = (
     "partition mode=lost_response",
     "time.first_token mean=50ms",
     "time.first_token mean=2s",
-    "time.inter_token mean=5ms",
+    "time.inter_token mean=20ms",
     "time.inter_token mean=100ms",
     "time.stall where=event:0",
     "time.stall where=token:0",
@@ -75,8 +75,47 @@ _TOLD = (
     "llm.no_terminal which=finish",
     "llm.no_terminal which=both",
     "llm.no_terminal which=stop_event",
+    "http.html_page",
+    "http.html_page flavour=login",
+    "http.ok_error body=error",
+    "http.ok_error body=empty",
+    "http.ok_error body=json_null",
+    "http.ok_error body=html",
+    "time.keepalive_only where=token:5 period=100ms",
+    "time.keepalive_only where=token:5 period=100ms kind=ping",
+    "time.keepalive_only where=token:5 period=100ms kind=byte",
+    "stream.length delta=60",
+    "stream.encoding mode=plain_as_gzip",
+    "stream.encoding mode=gzip_cut",
+    "stream.unclean_end how=fin",
+    "stream.unclean_end how=reset",
+    "sse.split where=token:5",
+    "sse.split where=token:5 mode=data_lines",
+    "sse.field",
+    "sse.field event_id=1",
+    "sse.empty",
+    "sse.empty named=ping",
+    "sse.utf8 mode=split",
+    "sse.utf8 mode=invalid",
+    "sse.utf8 mode=bom",
+    "sse.line_end to=crlf",
+    "sse.line_end to=cr",
+    "sse.line_end to=split",
+    "sse.line_separator where=token:5",
+    "sse.line_separator where=token:5 char=U+0085",
+    "llm.foreign_error_event where=token:5 shape=openai",
+    "llm.foreign_error_event where=token:5 shape=string",
+    "llm.foreign_error_event where=token:5 shape=object_error",
+    "llm.foreign_error_event where=token:5 shape=response_failed",
+    "llm.choices where=event:0",
+    "llm.choices where=event:0 value=json_null",
+    "llm.schema drop=choices,candidates,message.content,delta.text",
+    "body.truncate bytes=1000",
 )
 _NAMED = {line.partition(" ")[0] for line in _TOLD}
+_OF_OTHER_QUESTIONS = {"llm.tool_args_cut", "body.ignore_range", "body.range_416"}
+"""They need a tool call or a Range, which no client of the table asks for."""
+_SAMPLED = {doc.name for doc in catalogue()} - _NAMED - _OF_OTHER_QUESTIONS
 
-FAULTS = (*_TOLD, *(examples(doc)[0] for doc in catalogue() if doc.name not in _NAMED))
+FAULTS = (*_TOLD, *(examples(doc)[0] for doc in catalogue() if doc.name in _SAMPLED))
 """A fault that no line names comes in with the settings of its example."""

@@ -15,7 +15,7 @@ from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Answer
 from tests.functional.wire_kit import LAST_CHUNK, Peer, Request, Script, chunk, plain
 from tests.real.outcomes.faults import HEALTHY
-from tests.real.sdk_bench import PIECES
+from tests.real.sdk_bench import PACE_S, PIECES
 
 Frames = list[bytes]
 _PAYLOAD = re.compile(rb"(?:(?<=data: )|^)\{.*\}")
@@ -72,13 +72,37 @@ class _Stream:
     framing: str = "chunked"
 
     def script(self, name: str) -> Script:
-        pieces = self.edit(name)
-        body = b"".join(map(chunk, pieces) if self.framing == "chunked" else pieces)
-        told = {"chunked": ["Transfer-Encoding: chunked"], "length": [f"Content-Length: {len(body)}"], "close": []}
+        pieces = [chunk(piece) for piece in self.edit(name)] if self.framing == "chunked" else self.edit(name)
+        length = sum(map(len, pieces))
+        told = {"chunked": ["Transfer-Encoding: chunked"], "length": [f"Content-Length: {length}"], "close": []}
 
         async def play(request: Request, peer: Peer) -> None:
-            await peer.send(_head(name, *told[self.framing]) + body)
+            await send_paced(peer, [_head(name, *told[self.framing]), *pieces])
             await self.end(peer)
+
+        return play
+
+
+async def send_paced(peer: Peer, pieces: Frames) -> None:
+    """As a model does, and not all in one packet."""
+    for piece in pieces:
+        await peer.send(piece)
+        await asyncio.sleep(PACE_S)
+
+
+@dataclass(frozen=True)
+class _BadChunkSize:
+    """A streamed answer with a malformed chunk-size line after that token."""
+
+    token: int
+
+    def script(self, name: str) -> Script:
+        pieces = [chunk(piece) for piece in frames(name)]
+        pieces.insert(_place(name, self.token) + 1, b"zz\r\n")
+
+        async def play(request: Request, peer: Peer) -> None:
+            await send_paced(peer, [_head(name, "Transfer-Encoding: chunked"), *pieces, LAST_CHUNK])
+            peer.writer.close()
 
         return play
 
@@ -146,7 +170,8 @@ def _no_terminal(name: str) -> Frames:
     return [piece for piece in frames(name) if not read(piece).kind & Kind.TERMINAL]
 
 
-RAW: Mapping[str, _Stream | _Status | _Nothing] = {
+RAW: Mapping[str, _Stream | _Status | _Nothing | _BadChunkSize] = {
+    "stream.chunk_size where=token:5": _BadChunkSize(5),
     HEALTHY: _Stream(frames),
     "http.status status=401": _Status(401),
     "http.status status=408": _Status(408),
