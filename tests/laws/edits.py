@@ -27,6 +27,7 @@ from chaosproxy.faults.semantic.retold import LlmWrongAnswer
 from chaosproxy.faults.semantic.tool_args_cut import LlmToolArgsCut
 from chaosproxy.testing.places import bytes_before, place_of
 from chaosproxy.testing.trial import Law, Trial
+from chaosproxy.wire.foreign_json import fields, parse
 from chaosproxy.wire.sse import read_event
 
 Same = Callable[[Frame, Frame], bool]
@@ -329,7 +330,7 @@ def _one_chunk_more(fault: Fault, done: Trial) -> str | None:
         if rest and frame == rest[0]:
             rest.pop(0)
         else:
-            added.append(json.loads(read_event(frame.data).data or "{}").get("choices", "none"))
+            added.append(fields(parse(read_event(frame.data).data or "")).get("choices", "none"))
     wanted = [] if getattr(fault, "value", "") == "empty" else None
     return None if not rest and added == [wanted] else f"added {added}, missing {rest}"
 

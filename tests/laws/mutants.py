@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from chaosproxy.events import Exchange
-from chaosproxy.faults import fault_class
+from chaosproxy.faults import CATALOGUE, fault_class
 from chaosproxy.faults.base import Fault, Stage
+from chaosproxy.faults.timing.delay import Delay
 from tests.laws.defects import (
     Twist,
     Twisted,
@@ -121,7 +122,35 @@ _ELSEWHERE = (
 )
 """What is declared, and where it really happens."""
 
+_IN_EVERY_FAULT = (
+    ("says nothing", says_nothing),
+    ("only talks", only_talks),
+    ("never ends", never_ends),
+    ("loses a byte", loses_a_byte),
+    ("loses the first frame", loses_the_first_frame),
+)
+_SENDS_NO_FRAME = frozenset({"conn.lost_response"})
+"""Where nothing is sent, no byte can be lost."""
+
+
+def _that_acts(fault: type[Fault]) -> dict[str, Any]:
+    """Settings under which it does something to most answers."""
+    if fault.type == "llm.schema":
+        return {"nullify": "model,message"}
+    if issubclass(fault, Delay):
+        return {"mean": "1s"}
+    return {"where": "token:1"} if "where" in fault.model_fields else {}
+
+
+def _of_every_fault() -> Iterator[Mutant]:
+    for fault in CATALOGUE:
+        for defect, twist in _IN_EVERY_FAULT:
+            if not (fault.type in _SENDS_NO_FRAME and defect.startswith("loses")):
+                yield mutant(defect, twist, fault.type, **_that_acts(fault))
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    *_of_every_fault(),
     *(mutant(defect, twist, name, **values) for name, values in _ONE_OF_EACH_ROOM for defect, twist in _EVERYWHERE),
     mutant("asks the upstream", asks_the_upstream, "http.status"),
     mutant("asks the upstream", asks_the_upstream, "conn.blackhole"),
