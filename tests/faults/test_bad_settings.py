@@ -25,7 +25,7 @@ GOLDEN = {
     "time.linger hold=10%": "hold=10%: expected a time with its unit, such as 250ms, 2s or 3m, got '10%'",
     "llm.usage mode=x": "mode=x: expected missing, zero, negative or factor:N, got 'x'",
     "llm.repeat times=0": "times=0: input should be greater than or equal to 1",
-    "llm.schema drop=choices[0]": "drop.0=choices[0]: expected a path such as choices[*].delta.content, got 'choices[0]'",
+    "llm.schema drop=a[0]": "drop.0=a[0]: expected a path such as choices[*].delta.content, got 'a[0]'",
     "llm.dialect_swap dialect=gemni": "dialect=gemni: unknown dialect 'gemni', did you mean 'gemini'?",
     "llm.tool_args_cut where=token:3": "where: unknown key, did you mean 'share'?",
     "http.html_page status=99": "status=99: input should be greater than or equal to 200",

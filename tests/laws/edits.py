@@ -407,7 +407,8 @@ def _other_counts(fault: Fault, done: Trial) -> str | None:
         return None
     counts = _members(done, done.frames, "usage", "usageMetadata", "prompt_eval_count", "eval_count")
     numbers = re.findall(r"-?\d+", json.dumps(counts))
-    wanted = {"missing": set(), "zero": {"0"}, "negative": {"-1"}}.get(getattr(fault, "mode", ""))
+    modes: dict[str, set[str]] = {"missing": set(), "zero": {"0"}, "negative": {"-1"}}
+    wanted = modes.get(getattr(fault, "mode", ""))
     return None if wanted is None or set(numbers) <= wanted else f"counts: {counts}"
 
 

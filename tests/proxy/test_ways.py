@@ -85,6 +85,9 @@ class Wire:
     def data(self, data: bytes) -> None:
         self.got.append(data)
 
+    def unframed(self, data: bytes) -> None:
+        self.got.append(data)
+
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         """For whole chunks, which are unpacked here."""
         return (lambda chunk: self.got.append(chunk.partition(b"\r\n")[2][:-2])) if self.chunked else None
