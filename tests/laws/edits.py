@@ -331,7 +331,7 @@ def _one_chunk_more(fault: Fault, done: Trial) -> str | None:
             rest.pop(0)
         else:
             added.append(fields(parse(read_event(frame.data).data or "")).get("choices", "none"))
-    wanted = [] if getattr(fault, "value", "") == "empty" else None
+    wanted: list[object] | None = [] if getattr(fault, "value", "") == "empty" else None
     return None if not rest and added == [wanted] else f"added {added}, missing {rest}"
 
 
