@@ -74,6 +74,12 @@ class UpstreamFailed(ChaosError):
         super().__init__(message)
 
 
+class UpstreamUnusable(ChaosError):
+    """An upstream that was to be looked at cannot be reached, or refuses: nothing is known of it."""
+
+    exit_code = 3
+
+
 class JournalBroken(UserError):
     """A journal cannot be read: not ours, a newer version, or damaged before its last line."""
 

@@ -1,4 +1,4 @@
-"""``chaosproxy lab``: start a backend or a gateway to drill on, by hand."""
+"""``chaosproxy lab``: start a backend or a gateway to drill on, by hand, or check the backend's answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from typing import Annotated
 
 import typer
+
+from chaosproxy.cli.verify import verify
 
 app = typer.Typer(help="Start a mock LLM backend or a gateway to drill on.", no_args_is_help=True)
 
@@ -60,3 +62,6 @@ def gateway(
         given["upstreams"] = dict(pair(text, "--upstream") for text in upstream)
     read = read_settings(GatewaySettings, settings or [], "lab gateway", given)
     sys.exit(run_process(run_gateway(read, listen, leash=leash)))
+
+
+app.command()(verify)
