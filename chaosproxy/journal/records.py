@@ -147,7 +147,8 @@ class ExchangeRecord(Record):
     attached: list[str] = Field(default_factory=list)
     misses: list[FaultMiss] = Field(default_factory=list)
     error: str | None = None
-    """Why the upstream could not answer (not injected): "connect: connection refused"."""
+    """What the upstream itself did wrong (not injected): "connect: connection refused", or, after its head, "event: the
+    upstream sent an error event"."""
 
 
 class CallError(Record):

@@ -121,6 +121,11 @@ class Account:
             values["attached"] = list(self.attached)
         if self.misses:
             values["misses"] = [{"fault": fault, "reason": reason} for fault, reason in self.misses.items()]
-        if self.error is not None:
-            values["error"] = self.error
+        if (error := self.error or self._flaw) is not None:
+            values["error"] = error
         return Entry(values)
+
+    @property
+    def _flaw(self) -> str | None:
+        """What was wrong with an answer of the upstream's that came to its end."""
+        return self.received.tally.flaw if self.received.ended == "end" else None

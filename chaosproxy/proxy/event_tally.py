@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chaosproxy.events import TOKEN, Frame, Head, Kind, Meaning
+from chaosproxy.events import TOKEN, Frame, Framing, Head, Kind, Meaning
 from chaosproxy.proxy.headers import media_type
 from chaosproxy.proxy.tally import TEXTS, Tally
 from chaosproxy.wire.dialects.base import Dialect
@@ -26,7 +26,7 @@ class EventTally(Tally):
     there each piece is read as it comes, and no other arrival has to be remembered.
     """
 
-    __slots__ = ("_lessons", "_room", "_splitter", "_template", "_unread")
+    __slots__ = ("_half", "_lessons", "_room", "_splitter", "_template", "_unread")
 
     def __init__(self, dialect: Dialect, head: Head | None) -> None:
         super().__init__(dialect, head)
@@ -35,12 +35,27 @@ class EventTally(Tally):
         self._room = 0
         self._template: Template | None = None
         self._lessons = _LESSONS
+        self._half = False  # it ended inside of an event
 
     @property
     def pending(self) -> int:
         """Bytes of a frame that is not complete."""
         self.settle()
         return self._splitter.pending
+
+    @property
+    def flaw(self) -> str | None:
+        """An error event, half an event, or no end; a stream that said its finish reason may go without the last."""
+        head = self._head
+        if head is None or head.status != 200 or head.framing is Framing.EMPTY:
+            return None
+        if self._kinds & Kind.ERROR:
+            return "event: the upstream sent an error event"
+        if self._kinds & Kind.TERMINAL:
+            return None
+        if self._half:
+            return "incomplete: the stream ended in mid-event"
+        return None if self._finish else "incomplete: the stream ended without its terminal event"
 
     def collect(self, data: bytes, at: float) -> None:
         """Count a piece of the body later, unless the first content has not come."""
@@ -77,6 +92,7 @@ class EventTally(Tally):
         """What is left at the end: half a frame, which no client can read but for its last line."""
         self.settle()
         rest = self._splitter.flush()
+        self._half = bool(rest)
         return [self._frame(rest, at)] if rest else []
 
     def fork(self) -> Tally:
@@ -88,6 +104,7 @@ class EventTally(Tally):
         other._room = self._room
         other._template = self._template
         other._lessons = self._lessons
+        other._half = self._half
         return other
 
     def _read(self, at: float) -> None:

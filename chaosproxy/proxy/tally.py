@@ -66,6 +66,11 @@ class Tally:
         pending = self.pending
         return Seen(self._events, self._tokens, self.bytes - pending, self._head)
 
+    @property
+    def flaw(self) -> str | None:
+        """What was wrong with a body that ended as framed, where that can be seen."""
+        return None
+
     def fork(self) -> Tally:
         """An equal tally that goes its own way."""
         self.settle()
