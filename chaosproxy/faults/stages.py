@@ -30,9 +30,8 @@ from chaosproxy.events import (
     Seen,
     Tick,
     Travelling,
-    header,
 )
-from chaosproxy.faults.where import Place, Where
+from chaosproxy.faults.where import Place, Where, why_unstreamed
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import is_sse
 
@@ -157,8 +156,7 @@ def unstreamed(seen: Seen, event: Incoming) -> Miss | None:
     head = event if isinstance(event, Head) else seen.head if isinstance(event, Tick) else None
     if head is None or head.streamed:
         return None
-    coding = header(head.headers, "content-encoding")
-    return Miss(event.at, f"the answer was compressed ({coding})" if coding else "the answer was not streamed")
+    return Miss(event.at, why_unstreamed(head))
 
 
 def announced(seen: Seen, reframe: Reframe, event: Incoming) -> Miss | None:

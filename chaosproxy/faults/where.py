@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from chaosproxy.errors import BadValue
-from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Heal, Incoming, Kind, Miss, Seen, Tick
+from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Heal, Incoming, Kind, Miss, Seen, Tick, header
 
 _COUNTED = re.compile(r"(event|token|byte):(\d+)")
 _PERCENT = re.compile(r"percent:(\d+(?:\.\d+)?)")
@@ -130,7 +130,7 @@ class Place:
     def _begin(self, at: float, head: Head) -> Miss | None:
         where = self._where
         if where.needs_frames:
-            return None if head.streamed else Miss(at, "the answer was not streamed")
+            return None if head.streamed else Miss(at, why_unstreamed(head))
         if where.unit == "percent":
             if head.length is None:
                 return Miss(at, "the length of the answer is not known, so a percentage of it is not either")
@@ -143,3 +143,9 @@ class Place:
         unit, count = self._where.unit, self._where.count
         over = self._passed > count if unit == "byte" else 0 < self._passed >= count
         return Miss(at, f"{self._words} had already passed") if over and not unit.endswith("terminal") else None
+
+
+def why_unstreamed(head: Head) -> str:
+    """Why there are no events to be read in an answer."""
+    coding = header(head.headers, "content-encoding")
+    return f"the answer was compressed ({coding})" if coding else "the answer was not streamed"

@@ -13,19 +13,32 @@ from chaosproxy.plan.rule import Rule
 class Decision:
     """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
 
-    ``since`` is when the rule began: it tells a rule from a later one of the same id.
+    ``since`` is when the rule began: it tells a rule from a later one of the same id. ``edits_frames``: its fault must
+    understand frames.
     """
 
     rule_id: str
     reason: str
     stage: Stage | None = None
     since: float = 0.0
+    edits_frames: bool = False
 
 
 class Decider:
     """Decides for one rule from when it began. What does not depend on the exchange is known beforehand."""
 
-    __slots__ = ("_below", "_counters", "_counts", "_dice", "_draw", "_matches_all", "_quotas", "_rule", "_since")
+    __slots__ = (
+        "_below",
+        "_counters",
+        "_counts",
+        "_dice",
+        "_draw",
+        "_edits",
+        "_matches_all",
+        "_quotas",
+        "_rule",
+        "_since",
+    )
 
     def __init__(self, rule: Rule, dice: Dice, since: float, counters: Counters) -> None:
         self._rule = rule
@@ -36,6 +49,7 @@ class Decider:
         self._below = f"chosen below {rule.share:g}"
         self._matches_all = not rule.match.reads_request
         self._counts = rule.match.counts_exchanges
+        self._edits = rule.do.edits_frames
         self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
 
     def decide(self, exchange: Exchange, now: float) -> Decision:
@@ -48,7 +62,7 @@ class Decider:
         if stage is None:
             return Decision(rule.id, "within its quota")
         self._counters.choose(rule.id)
-        return Decision(rule.id, "chosen", stage, self._since)
+        return Decision(rule.id, "chosen", stage, self._since, self._edits)
 
     def _refusal(self, exchange: Exchange) -> str | None:
         rule = self._rule

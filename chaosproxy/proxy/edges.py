@@ -130,6 +130,9 @@ class Asking(Protocol):
     def cancel(self) -> None:
         """Hang up; no callback comes any more."""
 
+    def hand_to(self, receiver: Receiver) -> None:
+        """Tell somebody else from now on, as may be said while a head is told."""
+
 
 class Upstream(Protocol):
     """Where a listener sends its requests."""

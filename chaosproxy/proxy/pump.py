@@ -26,6 +26,7 @@ from chaosproxy.proxy.retry_after import retry_after_s
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.timed_chain import TimedChain
 from chaosproxy.proxy.tunnel import Tunnel
+from chaosproxy.proxy.unpacking import is_packed, unpacked
 from chaosproxy.proxy.upstream_side import UpstreamSide
 from chaosproxy.proxy.ways import Chained, ChunkPassage, Draining, Embarking, Landing, Passage, Way, passage
 from chaosproxy.wire.dialects.base import Dialect
@@ -104,6 +105,9 @@ class Pump:
     @contained
     def upstream_head(self, head: AnswerHead) -> None:
         at, received = self._now(), self.account.received
+        if is_packed(head) and any(decision.edits_frames for decision in self.account.attached.values()):
+            self._upstream.unpack(self)
+            head = unpacked(head)
         fields = by_name(head.headers)
         streamed = is_streamed(self._dialect, fields)
         event = Head(at, head.status, head.reason, head.headers, head.framing, streamed)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chaosproxy.proxy.edges import Asking, AskUpstream, Receiver
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.unpacking import Unpacking
 
 
 class UpstreamSide:
@@ -40,6 +41,11 @@ class UpstreamSide:
                 self._asking.pause()
             else:
                 self._asking.resume()
+
+    def unpack(self, receiver: Receiver) -> None:
+        """The body comes compressed: take that off before ``receiver``."""
+        if self._asking is not None:
+            self._asking.hand_to(Unpacking(receiver, self._asking.cancel))
 
     def ended(self) -> None:
         """Its answer is over."""

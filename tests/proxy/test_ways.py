@@ -117,6 +117,9 @@ class Asked:
     def cancel(self) -> None:
         self.calls.append("cancel")
 
+    def hand_to(self, receiver: Any) -> None:
+        self.calls.append("hand_to")
+
 
 def no_alarm(*_: object) -> Alarm:
     """Nothing here is late."""

@@ -118,6 +118,9 @@ class _HttpAsking:
         if connection is not None:
             connection.drop()
 
+    def hand_to(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+
     async def _dial(self) -> None:
         try:
             self._connection = await self._upstream.dialler.dial(self._upstream.connection)
