@@ -45,7 +45,12 @@ class UpstreamSide:
     def unpack(self, receiver: Receiver) -> None:
         """The body comes compressed: take that off before ``receiver``."""
         if self._asking is not None:
-            self._asking.hand_to(Unpacking(receiver, self._asking.cancel))
+            self._asking.hand_to(Unpacking(receiver, self.cancel))
+
+    def cancel(self) -> None:
+        """Hang up; its end is told by whoever cancels."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     def ended(self) -> None:
         """Its answer is over."""

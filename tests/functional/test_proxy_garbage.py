@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,21 @@ import pytest
 
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.pump import Pump
-from tests.functional.wire_kit import answers, ask, bench, call, events, plain, stream
+from tests.functional.wire_kit import (
+    LAST_CHUNK,
+    SSE_HEAD,
+    answers,
+    ask,
+    bench,
+    call,
+    chunk,
+    events,
+    plain,
+    stream,
+)
+
+PACKED = SSE_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+PACKED += chunk(gzip.compress(b"".join(events(3)))) + LAST_CHUNK
 
 
 @pytest.fixture
@@ -27,7 +42,7 @@ def _pumps() -> int:
 
 
 @pytest.mark.usefixtures("_no_collector")
-@pytest.mark.parametrize("answer", [plain(b"{}"), stream(events(3))], ids=["plain", "streamed"])
+@pytest.mark.parametrize("answer", [plain(b"{}"), stream(events(3)), PACKED], ids=["plain", "streamed", "gzip"])
 @pytest.mark.parametrize("fault", [None, {"type": "stream.truncate", "where": "event:1"}], ids=["passes", "cut"])
 async def test_an_exchange_is_freed_at_once(answer: Any, fault: dict[str, Any] | None) -> None:
     """Without the garbage collector: a full collection would stall all other streams."""
