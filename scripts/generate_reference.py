@@ -35,6 +35,7 @@ COMMANDS = (
     ("schema",),
     ("lab", "backend"),
     ("lab", "gateway"),
+    ("lab", "verify"),
 )
 
 

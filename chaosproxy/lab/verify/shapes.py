@@ -9,6 +9,8 @@ from typing import Any
 
 Shape = dict[str, set[str]]
 """The JSON types that were seen at a path, such as ``choices[].delta.content``."""
+DEPTH = 64
+"""What is nested deeper is not looked at."""
 _NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -37,7 +39,7 @@ def shape_of(documents: Iterable[str | bytes]) -> Shape:
     for document in documents:
         value = json.loads(document)
         kind = value.get("type") if isinstance(value, dict) else None
-        _note(shape, kind if isinstance(kind, str) else "", value)
+        _note(shape, kind if isinstance(kind, str) else "", value, DEPTH)
     return shape
 
 
@@ -48,14 +50,16 @@ def compare(ours: Shape, theirs: Shape) -> Difference:
     return Difference(len(both) - len(wrong), _only(theirs, ours), _only(ours, theirs), wrong)
 
 
-def _note(shape: Shape, path: str, value: Any) -> None:
+def _note(shape: Shape, path: str, value: Any, depth: int) -> None:
     shape.setdefault(path, set()).add(_NAMES.get(type(value), "null"))
+    if depth == 0:
+        return
     if isinstance(value, dict):
         for name, inner in value.items():
-            _note(shape, f"{path}.{name}" if path else name, inner)
+            _note(shape, f"{path}.{name}" if path else name, inner, depth - 1)
     elif isinstance(value, list):
         for inner in value:
-            _note(shape, f"{path}[]", inner)
+            _note(shape, f"{path}[]", inner, depth - 1)
 
 
 def _clash(ours: set[str], theirs: set[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaosproxy.lab.verify.shapes import Clash, compare, shape_of
+from chaosproxy.lab.verify.shapes import DEPTH, Clash, compare, shape_of
 
 
 def test_a_shape_has_every_path_with_its_types() -> None:
@@ -41,3 +41,10 @@ def test_another_type_is_wrong_and_another_member_is_not() -> None:
 
     assert difference.wrong == [Clash("a", "number", "string")]
     assert (difference.more, difference.less) == ({"new": "array"}, {"old": "object"})
+
+
+def test_a_shape_has_a_bottom() -> None:
+    """However deep a live answer nests."""
+    shape = shape_of(["[" * 500 + "]" * 500])
+
+    assert max(path.count("[]") for path in shape) == DEPTH
