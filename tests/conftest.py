@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from chaosproxy.proxy import pump
+
+if TYPE_CHECKING:
+    from tests.wheel_kit import Built, Installed
 
 COMPILED = os.environ.get("CHAOSPROXY_COMPILED") == "1"
 """Whether the modules under test must be compiled ones (`make test-compiled`)."""
@@ -71,3 +75,19 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{pump.__file__} is not compiled")
     if os.environ.get("CHAOSPROXY_NO_SKIPS") == "1" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(NoSkips(), "chaosproxy-no-skips")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The archives of a release."""
+    from tests.wheel_kit import build
+
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """An environment with nothing of ours but the wheel."""
+    from tests.wheel_kit import install
+
+    return install(built, tmp_path_factory.mktemp("installed"))

@@ -6,31 +6,18 @@ release is (sdist first, then the wheel from the sdist) and compared with the tr
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tarfile
 import zipfile
 from configparser import ConfigParser
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import chaosproxy
+from tests.wheel_kit import ROOT, Built
 
-ROOT = Path(__file__).parent.parent
 JUNK = {"__pycache__", ".DS_Store"}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """The names in both archives, as they would stand in the tree, and the wheel itself."""
-
-    sdist: set[str]
-    wheel: set[str]
-    wheel_path: Path
 
 
 def tree(folder: str) -> set[str]:
@@ -40,22 +27,6 @@ def tree(folder: str) -> set[str]:
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and not JUNK.intersection(path.parts)
     }
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Build once, with the build tools of this environment: nothing is downloaded."""
-    target = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (sdist,) = target.glob("*.tar.gz")
-    (wheel,) = target.glob("*.whl")
-    with tarfile.open(sdist) as archive:
-        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
-    with zipfile.ZipFile(wheel) as archive_of_wheel:
-        in_wheel = set(archive_of_wheel.namelist())
-    return Built(in_sdist, in_wheel, wheel)
 
 
 class TestWheel:
