@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zipfile
 from configparser import ConfigParser
-from pathlib import Path
 
 import pytest
 

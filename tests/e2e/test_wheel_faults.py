@@ -161,7 +161,7 @@ async def faulty(at: Proxied, fault: Fault, declared: Declared, healthy: dict[As
             hits += bool(applied)
             wrong += [f"{ask.name}: no edge in the journal"] * (not applied)
         else:
-            record = await at.journal.until_exchange(listener, ask.path)
+            record = await at.journal.until_exchange(listener, ask.path.partition("?")[0])
             wrong += [f"{ask.name}: upstream: {record.error}"] * (record.error is not None)
             if declared.may_miss and record.misses and not view.differs(healthy[ask]):
                 continue

@@ -1,4 +1,4 @@
-"""A healthy upstream in every dialect, the wheel's proxy with a listener per fault, and a client that sees all bytes."""
+"""A healthy upstream in every dialect, the wheel's proxy, and a client that sees every byte."""
 
 from __future__ import annotations
 
