@@ -87,9 +87,8 @@ class Ask:
 
     def claimed_by(self, fault: Fault) -> bool:
         """Whether the fault says that it can act on this request."""
-        raw = self.dialect.name == "raw"
-        facts = Exchange("1", "a", 1, "POST", self.path, self.dialect.name, headers=self.headers)
-        facts.stream, facts.model = (None, None) if raw else (self.stream, "m")
+        stream = None if self.dialect.name == "raw" else self.stream
+        facts = Exchange("1", "a", 1, "POST", self.path, self.dialect.name, stream=stream, headers=self.headers)
         return fault.lacks(facts) is None
 
     def request(self) -> bytes:
