@@ -65,6 +65,7 @@ from chaosproxy.faults.semantic.tool_args_cut import LlmToolArgsCut
 from chaosproxy.faults.semantic.usage import LlmUsage
 from chaosproxy.faults.timing.bandwidth import TimeBandwidth
 from chaosproxy.faults.timing.buffer import TimeBuffer
+from chaosproxy.faults.timing.cap import ConnCap
 from chaosproxy.faults.timing.first_byte import TimeFirstByte
 from chaosproxy.faults.timing.first_token import TimeFirstToken
 from chaosproxy.faults.timing.inter_token import TimeInterToken
@@ -86,6 +87,7 @@ CATALOGUE: tuple[type[Fault], ...] = (
     ConnPartialHead,
     ConnBlackhole,
     ConnSlowAccept,
+    ConnCap,
     ConnLostResponse,
     TimeFirstByte,
     TimeFirstToken,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chaosproxy.dice import Dice
 from chaosproxy.events import Exchange, value
-from chaosproxy.faults.base import Metered, Shortage, Stage
+from chaosproxy.faults.base import Capped, Metered, Shortage, Stage
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.rule import Rule
 
@@ -25,7 +25,18 @@ class Decision:
 class Decider:
     """Decides for one rule from when it began. What does not depend on the exchange is known beforehand."""
 
-    __slots__ = ("_below", "_counters", "_counts", "_dice", "_draw", "_matches_all", "_quotas", "_rule", "_since")
+    __slots__ = (
+        "_below",
+        "_capped",
+        "_counters",
+        "_counts",
+        "_dice",
+        "_draw",
+        "_matches_all",
+        "_quotas",
+        "_rule",
+        "_since",
+    )
 
     def __init__(self, rule: Rule, dice: Dice, since: float, counters: Counters) -> None:
         self._rule = rule
@@ -37,6 +48,7 @@ class Decider:
         self._matches_all = not rule.match.reads_request
         self._counts = rule.match.counts_exchanges
         self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
+        self._capped = rule.do if isinstance(rule.do, Capped) else None
 
     def decide(self, exchange: Exchange, now: float) -> Decision:
         """The decision, counted."""
@@ -46,7 +58,7 @@ class Decider:
             return Decision(rule.id, refusal)
         stage = self._stage(exchange, now)
         if stage is None:
-            return Decision(rule.id, "within its quota")
+            return Decision(rule.id, "within its cap" if self._capped else "within its quota")
         self._counters.choose(rule.id)
         return Decision(rule.id, "chosen", stage, self._since)
 
@@ -66,6 +78,8 @@ class Decider:
 
     def _stage(self, exchange: Exchange, now: float) -> Stage | None:
         fault = self._rule.do
+        if self._capped is not None and self._has_seat(self._capped, exchange):
+            return None
         if not self._quotas or not isinstance(fault, Metered):
             return fault.stage(self._dice.throw(self._rule.id, exchange.dice_key), exchange)
         amounts = {"requests": 1.0, "tokens": float(exchange.prompt_tokens or 0)}
@@ -74,3 +88,8 @@ class Decider:
             if wait_s > 0:
                 return fault.refusal(exchange, Shortage(quota, wait_s))
         return None
+
+    def _has_seat(self, fault: Capped, exchange: Exchange) -> bool:
+        """Whether it has one; who was there before the rule neither takes a seat nor waits for one."""
+        seats = self._counters.seats(self._rule.id, fault.seats_at_once())
+        return not exchange.seen.open and seats.take(exchange.id, wait=fault.lets_wait())

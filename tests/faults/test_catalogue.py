@@ -56,6 +56,7 @@ SETTINGS = {
     "conn.reset": "stage",
     "conn.close": "stage",
     "conn.partial_head": "head_bytes",
+    "conn.cap": "connections excess",
     "conn.slow_accept": "hold",
     "time.first_byte": "mean jitter dist profile",
     "time.keepalive_only": "where kind period",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from math import isinf
 
-from chaosproxy.events import TOKEN, Frame, Head
+from chaosproxy.events import TOKEN, Abort, Ask, Frame, Head
 from chaosproxy.faults.admission.slow_accept import ConnSlowAccept
 from chaosproxy.faults.base import Fault
 from chaosproxy.faults.timing.bandwidth import TimeBandwidth
 from chaosproxy.faults.timing.buffer import TimeBuffer
+from chaosproxy.faults.timing.cap import ConnCap
 from chaosproxy.faults.timing.delay import Delay
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
@@ -17,7 +18,7 @@ from chaosproxy.faults.timing.stall import TimeStall
 from chaosproxy.faults.where import Where
 from chaosproxy.testing.lateness import times
 from chaosproxy.testing.places import bytes_before, place_of
-from chaosproxy.testing.trial import Law, Trial
+from chaosproxy.testing.trial import LEASE_S, Law, Trial
 
 ROUNDING_S = 1e-6
 
@@ -149,6 +150,17 @@ def _the_question_is_late(fault: Fault, done: Trial) -> str | None:
     return None if all(abs(late_s - fault.hold) < ROUNDING_S for late_s in late) else f"late by {late}"
 
 
+def _the_question_waits_for_its_turn(fault: Fault, done: Trial) -> str | None:
+    """conn.cap: asked when the lease ends, and all that follows as late; or reset, and never asked."""
+    assert isinstance(fault, ConnCap)
+    if fault.excess == "refuse":
+        asked = any(isinstance(event, Ask) for event in done.out)
+        return "it was asked" if asked or not isinstance(done.ends[0], Abort) else None
+    late = [out.at - given.at for given, out in zip(done.case.events, done.out, strict=True)]
+    even = max(late) - min(late) < ROUNDING_S * LEASE_S and done.out[0].at == LEASE_S
+    return None if even else f"late by {late}"
+
+
 def _least_s(fault: Delay) -> float:
     """The shortest delay that the settings allow."""
     law = fault.law
@@ -166,5 +178,6 @@ _DELAYS: dict[str, Law] = {
     "time.buffer": _released_when_full,
     "time.bandwidth": _no_faster_than_the_line,
     "time.linger": _only_the_end_is_late,
+    "conn.cap": _the_question_waits_for_its_turn,
     "conn.slow_accept": _the_question_is_late,
 }

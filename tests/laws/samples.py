@@ -75,6 +75,7 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "conn.reset": ({"stage": "accept"},),
     "conn.close": ({"stage": "accept"},),
     "conn.partial_head": ({"head_bytes": 1}, {"head_bytes": 1000}),
+    "conn.cap": ({"connections": 2}, {"excess": "refuse"}),
     "conn.slow_accept": ({"hold": "0s"}, {"hold": "3s"}),
     "time.first_byte": ({"mean": "0s"}, {"profile": "13b"}, {"mean": "1s", "jitter": "1s"}),
     "time.keepalive_only": (
