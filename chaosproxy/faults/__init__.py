@@ -72,6 +72,9 @@ from chaosproxy.faults.timing.inter_token import TimeInterToken
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
+from chaosproxy.faults.websocket.close import WsClose
+from chaosproxy.faults.websocket.delay import WsDelay
+from chaosproxy.faults.websocket.drop import WsDrop
 
 CATALOGUE: tuple[type[Fault], ...] = (
     HttpStatus,
@@ -140,6 +143,9 @@ CATALOGUE: tuple[type[Fault], ...] = (
     BodyCorrupt,
     BodyIgnoreRange,
     BodyRange416,
+    WsClose,
+    WsDelay,
+    WsDrop,
     Partition,
 )
 

@@ -76,6 +76,11 @@ class Fault(BaseModel):
         """Whether exchanges that are open when it begins are its business, as if ``streams`` were ``all``."""
         return False
 
+    @property
+    def on_messages(self) -> bool:
+        """Whether it acts on the messages of a WebSocket; all others have nothing to do once one was opened."""
+        return False
+
     @classmethod
     def neutral(cls) -> Self | None:
         """Settings under which the fault is the identity, or None with the reason in ``no_neutral``."""

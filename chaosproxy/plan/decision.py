@@ -13,13 +13,15 @@ from chaosproxy.plan.rule import Rule
 class Decision:
     """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
 
-    ``since`` is when the rule began: it tells a rule from a later one of the same id.
+    ``since`` is when the rule began: it tells a rule from a later one of the same id. ``on_messages``: it goes on when
+    the connection is upgraded.
     """
 
     rule_id: str
     reason: str
     stage: Stage | None = None
     since: float = 0.0
+    on_messages: bool = False
 
 
 class Decider:
@@ -33,6 +35,7 @@ class Decider:
         "_dice",
         "_draw",
         "_matches_all",
+        "_on_messages",
         "_quotas",
         "_rule",
         "_since",
@@ -48,6 +51,7 @@ class Decider:
         self._matches_all = not rule.match.reads_request
         self._counts = rule.match.counts_exchanges
         self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
+        self._on_messages = rule.do.on_messages
         self._capped = rule.do if isinstance(rule.do, Capped) else None
 
     def decide(self, exchange: Exchange, now: float) -> Decision:
@@ -60,7 +64,7 @@ class Decider:
         if stage is None:
             return Decision(rule.id, "within its cap" if self._capped else "within its quota")
         self._counters.choose(rule.id)
-        return Decision(rule.id, "chosen", stage, self._since)
+        return Decision(rule.id, "chosen", stage, self._since, self._on_messages)
 
     def _refusal(self, exchange: Exchange) -> str | None:
         rule = self._rule

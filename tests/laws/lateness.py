@@ -15,6 +15,7 @@ from chaosproxy.faults.timing.delay import Delay
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
+from chaosproxy.faults.websocket.delay import WsDelay
 from chaosproxy.faults.where import Where
 from chaosproxy.testing.lateness import times
 from chaosproxy.testing.places import bytes_before, place_of
@@ -161,6 +162,21 @@ def _the_question_waits_for_its_turn(fault: Fault, done: Trial) -> str | None:
     return None if even else f"late by {late}"
 
 
+def _messages_are_late(fault: Fault, done: Trial) -> str | None:
+    """ws.delay: each by its own draw, fragments with their message, and nothing overtakes."""
+    assert isinstance(fault, WsDelay)
+    last_at = 0.0
+    for given, got in zip(done.case.frames, done.frames, strict=True):
+        least, most = (fault.mean + sign * fault.jitter for sign in (-1, 1))
+        if given.data[0] & 0x08:
+            least = most = 0.0
+        earliest, latest = (max(last_at, given.at + late_s) for late_s in (least, most))
+        if not earliest - ROUNDING_S <= got.at <= latest + ROUNDING_S:
+            return f"{given} came at {got.at}, expected {earliest} to {latest}"
+        last_at = got.at
+    return None
+
+
 def _least_s(fault: Delay) -> float:
     """The shortest delay that the settings allow."""
     law = fault.law
@@ -179,5 +195,6 @@ _DELAYS: dict[str, Law] = {
     "time.bandwidth": _no_faster_than_the_line,
     "time.linger": _only_the_end_is_late,
     "conn.cap": _the_question_waits_for_its_turn,
+    "ws.delay": _messages_are_late,
     "conn.slow_accept": _the_question_is_late,
 }

@@ -121,6 +121,12 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "body.truncate": ({"bytes": 0}, {"bytes": 33}, {"percent": 20}),
     "body.corrupt": ({"offset": 33, "length": 50},),
+    "ws.close": (
+        *({"where": f"message:{number}"} for number in range(4)),
+        {"where": "first_event", "code": 4000},
+    ),
+    "ws.delay": ({"mean": "0s"}, {"mean": "100ms"}, {"mean": "1s", "jitter": "1s"}),
+    "ws.drop": ({"each": 1}, {"each": 3}),
     "partition": tuple(
         {"mode": mode, "live_streams": live}
         for mode in ("refuse", "blackhole", "reset", "lost_request", "lost_response")
