@@ -75,7 +75,7 @@ async def texts(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[str
 
 
 async def test_a_websocket_is_closed_after_a_message() -> None:
-    """Cleanly: the client sees the code, its answer reaches the upstream, and the journal tells what passed on each side."""
+    """Cleanly: the client sees the code and its answer reaches the upstream. The journal tells what passed."""
     async with talking({"type": "ws.close", "where": "message:2", "code": 1012}) as talk:
         async with aiohttp.ClientSession() as session, session.ws_connect(talk.url) as socket:
             assert await texts(socket, 2) == ["m1", "m2"]
