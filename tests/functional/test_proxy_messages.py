@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.events import Exchange, Frame, Incoming, Outgoing
+from chaosproxy.faults.base import Room, Stage
+from chaosproxy.faults.stages import passing
+from chaosproxy.faults.websocket.messages import MessageFault
+from chaosproxy.journal.records import FaultHit, Trouble
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
@@ -173,3 +179,42 @@ async def test_a_client_that_leaves_takes_what_waits_along() -> None:
         record = await talk.journal.exchange()
 
     assert [miss.reason for miss in record.misses] == ["the exchange ended before it could act"]
+
+
+class _Broken(MessageFault):
+    """Has a bug."""
+
+    type: ClassVar[str] = "test.broken"
+    room: ClassVar[Room] = Room.FRAMING
+    symptom: ClassVar[str] = "a bug"
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        """One that raises."""
+        return _BrokenStage()
+
+
+class _BrokenStage:
+    """Passes all but frames."""
+
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        if isinstance(event, Frame):
+            raise ZeroDivisionError
+        return passing(event)
+
+
+async def test_a_bug_in_a_fault_ends_its_connection_only() -> None:
+    """Both sides are closed, and the next connection is as good as any."""
+    async with talking() as talk, aiohttp.ClientSession() as session:
+        assert talk.proxy is not None
+        broken = Rule.model_validate({"id": "broken", "listeners": ["a"], "do": _Broken()})
+        talk.proxy.apply([broken], owner="test", lease_s=60, seed=1)
+        async with session.ws_connect(talk.url) as socket:
+            assert (await socket.receive()).type is WSMsgType.CLOSED
+        await talk.closed.wait()
+        talk.apply()
+        async with session.ws_connect(talk.url) as socket:
+            assert await texts(socket, 1) == ["m1"]
+        record = await talk.journal.exchange()
+
+    assert record.sent.ended == "end"
+    assert any(isinstance(trouble, Trouble) for trouble in talk.journal.records)
