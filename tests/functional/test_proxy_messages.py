@@ -111,6 +111,21 @@ async def test_a_client_that_ignores_the_close_is_left_after_a_while() -> None:
     assert record.sent.ended == "end"
 
 
+async def test_an_upstream_that_goes_on_after_the_close_is_left() -> None:
+    """It is read for a while, and no further than the limit."""
+    async with (
+        talking({"type": "ws.close"}, limits=Limits(stop_s=0.2, drain_bytes=1000)) as talk,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(talk.url, autoclose=False) as socket,
+    ):
+        assert await texts(socket, 1) == ["m1"]
+        await socket.send_str("large")
+        record = await talk.journal.exchange()
+
+    assert record.received.bytes > 1000
+    assert record.sent.bytes == 4 + 4
+
+
 async def test_messages_are_dropped() -> None:
     """Those that follow are whole, large ones too; compression is not offered to the upstream."""
     async with (
