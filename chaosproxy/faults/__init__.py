@@ -65,12 +65,16 @@ from chaosproxy.faults.semantic.tool_args_cut import LlmToolArgsCut
 from chaosproxy.faults.semantic.usage import LlmUsage
 from chaosproxy.faults.timing.bandwidth import TimeBandwidth
 from chaosproxy.faults.timing.buffer import TimeBuffer
+from chaosproxy.faults.timing.cap import ConnCap
 from chaosproxy.faults.timing.first_byte import TimeFirstByte
 from chaosproxy.faults.timing.first_token import TimeFirstToken
 from chaosproxy.faults.timing.inter_token import TimeInterToken
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
+from chaosproxy.faults.websocket.close import WsClose
+from chaosproxy.faults.websocket.delay import WsDelay
+from chaosproxy.faults.websocket.drop import WsDrop
 
 CATALOGUE: tuple[type[Fault], ...] = (
     HttpStatus,
@@ -86,6 +90,7 @@ CATALOGUE: tuple[type[Fault], ...] = (
     ConnPartialHead,
     ConnBlackhole,
     ConnSlowAccept,
+    ConnCap,
     ConnLostResponse,
     TimeFirstByte,
     TimeFirstToken,
@@ -138,6 +143,9 @@ CATALOGUE: tuple[type[Fault], ...] = (
     BodyCorrupt,
     BodyIgnoreRange,
     BodyRange416,
+    WsClose,
+    WsDelay,
+    WsDrop,
     Partition,
 )
 

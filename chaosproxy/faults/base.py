@@ -76,6 +76,11 @@ class Fault(BaseModel):
         """Whether exchanges that are open when it begins are its business, as if ``streams`` were ``all``."""
         return False
 
+    @property
+    def on_messages(self) -> bool:
+        """Whether it acts on the messages of a WebSocket; all others have nothing to do once one was opened."""
+        return False
+
     @classmethod
     def neutral(cls) -> Self | None:
         """Settings under which the fault is the identity, or None with the reason in ``no_neutral``."""
@@ -118,3 +123,18 @@ class Metered(Protocol):
 
     def refusal(self, exchange: Exchange, shortage: Shortage) -> Stage:
         """The stage for an exchange that is beyond a quota."""
+
+
+@runtime_checkable
+class Capped(Protocol):
+    """A fault that limits how many exchanges there are at once: another small power.
+
+    The plan's counters keep the seats. An exchange that got one has no stage; one that waits has its ``stage`` healed
+    when its turn has come.
+    """
+
+    def seats_at_once(self) -> int:
+        """How many exchanges have a seat at the same time."""
+
+    def lets_wait(self) -> bool:
+        """Whether one more waits for a seat; else it never gets one."""

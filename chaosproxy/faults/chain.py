@@ -11,7 +11,7 @@ The caller owns the clock: it calls ``advance`` no later than ``next_at``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chaosproxy.events import AT_HEAL, Abort, End, Frame, Heal, Hit, Miss, Outgoing, Tick, Travelling, moved
@@ -91,6 +91,13 @@ class Chain:
                 del self._links[index]
                 self._set_due()
                 return
+
+    def keep(self, fault_ids: Collection[str]) -> None:
+        """Take all other faults away, with what they hold."""
+        self._links = [link for link in self._links if link.fault_id in fault_ids]
+        held = [event for link in self._links for event in link.queue if isinstance(event, Frame)]
+        self.held_bytes = sum(frame.held_bytes for frame in held)
+        self._set_due()
 
     def push(self, event: Travelling) -> None:
         """Feed what the upstream sent (or Ask). Follow with ``advance``."""

@@ -5,7 +5,8 @@
     ---+------------+----- hello ---+--- wor -+-- ld --- finish ---+----------------+---
 
 ``token:0`` is the gap before the first content; ``byte:N`` lies before the byte that follows the first N of the body;
-``percent:P`` is ``byte`` once the length of the body is known.
+``percent:P`` is ``byte`` once the length of the body is known. ``message:N`` is a place between the messages of a
+WebSocket, and exists nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from chaosproxy.errors import BadValue
 from chaosproxy.events import TOKEN, Abort, End, Frame, Head, Heal, Incoming, Kind, Miss, Seen, Tick, header
 
-_COUNTED = re.compile(r"(event|token|byte):(\d+)")
+_COUNTED = re.compile(r"(event|token|byte|message):(\d+)")
 _PERCENT = re.compile(r"percent:(\d+(?:\.\d+)?)")
 _NAMED = {
     "first_event": ("event", 1),
@@ -31,7 +32,7 @@ _ALLOWED = "event:N, token:N, byte:N, percent:P, first_event, before_terminal or
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A place in a stream: ``unit`` is event, token, byte, percent, before_terminal or after_terminal."""
+    """A place in a stream: ``unit`` is event, token, byte, percent, message, before_terminal or after_terminal."""
 
     unit: str
     count: float
@@ -45,8 +46,6 @@ class Where:
             return cls(match[1], int(match[2]))
         if (match := _PERCENT.fullmatch(text)) and float(match[1]) <= 100:
             return cls("percent", float(match[1]))
-        if text.startswith("message:"):
-            raise BadValue("message:N is for WebSocket faults, which do not exist yet")
         raise BadValue(f"expected {_ALLOWED}, got {text!r}")
 
     def __str__(self) -> str:
@@ -72,7 +71,17 @@ class Where:
 
 
 def _read(value: Any) -> Any:
-    return Where.parse(value) if isinstance(value, str) else value
+    where = Where.parse(value) if isinstance(value, str) else value
+    if isinstance(where, Where) and where.unit == "message":
+        raise BadValue(f"{where} is for WebSocket faults (ws.*); expected {_ALLOWED}")
+    return where
+
+
+def _read_message(value: Any) -> Any:
+    where = Where.parse(value) if isinstance(value, str) else value
+    if isinstance(where, Where) and where.unit not in ("message", "event"):
+        raise BadValue(f"expected message:N or first_event, got {str(where)!r}")
+    return Where("message", where.count) if isinstance(where, Where) else where
 
 
 WhereSetting = Annotated[
@@ -81,6 +90,14 @@ WhereSetting = Annotated[
     PlainSerializer(str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["token:5", "before_terminal", "byte:100"]}),
 ]
+
+MessageSetting = Annotated[
+    Where,
+    BeforeValidator(_read_message),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["message:1", "message:0", "first_event"]}),
+]
+"""A place between messages; an event of a WebSocket is a message."""
 
 
 class Place:

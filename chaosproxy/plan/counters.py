@@ -32,6 +32,15 @@ class Counters(Protocol):
     def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
         """One quota of a rule: requests or tokens."""
 
+    def seats(self, rule_id: str, size: int) -> Seats:
+        """The seats of a rule, ``size`` of them."""
+
+    def leave(self, exchange: str) -> list[tuple[str, str]]:
+        """An exchange has ended, and gives back its seats: the rules, and the exchanges whose turn it is there."""
+
+    def vacate(self, rule_id: str) -> None:
+        """The rule ceased to act: it has no seats, and nobody waits for one."""
+
     def forget(self, rule_id: str) -> None:
         """The rule is gone: a later one of the same id starts at zero."""
 
@@ -53,6 +62,38 @@ class TokenBucket:
             self._left -= amount
             return 0.0
         return (amount - self._left) * 60 / self._size
+
+
+class Seats:
+    """So many exchanges at once; the others wait in the order in which they came, or do without."""
+
+    __slots__ = ("_size", "_taken", "_waiting")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._taken: set[str] = set()
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+
+    def take(self, exchange: str, *, wait: bool) -> bool:
+        """Whether there is a seat for it; if not, it may ``wait`` for the next."""
+        if len(self._taken) < self._size:
+            self._taken.add(exchange)
+            return True
+        if wait:
+            self._waiting[exchange] = None
+        return False
+
+    def leave(self, exchange: str) -> str | None:
+        """It has ended, or given up waiting. Who gets its seat, if it had one and somebody waits."""
+        self._waiting.pop(exchange, None)
+        if exchange not in self._taken:
+            return None
+        self._taken.remove(exchange)
+        if not self._waiting:
+            return None
+        following, _ = self._waiting.popitem(last=False)
+        self._taken.add(following)
+        return following
 
 
 class Attempts:
@@ -80,6 +121,7 @@ class LocalCounters:
         self._ordinals: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._seats: dict[str, Seats] = {}
 
     def arrival(self, listener: str) -> int:
         self._arrivals[listener] += 1
@@ -104,7 +146,18 @@ class LocalCounters:
     def bucket(self, rule_id: str, quota: str, per_minute: float) -> Bucket:
         return self._buckets.setdefault((rule_id, quota), TokenBucket(per_minute))
 
+    def seats(self, rule_id: str, size: int) -> Seats:
+        return self._seats.setdefault(rule_id, Seats(size))
+
+    def leave(self, exchange: str) -> list[tuple[str, str]]:
+        turns = [(rule_id, seats.leave(exchange)) for rule_id, seats in self._seats.items()]
+        return [(rule_id, following) for rule_id, following in turns if following is not None]
+
+    def vacate(self, rule_id: str) -> None:
+        self._seats.pop(rule_id, None)
+
     def forget(self, rule_id: str) -> None:
+        self.vacate(rule_id)
         self._ordinals.pop(rule_id, None)
         self._chosen.pop(rule_id, None)
         for key in [key for key in self._buckets if key[0] == rule_id]:

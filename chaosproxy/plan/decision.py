@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chaosproxy.dice import Dice
 from chaosproxy.events import Exchange, value
-from chaosproxy.faults.base import Metered, Shortage, Stage
+from chaosproxy.faults.base import Capped, Metered, Shortage, Stage
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.rule import Rule
 
@@ -14,7 +14,7 @@ class Decision:
     """What one active rule does with one exchange, and why. ``stage`` is None when it is not chosen.
 
     ``since`` is when the rule began: it tells a rule from a later one of the same id. ``edits_frames``: its fault must
-    understand frames.
+    understand frames. ``on_messages``: it goes on when the connection is upgraded.
     """
 
     rule_id: str
@@ -22,6 +22,7 @@ class Decision:
     stage: Stage | None = None
     since: float = 0.0
     edits_frames: bool = False
+    on_messages: bool = False
 
 
 class Decider:
@@ -29,12 +30,14 @@ class Decider:
 
     __slots__ = (
         "_below",
+        "_capped",
         "_counters",
         "_counts",
         "_dice",
         "_draw",
         "_edits",
         "_matches_all",
+        "_on_messages",
         "_quotas",
         "_rule",
         "_since",
@@ -51,6 +54,8 @@ class Decider:
         self._counts = rule.match.counts_exchanges
         self._edits = rule.do.edits_frames
         self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
+        self._on_messages = rule.do.on_messages
+        self._capped = rule.do if isinstance(rule.do, Capped) else None
 
     def decide(self, exchange: Exchange, now: float) -> Decision:
         """The decision, counted."""
@@ -60,9 +65,9 @@ class Decider:
             return Decision(rule.id, refusal)
         stage = self._stage(exchange, now)
         if stage is None:
-            return Decision(rule.id, "within its quota")
+            return Decision(rule.id, "within its cap" if self._capped else "within its quota")
         self._counters.choose(rule.id)
-        return Decision(rule.id, "chosen", stage, self._since, self._edits)
+        return Decision(rule.id, "chosen", stage, self._since, self._edits, self._on_messages)
 
     def _refusal(self, exchange: Exchange) -> str | None:
         rule = self._rule
@@ -80,6 +85,8 @@ class Decider:
 
     def _stage(self, exchange: Exchange, now: float) -> Stage | None:
         fault = self._rule.do
+        if self._capped is not None and self._has_seat(self._capped, exchange):
+            return None
         if not self._quotas or not isinstance(fault, Metered):
             return fault.stage(self._dice.throw(self._rule.id, exchange.dice_key), exchange)
         amounts = {"requests": 1.0, "tokens": float(exchange.prompt_tokens or 0)}
@@ -88,3 +95,8 @@ class Decider:
             if wait_s > 0:
                 return fault.refusal(exchange, Shortage(quota, wait_s))
         return None
+
+    def _has_seat(self, fault: Capped, exchange: Exchange) -> bool:
+        """Whether it has one; who was there before the rule neither takes a seat nor waits for one."""
+        seats = self._counters.seats(self._rule.id, fault.seats_at_once())
+        return not exchange.seen.open and seats.take(exchange.id, wait=fault.lets_wait())

@@ -13,7 +13,7 @@ from functools import lru_cache
 from chaosproxy.dice import Dice
 from chaosproxy.errors import BadValue
 from chaosproxy.events import Exchange, Headers
-from chaosproxy.faults.base import Metered
+from chaosproxy.faults.base import Capped, Metered
 from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.decision import Decider, Decision
 from chaosproxy.plan.flat import parse_flat
@@ -86,6 +86,8 @@ def _rule(text: str, listener: str, taken: set[str]) -> Rule:
         )
     if isinstance(rule.do, Metered) and rule.do.quotas_per_minute():
         problems.append(f"{rule.do.type}: a rate is over many exchanges; without one it refuses this request")
+    if isinstance(rule.do, Capped):
+        problems.append(f"{rule.do.type}: a cap is over many exchanges, and this is one")
     if problems:
         raise BadValue("\n".join(problems))
     return rule

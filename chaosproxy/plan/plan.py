@@ -200,11 +200,14 @@ class Plan:
 
     def _end(self, active: Active, at: float, why: str) -> Change:
         del self._active[active.rule.id]
+        self._counters.vacate(active.rule.id)
         if why == "lasts":
             self._spent[active.rule.id] = active
         return Change(active.rule, "healed", at, why)
 
     def _flap(self, active: Active, at: float) -> Change:
+        if active.down:
+            self._counters.vacate(active.rule.id)
         self._active[active.rule.id] = replace(active, down=not active.down, next_flap=at + active.flap_s)
         return Change(active.rule, "flap_up" if active.down else "flap_down", at)
 

@@ -74,7 +74,8 @@ def wants_upgrade(headers: Headers) -> bool:
 
 
 def to_upstream(headers: Headers, *, identity: bool) -> Headers:
-    """What the upstream is asked with. ``identity`` narrows Accept-Encoding, so that frames can be read and edited.
+    """What the upstream is asked with. ``identity`` narrows Accept-Encoding, so that frames can be read and edited, and
+    offers no extension of WebSockets: all that are in use compress.
 
     Host follows the upstream and is set by the client library; Expect was answered by us; of our own control headers
     only the one that names the call goes on.
@@ -84,7 +85,11 @@ def to_upstream(headers: Headers, *, identity: bool) -> Headers:
     if wants_upgrade(headers):
         kept += (("Connection", "Upgrade"), ("Upgrade", "websocket"))
     if identity:
-        kept = [(name, "identity" if name.lower() == "accept-encoding" else value) for name, value in kept]
+        kept = [
+            (name, "identity" if name.lower() == "accept-encoding" else value)
+            for name, value in kept
+            if name.lower() != "sec-websocket-extensions"
+        ]
     return tuple(kept)
 
 

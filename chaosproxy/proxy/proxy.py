@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from secrets import token_hex
@@ -86,6 +87,7 @@ class Proxy:
         )
         self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
+        self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
         self._upstreams: list[HttpUpstream] = []
@@ -114,7 +116,7 @@ class Proxy:
         try:
             await asyncio.wait_for(self._idle.wait(), self._limits.stop_s)
         except TimeoutError:
-            for pump in list(self._open.values()):
+            for pump in reversed(list(self._open.values())):  # who waits for the seat of another ends before it
                 pump.stop()
         self._lag.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
@@ -214,6 +216,17 @@ class Proxy:
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
         self._enter(account.entry())
+        self._pass_seats(exchange.id)
+
+    def _pass_seats(self, exchange_id: str) -> None:
+        """Let those go on whose turn it is. One that ends at once passes its seat on in turn, not from within."""
+        under_way = bool(self._turns)
+        self._turns += self._counters.leave(exchange_id)
+        while self._turns and not under_way:
+            rule_id, following = self._turns[0]
+            if following in self._open:
+                self._open[following].heal(rule_id)
+            self._turns.popleft()
 
     def _record(self, record: AnyRecord) -> None:
         self._enter(Entry.of(record))

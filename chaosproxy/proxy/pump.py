@@ -21,6 +21,7 @@ from chaosproxy.proxy.containment import contained
 from chaosproxy.proxy.edges import AnswerHead, AskUpstream, ChunkTaker, ClientWire, Pipe
 from chaosproxy.proxy.event_tally import is_streamed, tally_of
 from chaosproxy.proxy.headers import by_name
+from chaosproxy.proxy.message_tunnel import MessageTunnel
 from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.retry_after import retry_after_s
 from chaosproxy.proxy.surroundings import Surroundings
@@ -55,7 +56,7 @@ class Pump:
         self._way: Way = Passage(account.received, self._client)
         self._diverged = False  # a fault was attached at some time, so the edges may differ
         self._waiting: dict[str, Decide] = {}  # faults that begin at the next frame boundary
-        self._tunnel: Tunnel | None = None
+        self._tunnel: Tunnel | MessageTunnel | None = None
         self._finished = False
 
     # what the proxy tells it -----------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ class Pump:
         if self._client.over:
             return
         self._chain.heal(rule_id, self._now())
-        if self._chain.empty and isinstance(self._way, Chained):
+        if self._tunnel is None and self._chain.empty and isinstance(self._way, Chained):
             half = self.account.received.tally.pending
             self._take(Landing(self.account.received, self._land) if half else self._passage())
 
@@ -147,8 +148,7 @@ class Pump:
             return
         for side in (self.account.received, self.account.sent):
             side.status, side.head_at = head.status, self._now()
-        self._around.miss_silent(self.account, "the connection was upgraded")
-        self._tunnel = Tunnel(self._client.wire.upgrade(head), pipe, self._tunnel_ended)
+        self._open_tunnel(head, self._client.wire.upgrade(head), pipe)
 
     # what the client tells it ----------------------------------------------------------------------------------------
 
@@ -166,6 +166,9 @@ class Pump:
     def failed(self, error: Exception) -> None:
         """End this exchange: with a 500 of ours if nothing was sent yet, else by cutting it off."""
         self._around.failed(self.account, error)
+        if self._tunnel is not None:
+            self._tunnel.close()
+            return
         self._chain.drop()
         self._take(Draining(self.account.received, self._upstream.drained))
         self._upstream.hang_up()
@@ -286,10 +289,31 @@ class Pump:
         self.account.received.end("unfinished", self._now())
         self._finish_if_over()
 
-    def _tunnel_ended(self, tunnelled_bytes: int) -> None:
+    def _open_tunnel(self, head: AnswerHead, client: Pipe, upstream: Pipe) -> None:
+        """Raw, unless a fault on messages is at work; the other faults have nothing to do any more."""
+        stay = [rule_id for rule_id, decision in self.account.attached.items() if decision.on_messages]
+        for rule_id in self.account.silent:
+            if rule_id not in stay:
+                self._around.miss(self.account, rule_id, "the connection was upgraded")
+        self._chain.keep(stay)
+        if self._chain.empty:
+            self._tunnel = Tunnel(client, upstream, self._tunnel_ended)
+            return
+        self._tunnel = messages = MessageTunnel(
+            self._chain,
+            self._around,
+            (client, upstream),
+            self.account.began_at,
+            on_end=self._tunnel_ended,
+            failed=self.failed,
+        )
+        messages.start(Head(self._now(), head.status, head.reason, head.headers, head.framing))
+
+    def _tunnel_ended(self, received_bytes: int, sent_bytes: int) -> None:
         self._upstream.ended()
+        self.account.received.tunnelled_bytes = received_bytes
+        self.account.sent.tunnelled_bytes = sent_bytes
         for side in (self.account.received, self.account.sent):
-            side.tunnelled_bytes = tunnelled_bytes
             side.end("end", self._now())
         self._finish_if_over()
 

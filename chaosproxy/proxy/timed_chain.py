@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from chaosproxy.events import Travelling
 from chaosproxy.faults.base import Stage
@@ -57,6 +57,15 @@ class TimedChain:
         if self._chain is not None:
             self._chain.heal(fault_id, at)
             self._advance(self._chain, at)
+
+    def keep(self, fault_ids: Collection[str]) -> None:
+        """Take all other faults away, with what they hold."""
+        if self._chain is not None:
+            self._chain.keep(fault_ids)
+
+    def redirect(self, let_out: Callable[[Travelling, float], None], on_full: Callable[[], None]) -> None:
+        """From now on what leaves the chain goes to somebody else."""
+        self._let_out, self._on_full = let_out, on_full
 
     def push(self, events: Iterable[Travelling], at: float) -> None:
         """Feed what came from the upstream, once a fault was attached."""

@@ -10,10 +10,10 @@ from chaosproxy.proxy.edges import Pipe
 class Tunnel:
     """Carries bytes both ways until one end is lost; then closes both and calls ``on_end``.
 
-    Its argument is how many bytes came from the upstream.
+    Its arguments are how many bytes came from the upstream and went to the client.
     """
 
-    def __init__(self, client: Pipe, upstream: Pipe, on_end: Callable[[int], None]) -> None:
+    def __init__(self, client: Pipe, upstream: Pipe, on_end: Callable[[int, int], None]) -> None:
         self._pipes = (client, upstream)
         self._on_end = on_end
         self._from_upstream_bytes = 0
@@ -28,7 +28,7 @@ class Tunnel:
         self._over = True
         for pipe in self._pipes:
             pipe.close()
-        self._on_end(self._from_upstream_bytes)
+        self._on_end(self._from_upstream_bytes, self._from_upstream_bytes)
 
     def _carry(self, source: int, data: bytes) -> None:
         self._from_upstream_bytes += len(data) * source

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from chaosproxy.events import TOKEN, Abort, Ask, Cut, End, Exchange, Frame, Framing, Head, Seen, Travelling
 from chaosproxy.faults.base import Fault
+from chaosproxy.wire import websocket
 from chaosproxy.wire.dialects import DIALECTS, dialect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import Dialect, is_sse
 
 GAPS_S = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0)
+_UPGRADE = (("Connection", "Upgrade"), ("Upgrade", "websocket"))
 _RANGE = (("Range", "bytes=5-"),)
 PIECES = ("a", "é", "日本", "🎉 ", '"x"', "two words ", "\\n")
 
@@ -50,7 +52,9 @@ class Case:
 
 
 def reachable(fault: Fault) -> list[Exchange]:
-    """A request of each dialect that the fault can act on."""
+    """A request of each dialect that the fault can act on, or one for a WebSocket."""
+    if fault.on_messages:
+        return [Exchange("x-1", "primary", 1, "GET", "/", headers=_UPGRADE)]
     requests = [
         Exchange("x-1", "primary", 1, "POST", "/", known.name, "m", None if known.name == "raw" else True, _RANGE)
         for known in DIALECTS
@@ -62,7 +66,8 @@ def reachable(fault: Fault) -> list[Exchange]:
 def cases(draw: st.DrawFn, fault: Fault) -> Case:
     """A case that the fault can act on."""
     exchange = draw(st.sampled_from(reachable(fault)))
-    events = draw(answers(dialect(exchange.dialect)))
+    upgraded = fault.on_messages and draw(st.integers(0, 9)) > 0
+    events = draw(conversations() if upgraded else answers(dialect(exchange.dialect)))
     passed = draw(st.one_of(st.just(0), st.integers(0, len(events) - 1)))
     exchange = replace(exchange, seen=seen(events[:passed]))
     moments = sorted({event.at for event in events[passed:]})
@@ -88,6 +93,26 @@ def answers(draw: st.DrawFn, spoken: Dialect) -> list[Travelling]:
         return [Ask(ask_at), head, *frames, End(end_at)]
     kept = frames[: draw(st.integers(0, len(frames)))]
     return [Ask(ask_at), head, *kept, Abort(end_at, draw(st.sampled_from(Cut)))]
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Travelling]:
+    """Ask, a 101, and what a server sends over a WebSocket: messages, some in fragments, and pings in between."""
+    frames: list[bytes] = []
+    for number, piece in enumerate(draw(st.lists(st.sampled_from(PIECES), max_size=6))):
+        text = f"{number} {piece}".encode()
+        fragments = draw(st.sampled_from((1, 1, 1, 2, 3)))
+        for fragment in range(fragments):
+            opcode = websocket.CONTINUATION if fragment else draw(st.sampled_from((websocket.TEXT, websocket.BINARY)))
+            frames.append(websocket.write_frame(opcode, text, fin=fragment == fragments - 1))
+            if draw(st.integers(0, 4)) == 0:
+                frames.append(websocket.write_frame(websocket.PING, b""))
+    gaps = draw(st.lists(st.sampled_from(GAPS_S), min_size=len(frames) + 3, max_size=len(frames) + 3))
+    ask_at, head_at, *frames_at, end_at = accumulate(gaps)
+    head = Head(head_at, 101, "Switching Protocols", _UPGRADE, Framing.EMPTY)
+    sent = [Frame(at, data) for at, data in zip(frames_at, frames, strict=True)]
+    end = End(end_at) if draw(st.integers(0, 3)) else Abort(end_at, Cut.RESET)
+    return [Ask(ask_at), head, *sent, end]
 
 
 @st.composite

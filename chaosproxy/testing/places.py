@@ -12,6 +12,8 @@ from chaosproxy.testing.cases import Case
 def place_of(where: Where, case: Case) -> tuple[int, int] | None:
     """Which of the frames to come it is in, and how many bytes of that lie before it; None when it does not come."""
     head = case.head
+    if where.unit == "message":
+        return _place_of_message(int(where.count), case)
     if where.unit in ("byte", "percent"):
         return _place_of_byte(where, case, None if head is None else head.length)
     if head is None or not head.streamed:
@@ -42,6 +44,17 @@ def _end_of(count: int, indices: list[int], passed: int, frames: list[Frame]) ->
         return None
     index = indices[count - passed - 1]
     return index, len(frames[index].data)
+
+
+def _place_of_message(count: int, case: Case) -> tuple[int, int] | None:
+    """From the first byte of each WebSocket frame: FIN, and an opcode that is 0 in continuations and 8 in controls."""
+    if case.head is None or case.head.status != 101 or case.exchange.seen.head is not None:
+        return None
+    parts = [(index, frame.data[0]) for index, frame in enumerate(case.frames) if not frame.data[0] & 0x08]
+    ends = [index for index, first in parts if first & 0x80]
+    if count == 0:
+        return (parts[0][0], 0) if parts else None
+    return (ends[count - 1], len(case.frames[ends[count - 1]].data)) if count <= len(ends) else None
 
 
 def _place_of_byte(where: Where, case: Case, length: int | None) -> tuple[int, int] | None:

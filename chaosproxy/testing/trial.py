@@ -124,7 +124,7 @@ def _until_asked(chain: Chain, heal_at: float) -> list[Travelling]:
     out: list[Travelling] = []
     while not _asked(out) and (at := chain.next_at()) is not None and at < heal_at:
         out += chain.advance(at)
-    return out if _asked(out) or heal_at >= LEASE_S else out + _heal(chain, heal_at)
+    return out if _asked(out) else out + _heal(chain, heal_at)
 
 
 def _heal(chain: Chain, at: float) -> list[Travelling]:

@@ -142,6 +142,22 @@ def test_healing_releases_what_that_stage_delays_and_nothing_else() -> None:
     assert chain.advance(5.0) == [frame(5.0)]
 
 
+def test_faults_that_are_not_kept_go_with_what_they_hold() -> None:
+    """Without a word: they are not healed."""
+    chain, noted = Chain(), Noted()
+    chain.attach("first", Late(1.0), 0.0)
+    chain.attach("noted", noted, 0.0)
+    chain.attach("last", Late(2.0), 0.0)
+    chain.push(frame(0.0))
+    chain.advance(1.0)
+    chain.push(frame(1.0))
+    chain.keep(["last"])
+
+    assert (chain.fault_ids, chain.held_bytes) == (("last",), 1)
+    assert chain.advance(10.0) == [frame(3.0)]
+    assert noted.fed == [Tick(0.0), frame(1.0)]
+
+
 def test_healing_leaves_times_alone_that_have_come() -> None:
     """An event that was due before the heal, but not fetched yet, keeps its time."""
     chain = Chain()

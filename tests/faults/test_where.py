@@ -46,9 +46,9 @@ def test_another_spelling_is_refused_with_the_allowed_ones(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-def test_web_socket_places_are_refused_as_not_there_yet() -> None:
-    """``message:N`` is in the catalogue; a key that cannot be honoured is refused."""
-    with pytest.raises(ValidationError, match="do not exist yet"):
+def test_web_socket_places_are_refused_elsewhere() -> None:
+    """``message:N`` is for WebSocket faults; a place that cannot be honoured is refused."""
+    with pytest.raises(ValidationError, match=r"message:3 is for WebSocket faults \(ws"):
         Holder(where="message:3")  # type: ignore[arg-type]
 
 
@@ -57,6 +57,7 @@ def test_web_socket_places_are_refused_as_not_there_yet() -> None:
     [
         ("token:5", "token 5", "after token 5"),
         ("token:0", "the first token", "before the first token"),
+        ("message:2", "message 2", "after message 2"),
         ("percent:50", "50 % of the body", "after 50 % of the body"),
         ("before_terminal", "the terminal event", "before the terminal event"),
         ("after_terminal", "the terminal event", "after the terminal event"),

@@ -25,6 +25,8 @@ from chaosproxy.faults.semantic.model_swap import LlmModelSwap
 from chaosproxy.faults.semantic.repeat import LlmRepeat
 from chaosproxy.faults.semantic.retold import LlmWrongAnswer
 from chaosproxy.faults.semantic.tool_args_cut import LlmToolArgsCut
+from chaosproxy.faults.websocket.close import WsClose
+from chaosproxy.faults.websocket.drop import WsDrop
 from chaosproxy.testing.places import bytes_before, place_of
 from chaosproxy.testing.trial import Law, Trial
 from chaosproxy.wire.foreign_json import fields, parse
@@ -263,6 +265,31 @@ def _bits_are_flipped(fault: Fault, done: Trial) -> str | None:
     return None if len(given) == len(got) and wrong <= declared else f"wrong bytes: {wrong}"
 
 
+def _closed_at_its_place(fault: Fault, done: Trial) -> str | None:
+    """ws.close: the messages up to its place, each at its time, a close frame with the code, a clean end."""
+    assert isinstance(fault, WsClose)
+    place = place_of(fault.where, done.case)
+    if place is None or not isinstance(done.ends[0], End):
+        return f"its place is {place}, and it ended with {done.ends[0]}"
+    expected = given_body(done)[: bytes_before(place, done.case)] + b"\x88\x02" + fault.code.to_bytes(2, "big")
+    on_time = done.frames[-1].at == done.ends[0].at == done.case.frames[place[0]].at
+    return None if got_body(done) == expected and on_time else f"got {done.frames}"
+
+
+def _messages_are_missing(fault: Fault, done: Trial) -> str | None:
+    """ws.drop: all frames of every Nth message that come while it lasts; no control frame."""
+    assert isinstance(fault, WsDrop)
+    number, expected = 0, []
+    upgraded = done.case.head is not None and done.case.head.status == 101
+    acts = upgraded and done.case.exchange.seen.head is None
+    for frame in done.case.frames:
+        number += frame.data[0] & 0x0F in (1, 2)
+        dropped = acts and frame.data[0] & 0x0F < 8 and number % fault.each == 0 and done.case.lasts(frame)
+        if not dropped:
+            expected.append(frame)
+    return None if done.frames == expected else f"got {done.frames}, expected {expected}"
+
+
 # semantic -----------------------------------------------------------------------------------------------------------
 
 
@@ -473,6 +500,8 @@ def _is_foreign(fault: Fault, done: Trial) -> str | None:
 
 
 EDITS: dict[str, Law] = {
+    "ws.close": when_hit(_closed_at_its_place),
+    "ws.drop": _messages_are_missing,
     "stream.cut_event": when_hit(_ends_inside_the_event),
     "stream.chunk_size": when_hit(_one_line_outside_the_body),
     "stream.length": when_hit(_the_length_is_off),

@@ -5,19 +5,21 @@ from __future__ import annotations
 from itertools import pairwise
 from math import isinf
 
-from chaosproxy.events import TOKEN, Frame, Head
+from chaosproxy.events import TOKEN, Abort, Ask, Frame, Head
 from chaosproxy.faults.admission.slow_accept import ConnSlowAccept
 from chaosproxy.faults.base import Fault
 from chaosproxy.faults.timing.bandwidth import TimeBandwidth
 from chaosproxy.faults.timing.buffer import TimeBuffer
+from chaosproxy.faults.timing.cap import ConnCap
 from chaosproxy.faults.timing.delay import Delay
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
+from chaosproxy.faults.websocket.delay import WsDelay
 from chaosproxy.faults.where import Where
 from chaosproxy.testing.lateness import times
 from chaosproxy.testing.places import bytes_before, place_of
-from chaosproxy.testing.trial import Law, Trial
+from chaosproxy.testing.trial import LEASE_S, Law, Trial
 
 ROUNDING_S = 1e-6
 
@@ -149,6 +151,32 @@ def _the_question_is_late(fault: Fault, done: Trial) -> str | None:
     return None if all(abs(late_s - fault.hold) < ROUNDING_S for late_s in late) else f"late by {late}"
 
 
+def _the_question_waits_for_its_turn(fault: Fault, done: Trial) -> str | None:
+    """conn.cap: asked when the lease ends, and all that follows as late; or reset, and never asked."""
+    assert isinstance(fault, ConnCap)
+    if fault.excess == "refuse":
+        asked = any(isinstance(event, Ask) for event in done.out)
+        return "it was asked" if asked or not isinstance(done.ends[0], Abort) else None
+    late = [out.at - given.at for given, out in zip(done.case.events, done.out, strict=True)]
+    even = max(late) - min(late) < ROUNDING_S * LEASE_S and done.out[0].at == LEASE_S
+    return None if even else f"late by {late}"
+
+
+def _messages_are_late(fault: Fault, done: Trial) -> str | None:
+    """ws.delay: each by its own draw, fragments with their message, and nothing overtakes."""
+    assert isinstance(fault, WsDelay)
+    last_at = 0.0
+    for given, got in zip(done.case.frames, done.frames, strict=True):
+        least, most = (fault.mean + sign * fault.jitter for sign in (-1, 1))
+        if given.data[0] & 0x08:
+            least = most = 0.0
+        earliest, latest = (max(last_at, given.at + late_s) for late_s in (least, most))
+        if not earliest - ROUNDING_S <= got.at <= latest + ROUNDING_S:
+            return f"{given} came at {got.at}, expected {earliest} to {latest}"
+        last_at = got.at
+    return None
+
+
 def _least_s(fault: Delay) -> float:
     """The shortest delay that the settings allow."""
     law = fault.law
@@ -166,5 +194,7 @@ _DELAYS: dict[str, Law] = {
     "time.buffer": _released_when_full,
     "time.bandwidth": _no_faster_than_the_line,
     "time.linger": _only_the_end_is_late,
+    "conn.cap": _the_question_waits_for_its_turn,
+    "ws.delay": _messages_are_late,
     "conn.slow_accept": _the_question_is_late,
 }

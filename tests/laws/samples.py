@@ -75,6 +75,7 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "conn.reset": ({"stage": "accept"},),
     "conn.close": ({"stage": "accept"},),
     "conn.partial_head": ({"head_bytes": 1}, {"head_bytes": 1000}),
+    "conn.cap": ({"connections": 2}, {"excess": "refuse"}),
     "conn.slow_accept": ({"hold": "0s"}, {"hold": "3s"}),
     "time.first_byte": ({"mean": "0s"}, {"profile": "13b"}, {"mean": "1s", "jitter": "1s"}),
     "time.keepalive_only": (
@@ -120,6 +121,12 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "body.truncate": ({"bytes": 0}, {"bytes": 33}, {"percent": 20}),
     "body.corrupt": ({"offset": 33, "length": 50},),
+    "ws.close": (
+        *({"where": f"message:{number}"} for number in range(4)),
+        {"where": "first_event", "code": 4000},
+    ),
+    "ws.delay": ({"mean": "0s"}, {"mean": "100ms"}, {"mean": "1s", "jitter": "1s"}),
+    "ws.drop": ({"each": 1}, {"each": 3}),
     "partition": tuple(
         {"mode": mode, "live_streams": live}
         for mode in ("refuse", "blackhole", "reset", "lost_request", "lost_response")

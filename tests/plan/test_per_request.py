@@ -65,6 +65,7 @@ def test_quotes_hold_a_semicolon() -> None:
         ("conn.refuse", "conn.refuse closes the listener, for everybody"),
         ("partition mode=reset", "partition closes the listener, for everybody"),
         ("http.rate_limit requests_per_minute=3", "a rate is over many exchanges"),
+        ("conn.cap connections=3", "conn.cap: a cap is over many exchanges, and this is one"),
         (f"stream.truncate id={'x' * 60}", "at most 57 characters"),
         ("stream.truncate id=a; stream.fin id=a", "id=a: another fault of this request has this id"),
         (";".join(["stream.fin"] * (FAULTS_MAX + 1)), "17 faults for one request, and at most 16 are allowed"),

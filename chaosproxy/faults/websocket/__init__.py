@@ -1,0 +1,1 @@
+"""Faults on the messages that an upstream sends over a WebSocket."""
