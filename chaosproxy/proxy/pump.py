@@ -34,6 +34,8 @@ from chaosproxy.wire.dialects.base import Dialect
 
 Decide = Callable[[Exchange], Decision | None]
 
+TOO_LATE = "the exchange ended before it could act"
+
 
 class Pump:
     """Carries one exchange. ``ask`` sends its request to the upstream."""
@@ -322,10 +324,9 @@ class Pump:
             return
         self._finished = True
         self._chain.drop()
-        too_late = "the exchange ended before it could act"
-        self._around.miss_silent(self.account, too_late)
+        self._around.miss_silent(self.account, TOO_LATE)
         for fault in self._waiting:
-            self.account.misses.setdefault(fault, too_late)
+            self.account.misses.setdefault(fault, TOO_LATE)
         self._around.finished(self.account)
         self._untie()
 

@@ -139,6 +139,14 @@ def _that_acts(fault: type[Fault]) -> dict[str, Any]:
         return {"nullify": "model,message"}
     if issubclass(fault, Delay):
         return {"mean": "1s"}
+    if fault.type.startswith("ws."):
+        return (
+            {"where": "message:1"}
+            if "where" in fault.model_fields
+            else {"each": 1}
+            if "each" in fault.model_fields
+            else {}
+        )
     return {"where": "token:1"} if "where" in fault.model_fields else {}
 
 

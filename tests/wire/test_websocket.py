@@ -11,6 +11,7 @@ from chaosproxy.wire.websocket import (
     CONTINUATION,
     PING,
     TEXT,
+    Piece,
     WebSocketSplitter,
     close_frame,
     read_head,
@@ -58,7 +59,8 @@ def test_frames_come_whole_in_any_split(frames: list[bytes], sizes: list[int]) -
     """Whole, byte by byte or in between; what is incomplete is kept for the end."""
     sent = b"".join(frames) + b"\x82"
     splitter = WebSocketSplitter(1000)
-    pieces, start = [], 0
+    pieces: list[Piece] = []
+    start = 0
     while start < len(sent):
         size = sizes[len(pieces) % len(sizes)]
         pieces += splitter.feed(sent[start : start + size])

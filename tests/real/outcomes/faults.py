@@ -113,8 +113,16 @@ _TOLD = (
     "body.truncate bytes=1000",
 )
 _NAMED = {line.partition(" ")[0] for line in _TOLD}
-_OF_OTHER_QUESTIONS = {"llm.tool_args_cut", "body.ignore_range", "body.range_416"}
-"""They need a tool call or a Range, which no client of the table asks for."""
+_OF_OTHER_QUESTIONS = {
+    "llm.tool_args_cut",
+    "body.ignore_range",
+    "body.range_416",
+    "conn.cap",
+    "ws.close",
+    "ws.delay",
+    "ws.drop",
+}
+"""They need a tool call, a Range, a WebSocket or several calls at once: nothing that the table asks for."""
 _SAMPLED = {doc.name for doc in catalogue()} - _NAMED - _OF_OTHER_QUESTIONS
 
 FAULTS = (*_TOLD, *(examples(doc)[0] for doc in catalogue() if doc.name in _SAMPLED))
