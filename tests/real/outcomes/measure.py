@@ -72,7 +72,7 @@ class _Bench:
 
 
 def _missed(journal: Journal) -> bool:
-    """A client that leaves before the fault is due may as well leave after it: that is a race, and what it saw counts."""
+    """Who leaves just before the fault is due may as well leave just after it: a race, so what it saw counts."""
     hit = any(isinstance(record, FaultHit) for record in journal.records)
     misses = [miss for record in journal.exchanges for miss in record.misses]
     return not hit and bool(misses) and not any(miss.reason == TOO_LATE for miss in misses)
