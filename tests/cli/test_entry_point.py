@@ -97,16 +97,19 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 @pytest.mark.e2e
 def test_help_is_there_at_once() -> None:
-    """Under 300 ms of processor time, the best of some tries: other tests may run beside this one."""
+    """At most thrice the processor time of importing typer alone, which is 60 to 100 ms: best of some tries of both."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    spans = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "chaosproxy", "--help"], capture_output=True, check=True, env=plain)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spans.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    assert min(spans) < 0.3
+    def best_s(*words: str) -> float:
+        spans = []
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, *words], capture_output=True, check=True, env=plain)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spans.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(spans)
+
+    assert best_s("-m", "chaosproxy", "--help") < 3 * best_s("-c", "import typer")
 
 
 def test_help_loads_nothing_heavy() -> None:

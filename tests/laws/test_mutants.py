@@ -11,8 +11,8 @@ from chaosproxy.testing import LawBroken
 from tests.laws.mutants import MUTANTS, Mutant
 from tests.laws.own import check_laws
 
-EXAMPLES = 500
-"""Tries before a mutant counts as a survivor; most die within ten, the toughest in one case of twenty."""
+EXAMPLES = 2000
+"""Tries before a mutant counts as a survivor; most die within ten, the toughest in one case of a hundred."""
 
 
 def test_every_room_has_mutants() -> None:
