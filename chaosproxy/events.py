@@ -34,7 +34,7 @@ class Kind:
     """
 
     OTHER: Final = 0
-    RAW: Final = 1  # a piece of a body that is not made of frames
+    RAW: Final = 1  # a piece of a body without frames, or the first half of a split one
     OPENING: Final = 2  # role chunk, message_start: begins the answer, carries no content
     CONTENT: Final = 4  # a text or reasoning delta
     TOOL: Final = 8  # a delta of tool-call arguments

@@ -66,7 +66,17 @@ PLACES = """\
 A fault that acts at one place of an answer has a `where`: `where=token:5` in a `--fault`, `where: "token:5"` in a file.
 Events, tokens and bytes count from 1, and the place is the gap after the one that is named; 0 is the gap before the
 first. Faults that change a whole event (`sse.drop`, `sse.malformed`) change the one that is named. An answer that ends
-before its place is not hit."""
+before its place is not hit.
+
+Bytes are those of the body as it travels, so a `byte:N` may lie anywhere: in the middle of an event, of a character of
+several bytes (`é` is two, `東` three), of a tool's arguments. Everything before it arrives, and nothing after it. In a
+compressed answer they are compressed bytes, unless another fault has to read the events and has it unpacked.
+
+A plain (not streamed) answer has bytes and, with a Content-Length, a percentage of them. It has no events, no tokens
+and no terminal event: at such a place a fault is *not applicable*, with the reason `the request does not ask for a
+stream`, or `the answer was not streamed` where only the answer tells. To break off after the whole of a plain answer
+there is [`stream.unclean_end`](#streamunclean_end), to cut a tool's arguments in one
+[`llm.tool_args_cut`](#llmtool_args_cut)."""
 
 WHERE = (
     ("event:N", "event:3", "any event of a stream, comments and pings too"),
@@ -74,8 +84,12 @@ WHERE = (
     ("token:N", "token:5", "a token is an event with text, reasoning or a tool's arguments; role chunks are none"),
     ("before_terminal", "before_terminal", "all text is there, `[DONE]` or `message_stop` is not"),
     ("after_terminal", "after_terminal", "`[DONE]` or `message_stop` is there, the body has not ended"),
-    ("byte:N", "byte:100", "of the body, streamed or plain; in the middle of an event, too"),
-    ("percent:P", "percent:50", "0 to 100; only of an answer with a Content-Length, so not of a stream"),
+    ("byte:N", "byte:100", "of the body, streamed or plain; in the middle of an event or a character, too"),
+    (
+        "percent:P",
+        "percent:50",
+        "0 to 100, rounded down to a byte; only of an answer with a Content-Length, which streams rarely have",
+    ),
 )
 """Spelling, an example and what it counts."""
 

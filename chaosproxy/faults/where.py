@@ -139,9 +139,11 @@ class Place:
             return 0 if unit == "before_terminal" else len(frame.data)
         if unit == "token" and not frame.meaning.kind & TOKEN:
             return None
-        self._passed += 1
         if count == 0:
             return 0
+        if frame.meaning.kind == Kind.RAW:  # the first half of an event that an earlier fault has split
+            return None
+        self._passed += 1
         return len(frame.data) if self._passed == count else None
 
     def _begin(self, at: float, head: Head) -> Miss | None:
