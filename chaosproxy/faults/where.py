@@ -166,5 +166,10 @@ class Place:
 
 def why_unstreamed(head: Head) -> str:
     """Why there are no events to be read in an answer."""
-    coding = header(head.headers, "content-encoding")
-    return f"the answer was compressed ({coding})" if coding else "the answer was not streamed"
+    return why_compressed(head) or "the answer was not streamed"
+
+
+def why_compressed(head: Head) -> str | None:
+    """Why nobody can read the words of an answer; None when it is not compressed."""
+    coding = head.packed_as or header(head.headers, "content-encoding")
+    return None if coding in (None, "identity") else f"the answer was compressed ({coding})"
