@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from chaosproxy.cli.app import app
 from chaosproxy.experiment.schema import json_schema, proxies_schema
 from chaosproxy.faults.docs import FaultDoc, catalogue
+from chaosproxy.faults.incidents import Incident
 from chaosproxy.faults.where import Where
 from chaosproxy.report.catalogue import ROOMS, examples, plain
-from scripts.clients_page import clients
+from scripts.clients_page import behaviour, clients
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -62,6 +63,10 @@ def main() -> int:
 
 # -------------------------------------------------------------------------------------------------------------- faults
 
+FAULTS = """\
+`chaosproxy faults NAME` prints the same on a terminal. What real clients do under a fault was measured;
+[clients.md](clients.md) has the whole table and says what **T**, **E**, **C** and **H** mean."""
+
 PLACES = """\
 A fault that acts at one place of an answer has a `where`: `where=token:5` in a `--fault`, `where: "token:5"` in a file.
 Events, tokens and bytes count from 1, and the place is the gap after the one that is named; 0 is the gap before the
@@ -96,7 +101,7 @@ WHERE = (
 
 def _faults() -> str:
     docs = sorted(catalogue(), key=lambda doc: list(ROOMS).index(doc.room))
-    lines = ["# Faults", "", "`chaosproxy faults NAME` prints the same on a terminal.", ""]
+    lines = ["# Faults", "", FAULTS, ""]
     lines += ["| fault | what it does | what the client sees |", "|---|---|---|"]
     for room, members in groupby(docs, key=lambda doc: doc.room):
         lines.append(f"| **{room}** | *{ROOMS[room]}* | |")
@@ -116,6 +121,10 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
     if doc.detail:
         yield from ("", plain(doc.detail))
     yield from ("", "```text", doc.timeline, "```", "", f"The client sees: {plain(doc.symptom)}.")
+    if told := behaviour(doc.name, flag):
+        yield from ("", f"[Real clients](clients.md) under {told}.")
+    if doc.incidents:
+        yield from ("", "It happened in:", "", *map(_incident, doc.incidents))
     if doc.settings:
         yield from ("", "| setting | value | default | |", "|---|---|---|---|")
         for setting in doc.settings:
@@ -123,6 +132,11 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
             kind = "[a place](#places)" if setting.name == "where" else _cell(setting.type)
             yield f"| `{setting.name}` | {kind} | {default} | {_cell(setting.doc)} |"
     yield from ("", f"`--fault '{flag}'`, or under `faults` of an experiment:", "", "```yaml", entry, "```")
+
+
+def _incident(incident: Incident) -> str:
+    links = ", ".join(f"[{each}](https://github.com/{each.replace('#', '/issues/')})" for each in incident.references)
+    return f"- {links}: {plain(incident.summary)}"
 
 
 # --------------------------------------------------------------------------------------------------------------- files
