@@ -34,7 +34,7 @@ class Kind:
     """
 
     OTHER: Final = 0
-    RAW: Final = 1  # a piece of a body that is not made of frames
+    RAW: Final = 1  # a piece of a body without frames, or the first half of a split one
     OPENING: Final = 2  # role chunk, message_start: begins the answer, carries no content
     CONTENT: Final = 4  # a text or reasoning delta
     TOOL: Final = 8  # a delta of tool-call arguments
@@ -157,7 +157,8 @@ class Head:
     """Status line and header fields of the response, hop-by-hop fields removed (``framing`` stands for them).
 
     With ``Framing.LENGTH`` the headers contain content-length. ``streamed`` says that the body is made of events of
-    the exchange's dialect, one Frame each; else it is a sequence of RAW frames.
+    the exchange's dialect, one Frame each; else it is a sequence of RAW frames. ``packed_as`` is the content coding of
+    a body that should have been unpacked and was not, with the reason if there is one.
     """
 
     at: float
@@ -166,6 +167,7 @@ class Head:
     headers: Headers = ()
     framing: Framing = Framing.CHUNKED
     streamed: bool = False
+    packed_as: str | None = None
 
     @property
     def length(self) -> int | None:

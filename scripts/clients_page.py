@@ -60,6 +60,25 @@ def clients() -> str:
     return "\n".join(lines)
 
 
+def behaviour(fault: str, example: str) -> str | None:
+    """What the clients do under one fault, those that do the same together; None when no row of the table has it.
+
+    The row is that of the ``example`` (a ``--fault``) where there is one.
+    """
+    cells: dict[str, dict[str, Cell]] = json.loads(FILE.read_text(encoding="utf-8"))["cells"]
+    rows = [row for row in _rows(cells) if row.partition(" ")[0] == fault]
+    if not rows:
+        return None
+    row = example if example in rows else rows[0]
+    told: dict[str, list[str]] = {}
+    for name, column in cells.items():
+        if row in column:
+            told.setdefault(_outcome(column[row]), []).append(name)
+    further = "" if len(rows) == 1 else f" ({len(rows)} rows of it there)"
+    outcomes = "; ".join(f"{saw} ({', '.join(names)})" for saw, names in told.items())
+    return f"`{row}`: {outcomes}{further}"
+
+
 def _rows(cells: Mapping[str, Mapping[str, Cell]]) -> list[str]:
     """Every fault that is in the table, by room; within a room as it stands there."""
     rows = dict.fromkeys(row for column in cells.values() for row in column)

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from chaosproxy.cli.app import app
 from chaosproxy.experiment.schema import json_schema, proxies_schema
 from chaosproxy.faults.docs import FaultDoc, catalogue
+from chaosproxy.faults.incidents import Incident
 from chaosproxy.faults.where import Where
 from chaosproxy.report.catalogue import ROOMS, examples, plain
-from scripts.clients_page import clients
+from scripts.clients_page import behaviour, clients
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -62,11 +63,25 @@ def main() -> int:
 
 # -------------------------------------------------------------------------------------------------------------- faults
 
+FAULTS = """\
+`chaosproxy faults NAME` prints the same on a terminal. What real clients do under a fault was measured;
+[clients.md](clients.md) has the whole table and says what **T**, **E**, **C** and **H** mean."""
+
 PLACES = """\
 A fault that acts at one place of an answer has a `where`: `where=token:5` in a `--fault`, `where: "token:5"` in a file.
 Events, tokens and bytes count from 1, and the place is the gap after the one that is named; 0 is the gap before the
 first. Faults that change a whole event (`sse.drop`, `sse.malformed`) change the one that is named. An answer that ends
-before its place is not hit."""
+before its place is not hit.
+
+Bytes are those of the body as it travels, so a `byte:N` may lie anywhere: in the middle of an event, of a character of
+several bytes (`é` is two, `東` three), of a tool's arguments. Everything before it arrives, and nothing after it. In a
+compressed answer they are compressed bytes, unless another fault has to read the events and has it unpacked.
+
+A plain (not streamed) answer has bytes and, with a Content-Length, a percentage of them. It has no events, no tokens
+and no terminal event: at such a place a fault is *not applicable*, with the reason `the request does not ask for a
+stream`, or `the answer was not streamed` where only the answer tells. To break off after the whole of a plain answer
+there is [`stream.unclean_end`](#streamunclean_end), to cut a tool's arguments in one
+[`llm.tool_args_cut`](#llmtool_args_cut)."""
 
 WHERE = (
     ("event:N", "event:3", "any event of a stream, comments and pings too"),
@@ -74,15 +89,19 @@ WHERE = (
     ("token:N", "token:5", "a token is an event with text, reasoning or a tool's arguments; role chunks are none"),
     ("before_terminal", "before_terminal", "all text is there, `[DONE]` or `message_stop` is not"),
     ("after_terminal", "after_terminal", "`[DONE]` or `message_stop` is there, the body has not ended"),
-    ("byte:N", "byte:100", "of the body, streamed or plain; in the middle of an event, too"),
-    ("percent:P", "percent:50", "0 to 100; only of an answer with a Content-Length, so not of a stream"),
+    ("byte:N", "byte:100", "of the body, streamed or plain; in the middle of an event or a character, too"),
+    (
+        "percent:P",
+        "percent:50",
+        "0 to 100, rounded down to a byte; only of an answer with a Content-Length, which streams rarely have",
+    ),
 )
 """Spelling, an example and what it counts."""
 
 
 def _faults() -> str:
     docs = sorted(catalogue(), key=lambda doc: list(ROOMS).index(doc.room))
-    lines = ["# Faults", "", "`chaosproxy faults NAME` prints the same on a terminal.", ""]
+    lines = ["# Faults", "", FAULTS, ""]
     lines += ["| fault | what it does | what the client sees |", "|---|---|---|"]
     for room, members in groupby(docs, key=lambda doc: doc.room):
         lines.append(f"| **{room}** | *{ROOMS[room]}* | |")
@@ -102,6 +121,10 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
     if doc.detail:
         yield from ("", plain(doc.detail))
     yield from ("", "```text", doc.timeline, "```", "", f"The client sees: {plain(doc.symptom)}.")
+    if told := behaviour(doc.name, flag):
+        yield from ("", f"[Real clients](clients.md) under {told}.")
+    if doc.incidents:
+        yield from ("", "It happened in:", "", *map(_incident, doc.incidents))
     if doc.settings:
         yield from ("", "| setting | value | default | |", "|---|---|---|---|")
         for setting in doc.settings:
@@ -109,6 +132,11 @@ def _fault(doc: FaultDoc) -> Iterator[str]:
             kind = "[a place](#places)" if setting.name == "where" else _cell(setting.type)
             yield f"| `{setting.name}` | {kind} | {default} | {_cell(setting.doc)} |"
     yield from ("", f"`--fault '{flag}'`, or under `faults` of an experiment:", "", "```yaml", entry, "```")
+
+
+def _incident(incident: Incident) -> str:
+    links = ", ".join(f"[{each}](https://github.com/{each.replace('#', '/issues/')})" for each in incident.references)
+    return f"- {links}: {plain(incident.summary)}"
 
 
 # --------------------------------------------------------------------------------------------------------------- files

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from chaosproxy.events import AT_HEAL, Abort, End, Frame, Heal, Hit, Miss, Outgoing, Tick, Travelling, moved
 from chaosproxy.faults.base import Stage
@@ -21,6 +22,19 @@ _TO_ONE = (Tick, Hit, Miss)
 _REPORTED = (Hit, Miss)
 _ENDS = (End, Abort)
 
+WAKES_AT_ONCE_MAX: Final = 1000
+"""As often a stage may be woken at one moment; one that asks again and again would keep all exchanges waiting."""
+
+
+class NeverRests(Exception):
+    """A stage answers each wake-up by asking for another one at the same time."""
+
+    def __init__(self, fault_id: str, at: float) -> None:
+        super().__init__(
+            f"the fault {fault_id!r} was woken {WAKES_AT_ONCE_MAX} times at {at:g} s and asks for more: "
+            "its stage answers Tick(at) with a Tick that is not later"
+        )
+
 
 @dataclass(slots=True, eq=False)
 class _Link:
@@ -28,11 +42,23 @@ class _Link:
     stage: Stage
     queue: deque[Travelling] = field(default_factory=deque)
     tick_at: float = AT_HEAL
+    woken_at: float = -AT_HEAL
+    wakes: int = 0
 
     @property
     def waits(self) -> bool:
         """Whether there is anything to come, be it at the heal."""
         return bool(self.queue) or self.tick_at < AT_HEAL
+
+    def wake(self) -> Sequence[Outgoing]:
+        """What the stage does at the time that it asked for. Raises NeverRests."""
+        at, self.tick_at = self.tick_at, AT_HEAL
+        if at > self.woken_at:
+            self.woken_at, self.wakes = at, 0
+        self.wakes += 1
+        if self.wakes > WAKES_AT_ONCE_MAX:
+            raise NeverRests(self.fault_id, at)
+        return self.stage.feed(Tick(at))
 
     def due_at(self) -> float:
         """The earliest of the head of the queue and the wake-up."""
@@ -164,8 +190,7 @@ class Chain:
                     self.held_bytes -= event.held_bytes
                 self._enter(index + 1, event, event.at)
             else:
-                at, link.tick_at = link.tick_at, AT_HEAL
-                self._take(link, link.stage.feed(Tick(at)))
+                self._take(link, link.wake())
             self._set_due()
 
     def _set_due(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.base import Fault
+from chaosproxy.faults.incidents import Incident, incidents_of
 
 # Words of the catalogue, each with what people say instead of it.
 _SAID_AS = {
@@ -58,6 +59,7 @@ class FaultDoc:
     settings: tuple[Setting, ...]
     symptom: str
     timeline: str
+    incidents: tuple[Incident, ...] = ()
 
 
 def document(fault: type[Fault]) -> FaultDoc:
@@ -67,7 +69,14 @@ def document(fault: type[Fault]) -> FaultDoc:
     defaults = fault().model_dump(mode="json", by_alias=True)
     settings = tuple(_setting(name, schema, defaults[name]) for name, schema in properties.items())
     return FaultDoc(
-        fault.type, fault.room.value, _line(summary), _line(detail), settings, fault.symptom, fault.timeline
+        fault.type,
+        fault.room.value,
+        _line(summary),
+        _line(detail),
+        settings,
+        fault.symptom,
+        fault.timeline,
+        incidents_of(fault.type),
     )
 
 

@@ -23,8 +23,6 @@ from chaosproxy.events import (
     Heal,
     Hit,
     Incoming,
-    Kind,
-    Meaning,
     Miss,
     Outgoing,
     Seen,
@@ -91,13 +89,12 @@ def lacks_place(where: Where, exchange: Exchange) -> str | None:
 
 
 def split_frame(frame: Frame, before: int) -> tuple[list[Frame], list[Frame]]:
-    """Its first ``before`` bytes and the rest, at most one frame each; a half means nothing until its rest has come."""
+    """Its first ``before`` bytes and the rest, at most one frame each; the first is no event, the rest completes it."""
     if before == 0:
         return [], [frame]
     if before == len(frame.data):
         return [frame], []
-    half = RAW if frame.kind == Kind.RAW else Meaning(Kind.OTHER)
-    return [replace(frame, data=frame.data[:before], meaning=half)], [replace(frame, data=frame.data[before:])]
+    return [replace(frame, data=frame.data[:before], meaning=RAW)], [replace(frame, data=frame.data[before:])]
 
 
 class AtPlace:

@@ -139,9 +139,11 @@ class Place:
             return 0 if unit == "before_terminal" else len(frame.data)
         if unit == "token" and not frame.meaning.kind & TOKEN:
             return None
-        self._passed += 1
         if count == 0:
             return 0
+        if frame.meaning.kind == Kind.RAW:  # the first half of an event that an earlier fault has split
+            return None
+        self._passed += 1
         return len(frame.data) if self._passed == count else None
 
     def _begin(self, at: float, head: Head) -> Miss | None:
@@ -164,5 +166,10 @@ class Place:
 
 def why_unstreamed(head: Head) -> str:
     """Why there are no events to be read in an answer."""
-    coding = header(head.headers, "content-encoding")
-    return f"the answer was compressed ({coding})" if coding else "the answer was not streamed"
+    return why_compressed(head) or "the answer was not streamed"
+
+
+def why_compressed(head: Head) -> str | None:
+    """Why nobody can read the words of an answer; None when it is not compressed."""
+    coding = head.packed_as or header(head.headers, "content-encoding")
+    return None if coding in (None, "identity") else f"the answer was compressed ({coding})"

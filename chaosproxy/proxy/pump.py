@@ -27,7 +27,7 @@ from chaosproxy.proxy.retry_after import retry_after_s
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.timed_chain import TimedChain
 from chaosproxy.proxy.tunnel import Tunnel
-from chaosproxy.proxy.unpacking import is_packed, unpacked
+from chaosproxy.proxy.unpacking import coding_of, unpacked
 from chaosproxy.proxy.upstream_side import UpstreamSide
 from chaosproxy.proxy.ways import Chained, ChunkPassage, Draining, Embarking, Landing, Passage, Way, passage
 from chaosproxy.wire.dialects.base import Dialect
@@ -108,12 +108,13 @@ class Pump:
     @contained
     def upstream_head(self, head: AnswerHead) -> None:
         at, received = self._now(), self.account.received
-        if is_packed(head) and any(decision.edits_frames for decision in self.account.attached.values()):
-            self._upstream.unpack(self)
-            head = unpacked(head)
+        packed_as: str | None = None
+        if any(decision.edits_frames for decision in self.account.attached.values()) and (coding := coding_of(head)):
+            packed_as = self._upstream.unpack(coding, self)
+            head = unpacked(head) if packed_as is None else head
         fields = by_name(head.headers)
         streamed = is_streamed(self._dialect, fields)
-        event = Head(at, head.status, head.reason, head.headers, head.framing, streamed)
+        event = Head(at, head.status, head.reason, head.headers, head.framing, streamed, packed_as)
         received.status, received.head_at = head.status, at
         received.retry_after_s = retry_after_s(fields, self._around.wall())
         received.tally = tally_of(self._dialect, event, fields, self._around.limits.answer_bytes)

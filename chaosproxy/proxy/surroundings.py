@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from chaosproxy.events import Hit
-from chaosproxy.faults.chain import Report
+from chaosproxy.faults.chain import NeverRests, Report
 from chaosproxy.journal.records import FaultHit, Trouble
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
@@ -63,7 +63,8 @@ class Surroundings:
         stack = plain_traceback(error)
         log.error("fault_failed", stack=stack, exchange=account.exchange.id, attached=list(account.attached))
         at_work = ", ".join(account.attached) or "none yet"
-        detail = f"a fault failed in {account.exchange.id} ({type(error).__name__}); at work: {at_work}"
+        what = str(error) if isinstance(error, NeverRests) else type(error).__name__  # others may quote the answer
+        detail = f"a fault failed in {account.exchange.id} ({what}); at work: {at_work}"
         self.record(Trouble(at=self.clock(), part="faults", detail=detail))
 
     def miss(self, account: Account, fault: str, reason: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from chaosproxy.proxy.edges import Asking, AskUpstream, Receiver
 from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.unpacking import Unpacking
+from chaosproxy.proxy.unpacking import Unpacking, unpacking
 
 
 class UpstreamSide:
@@ -42,10 +42,14 @@ class UpstreamSide:
             else:
                 self._asking.resume()
 
-    def unpack(self, receiver: Receiver) -> None:
-        """The body comes compressed: take that off before ``receiver``."""
+    def unpack(self, coding: str, receiver: Receiver) -> str | None:
+        """The body comes compressed: take that off before ``receiver``. The words that say why not, or None."""
+        found = unpacking(coding, receiver, self.cancel)
+        if not isinstance(found, Unpacking):
+            return coding if found is None else f"{coding}; {found}"
         if self._asking is not None:
-            self._asking.hand_to(Unpacking(receiver, self.cancel))
+            self._asking.hand_to(found)
+        return None
 
     def cancel(self) -> None:
         """Hang up; its end is told by whoever cancels."""

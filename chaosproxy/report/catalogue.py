@@ -8,6 +8,7 @@ from itertools import groupby
 from textwrap import fill, indent
 
 from chaosproxy.faults.docs import FaultDoc, Setting
+from chaosproxy.faults.incidents import Incident
 
 ROOMS = {
     "admission": "before the upstream is asked",
@@ -40,6 +41,7 @@ def explanation(doc: FaultDoc, width: int | None) -> str:
         "\n".join(_wrapped(plain(text), width) for text in (doc.summary, doc.detail) if text),
         indent(doc.timeline, "  "),
         f"the client sees\n{_wrapped(doc.symptom, width, '  ')}",
+        f"it happened in\n{_incidents(doc.incidents, width)}" if doc.incidents else "",
         f"settings\n{_settings(doc.settings, width)}" if doc.settings else "no settings",
         f"on the command line\n  chaosproxy serve --upstream URL --fault '{flag}'",
         f"in an experiment file, under faults\n  {entry}",
@@ -70,6 +72,12 @@ def _quoted(text: str) -> str:
 def _scalar(text: str) -> str:
     """As YAML wants it."""
     return text if re.fullmatch(r"[\w.]+", text) else f'"{text}"'
+
+
+def _incidents(incidents: Iterable[Incident], width: int | None) -> str:
+    return "\n".join(
+        _wrapped(f"{', '.join(incident.references)}: {incident.summary}", width, "  ") for incident in incidents
+    )
 
 
 def _settings(settings: Sequence[Setting], width: int | None) -> str:

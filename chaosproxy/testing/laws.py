@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from chaosproxy.events import Abort, Ask, End, Frame, Framing, Head, Travelling
 from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.chain import NeverRests
 from chaosproxy.faults.registry import checked
 from chaosproxy.testing.cases import Case, cases, reachable
 from chaosproxy.testing.rooms import ROOM_LAWS
@@ -63,6 +64,8 @@ def broken_law(fault: Fault, case: Case, laws: Sequence[Law] = ()) -> str | None
     """The first law that the fault breaks in this case, as a sentence; later laws build on the earlier ones."""
     try:
         done = trial(fault, case)
+    except NeverRests as error:
+        return f"it_comes_to_rest: {error}"
     except Restless:
         return f"it_comes_to_rest: woken {TICKS_MAX} times, it asks for more (a Tick that comes in is not passed on)"
     found = ((law, law(fault, done)) for law in dict.fromkeys((*LAWS, *ROOM_LAWS[fault.room], *laws)))

@@ -90,7 +90,7 @@ Law = Callable[[Fault, Trial], str | None]
 def trial(fault: Fault, case: Case) -> Trial:
     """Run the case. The upstream answers only if it was asked; the lease ends at ``heal_at``, or when all is over.
 
-    Raises Restless.
+    Raises Restless, NeverRests.
     """
     watched = Watched(fault.stage(Random(case.seed), case.exchange))
     chain = Chain()

@@ -25,10 +25,7 @@ ALL = frozenset({"status", "fields", "framing", "body", "end"})
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """``must`` differ and ``may`` differ (aspects of View), how it ends, how long it takes at least, and a check.
-
-    ``may_miss``: some answers of claimed dialects have not what it acts on; then a reason, and no difference.
-    """
+    """``must`` differ and ``may`` differ (aspects of View), how it ends, how long it takes at least, and a check."""
 
     must: frozenset[str] = frozenset()
     may: frozenset[str] = frozenset()
@@ -36,7 +33,6 @@ class Declared:
     late_s: float = 0.0
     check: Check = lambda healthy, broken: True
     settings: dict[str, Any] = field(default_factory=dict)
-    may_miss: bool = False
 
 
 def _prefix(healthy: View, broken: View) -> bool:
@@ -125,7 +121,7 @@ DECLARED: dict[str, Declared] = {
     "sse.utf8": _body(settings={"mode": "invalid"}),
     "sse.line_end": _body(lambda healthy, broken: broken.body.replace(b"\r\n", b"\n") == healthy.body),
     "sse.line_separator": _body(_longer),
-    "sse.event_name": _body(_shorter, may_miss=True),
+    "sse.event_name": _body(_shorter),
     "llm.error_event": _body(),
     "llm.foreign_error_event": _body(),
     "llm.no_terminal": _body(_shorter),
@@ -134,7 +130,7 @@ DECLARED: dict[str, Declared] = {
     "llm.choices": _body(_longer),
     "llm.dialect_swap": Declared(frozenset({"body"}), may=frozenset({"fields"})),
     "llm.cross_stream": _body(_longer),
-    "llm.tool_args_cut": _body(_shorter, may_miss=True),
+    "llm.tool_args_cut": _body(_shorter),
     "llm.finish_reason": _body(),
     "llm.refusal": _body(),
     "llm.usage": _body(),
@@ -165,8 +161,6 @@ async def faulty(at: Proxied, fault: Fault, declared: Declared, healthy: dict[As
         else:
             record = await at.journal.until_exchange(listener, ask.path.partition("?")[0])
             wrong += [f"{ask.name}: upstream: {record.error}"] * (record.error is not None)
-            if declared.may_miss and record.misses and not view.differs(healthy[ask]):
-                continue
             if len(at.journal.hits(listener)) <= hits:
                 wrong.append(f"{ask.name}: no hit: {record.misses}")
                 continue

@@ -17,6 +17,10 @@ GOLDEN = {
         "where=tokn:3: expected event:N, token:N, byte:N, percent:P, first_event, before_terminal or after_terminal, "
         "got 'tokn:3'"
     ),
+    "stream.cut_event where=byte:0": "where=byte:0 lies before the first event, and inside of none",
+    "stream.cut_event where=byte:9 byte=3": (
+        "byte=3 counts in an event, and where=byte:9 in the whole body: give one of them"
+    ),
     "stream.length delta=half": "delta=half: input should be a valid integer, unable to parse string as an integer",
     "time.bandwidth bytes_per_second=0": "bytes_per_second=0: input should be greater than 0",
     "time.buffer until=5": "until=5: expected bytes:N, events:N or end, got '5'",

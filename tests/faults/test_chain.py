@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from chaosproxy.events import (
     AT_HEAL,
     RAW,
@@ -21,7 +23,7 @@ from chaosproxy.events import (
     Tick,
     Travelling,
 )
-from chaosproxy.faults.chain import Chain, Report, run_through
+from chaosproxy.faults.chain import WAKES_AT_ONCE_MAX, Chain, NeverRests, Report, run_through
 
 
 class Late:
@@ -286,3 +288,37 @@ def test_text_that_was_read_is_held_too() -> None:
     chain.push(Frame(0.0, b"data: words", Meaning(Kind.CONTENT, "words")))
 
     assert chain.held_bytes == len(b"data: words") + len("words")
+
+
+class Restless:
+    """Asks for the time that it is."""
+
+    def __init__(self, begins: float, step_s: float = 0.0) -> None:
+        self.begins = begins
+        self.step_s = step_s
+
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        if isinstance(event, Tick):
+            return [Tick(max(self.begins, event.at + self.step_s))]
+        return () if isinstance(event, Heal) else [event]
+
+
+@pytest.mark.parametrize("step_s", [0.0, -1.0], ids=["same", "earlier"])
+def test_a_stage_that_never_rests_is_blamed(step_s: float) -> None:
+    """Once its moment has come; until then the others work."""
+    chain = Chain()
+    chain.attach("quiet", Noted(), 0.0)
+    chain.attach("restless", Restless(2.0, step_s), 0.0)
+
+    chain.push(End(1.0))
+    assert chain.advance(1.0) == [End(1.0)]
+    with pytest.raises(NeverRests, match=rf"^the fault 'restless' was woken {WAKES_AT_ONCE_MAX} times at 2 s and asks"):
+        chain.advance(2.0)
+
+
+def test_a_stage_may_be_woken_as_often_as_it_likes() -> None:
+    """As long as time goes on: a slow clock of the caller's is no fault of the stage."""
+    chain = Chain()
+    chain.attach("clock", Restless(0.0, 0.001), 0.0)
+
+    assert chain.advance(3 * WAKES_AT_ONCE_MAX / 1000) == []

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
+from chaosproxy.events import Incoming
 from chaosproxy.faults.base import Fault
 from chaosproxy.journal.records import Trouble
 from chaosproxy.plan.rule import Rule
@@ -58,6 +59,28 @@ async def test_a_bug_in_a_fault_ends_its_exchange_and_no_other(monkeypatch: pyte
     assert (record.sent.ended, record.error) == ("end", "internal: a fault failed")
     assert troubles(at) == ["a fault failed in a-t-1 (ZeroDivisionError); at work: f"]
     assert logs[0]["event"] == "fault_failed"
+
+
+async def test_a_fault_that_never_rests_ends_its_exchange_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep the whole proxy busy; the journal says which of several it was."""
+
+    def echo(stage: object, incoming: Incoming) -> list[Incoming]:
+        return [incoming]
+
+    async with bench(answers(stream(events(3)))) as at:
+        rules = [
+            {"id": name, "listeners": ["a"], "do": {"type": name, "mean": "1ms"}, "match": {"nth": 1}}
+            for name in ("time.inter_token", "time.first_token")
+        ]
+        at.proxy.apply([Rule.model_validate(rule) for rule in rules], owner="test", lease_s=60, seed=1)
+        with monkeypatch.context() as patch, capture_logs():
+            patch.setattr("chaosproxy.faults.timing.first_token.LateStart.feed", echo)
+            broken = await call(at.url, ask())
+        whole = await call(at.url, ask())
+
+    assert (broken.status, whole.status, whole.body) == (500, 200, b"".join(events(3)))
+    assert len(troubles(at)) == 1
+    assert "the fault 'time.first_token' was woken 1000 times at" in troubles(at)[0]
 
 
 async def test_a_bug_in_mid_stream_cuts_the_answer_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,11 +127,11 @@ async def test_bytes_are_counted_in_the_compressed_body() -> None:
 @pytest.mark.parametrize("do", [CUT, {"type": "sse.drop", "where": "token:2"}], ids=["cut", "drop"])
 async def test_other_codings_are_a_miss(do: Mapping[str, object]) -> None:
     """They pass as they came, and the journal says why the fault did not act."""
-    data = packed(b"whatever", 50).replace(b"gzip", b"br")
+    data = packed(b"whatever", 50).replace(b"gzip", b"zstd")
     answer, record = await faulted(answers(data), do)
 
     assert answer.body == b"whatever"
-    assert [miss.reason for miss in record.misses] == ["the answer was compressed (br)"]
+    assert [miss.reason for miss in record.misses] == ["the answer was compressed (zstd)"]
 
 
 @pytest.mark.parametrize(

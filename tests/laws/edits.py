@@ -68,6 +68,10 @@ def _ends_inside_the_event(fault: Fault, done: Trial) -> str | None:
         return f"{fault.where} is {place}, and it ended with {done.ends[0]}"
     event = done.case.frames[place[0]].data
     kept = len(event) // 2 if fault.byte is None else fault.byte
+    if fault.where.unit in ("byte", "percent"):
+        kept = place[1]
+        if not kept:
+            return f"cut {fault.where}, which lies between two events"
     begin = bytes_before((place[0], 0), done.case)
     return None if got_body(done) == given_body(done)[: begin + kept] else f"got {got_body(done)!r}"
 

@@ -44,6 +44,7 @@ def it_acts_at_its_place(fault: Fault, done: Trial) -> str | None:
     alone = not following or not done.case.lasts(following[0])
     excused = {
         "stream.truncate": bool(frame.kind & Kind.TERMINAL) and place[1] == len(frame.data),
+        "stream.cut_event": not (done.head and done.head.streamed) or (place[1] == 0 and not where.needs_frames),
         "sse.malformed": not _is_event(payload(done.case.dialect, frame.data)),
         "llm.early_stop": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),
         "llm.refusal": bool(frame.kind & (Kind.FINISH | Kind.TERMINAL)),

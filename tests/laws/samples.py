@@ -86,7 +86,10 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "time.buffer": tuple({"until": until} for until in ("events:1", "events:3", "bytes:1", "bytes:100")),
     "time.bandwidth": ({"bytes_per_second": 50, "chunk_bytes": 7}, {"bytes_per_second": 1e9}),
     "time.linger": ({"hold": "0s"}, {"hold": "forever"}),
-    "stream.cut_event": ({"where": "token:1", "byte": 3}, {"where": "before_terminal"}, {"where": "event:2"}),
+    "stream.cut_event": (
+        {"where": "token:1", "byte": 3},
+        *({"where": where} for where in ("before_terminal", "event:2", "byte:33", "percent:50")),
+    ),
     "stream.chunk_size": tuple({"where": where} for where in (*_PLACES, "after_terminal")),
     "stream.length": ({"delta": 0}, {"delta": 20}, {"delta": -100000}),
     "stream.encoding": ({"mode": "gzip_cut"},),

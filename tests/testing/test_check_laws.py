@@ -11,7 +11,22 @@ from typing import ClassVar, Self
 import pytest
 
 from chaosproxy.errors import BadValue
-from chaosproxy.events import Abort, Ask, Cut, End, Exchange, Frame, Head, Heal, Hit, Incoming, Miss, Outgoing, moved
+from chaosproxy.events import (
+    Abort,
+    Ask,
+    Cut,
+    End,
+    Exchange,
+    Frame,
+    Head,
+    Heal,
+    Hit,
+    Incoming,
+    Miss,
+    Outgoing,
+    Tick,
+    moved,
+)
 from chaosproxy.faults import CATALOGUE
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import passing
@@ -113,6 +128,20 @@ class Echoing:
         return () if isinstance(event, Heal) else [event]
 
 
+class Impatient(Late):
+    """Keeps the request, and asks for the time again and again."""
+
+    type: ClassVar[str] = "acme.impatient"
+
+    def stage(self, dice: Random, exchange: Exchange) -> Stage:
+        return Waiting()
+
+
+class Waiting:
+    def feed(self, event: Incoming) -> Sequence[Outgoing]:
+        return [Tick(event.at + 0.001)] if isinstance(event, Ask | Tick) else ()
+
+
 class Garbles(Mute):
     """Breaks the words, which no semantic fault may."""
 
@@ -162,7 +191,8 @@ def test_our_own_faults_keep_the_laws_for_everybody(fault: type[Fault]) -> None:
         (Asks, "it_keeps_the_request: the upstream was asked"),
         (Mute, "it_speaks_when_its_place_comes"),
         (Garbles, "it_still_parses: not an event"),
-        (Restless(seconds=1.0), "it_comes_to_rest: woken 10000 times, it asks for more"),
+        (Restless(seconds=1.0), "it_comes_to_rest: the fault 'fault' was woken 1000 times at 0 s and asks for more"),
+        (Impatient(seconds=1.0), "it_comes_to_rest: woken 10000 times, it asks for more"),
         (Late(seconds=-1.0), "time_never_runs_backwards"),
     ],
 )

@@ -12,6 +12,8 @@ from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import EachFrame, lacks_event_stream
 from chaosproxy.wire.dialects import dialect
 
+_NAMED = ("openai.responses", "anthropic.messages")
+"""Dialects whose events have names."""
 _NAME_LINE = re.compile(rb"(?:(?<=[\r\n])|\A)event:[^\r\n]*(\r\n|\r|\n)")
 
 
@@ -33,8 +35,9 @@ class SseEventName(Fault):
         return True
 
     def lacks(self, exchange: Exchange) -> str | None:
-        """Only server-sent events have names."""
-        return lacks_event_stream(exchange)
+        """Only some dialects name their events."""
+        named = exchange.dialect in _NAMED
+        return lacks_event_stream(exchange) or (None if named else f"the events of {exchange.dialect} have no names")
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from chaosproxy.events import Frame
+from chaosproxy.events import Exchange, Frame
 from chaosproxy.faults.framing.spoilt_event import SpoiltEvent
 from chaosproxy.faults.where import Where, WhereSetting
 from chaosproxy.wire.dialects.base import Dialect
@@ -28,6 +28,12 @@ class SseMalformed(SpoiltEvent):
     mode: Literal["cut", "garbage", "not_json", "json_null"] = "cut"
     """cut: the second half of the payload is missing; garbage: it is overwritten with #; not_json: a word stands
     instead of the payload; json_null: ``null`` does, which is JSON but no event."""
+
+    def lacks(self, exchange: Exchange) -> str | None:
+        """A bracket is no JSON that could be broken."""
+        if exchange.dialect == "gemini.array" and self.where.unit.endswith("terminal"):
+            return "the terminal event of gemini.array is a bracket, which has no payload"
+        return super().lacks(exchange)
 
     def _spoilt(self, spoken: Dialect, frame: Frame) -> tuple[bytes, str]:
         span = payload_span(spoken, frame.data)

@@ -20,12 +20,12 @@ from chaosproxy.events import (
     Miss,
     Outgoing,
     Tick,
-    header,
     moved,
 )
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.framing.held_back import HELD_BYTES_MAX
 from chaosproxy.faults.stages import EachFrame, passing
+from chaosproxy.faults.where import why_compressed
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.editing import edited
 from chaosproxy.wire.foreign_json import dump, parse
@@ -122,9 +122,8 @@ class PlainBody:
         return self._miss(event, "the answer had already begun" if isinstance(event, Tick | Frame) else self._missed)
 
     def _begin(self, head: Head) -> Sequence[Outgoing]:
-        coding = header(head.headers, "content-encoding")
-        if coding is not None:
-            return self._miss(head, f"the answer was compressed ({coding})")
+        if (reason := why_compressed(head)) is not None:
+            return self._miss(head, reason)
         self._head = head
         return ()
 

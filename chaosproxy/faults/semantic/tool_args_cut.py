@@ -19,6 +19,8 @@ from chaosproxy.wire.dialects.editing import escaped, text_span, with_payload
 from chaosproxy.wire.foreign_json import dump, parse
 from chaosproxy.wire.members import ARGUMENTS, replace_members
 
+_AS_TEXT = ("openai.chat", "openai.responses", "anthropic.messages")
+"""Dialects that send arguments as text, of which a beginning can be sent; Anthropic only in streams."""
 _MISSED = "the answer had no tool arguments that are longer"
 
 
@@ -47,8 +49,14 @@ class LlmToolArgsCut(Fault):
         return True
 
     def lacks(self, exchange: Exchange) -> str | None:
-        """Words have to be understood."""
-        return lacks_dialect(exchange)
+        """Words have to be understood, and arguments to be text."""
+        if exchange.dialect == "ollama.generate":
+            return "ollama.generate has no tools"
+        plain = exchange.dialect == "anthropic.messages" and exchange.stream is False
+        if exchange.dialect in _AS_TEXT and not plain:
+            return None
+        words = f"plain answers of {exchange.dialect}" if plain else f"answers of {exchange.dialect}"
+        return lacks_dialect(exchange) or f"{words} have a tool's arguments as an object, of which there is no half"
 
     def stage(self, dice: Random, exchange: Exchange) -> Stage:
         """One per exchange; uses no chance."""
