@@ -19,13 +19,11 @@ from tests.real.outcomes.clients import Client
 from tests.real.outcomes.faults import HEALTHY
 from tests.real.outcomes.sdks import Asker
 from tests.real.outcomes.seen import Seen, watch
-from tests.real.outcomes.table import Cell, Outcome, Table, letter
+from tests.real.outcomes.table import NOT_HIT, Cell, Outcome, Table, letter
 from tests.real.outcomes.upstreams import RAW, healthy
 from tests.real.outcomes.worker import Worker, litellm_worker
 
 AT_ONCE = 24
-NOT_HIT = "not hit"
-"""The fault has nothing to do on this client's answer."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from tests.real.outcomes.seen import Seen
 from tests.real.sdk_bench import TEXT
 
 FILE = Path(__file__).with_name("expected.json")
+NOT_HIT = "not hit"
+"""The fault has nothing to do on this client's answer."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Outcome:
     asked: int = 1
     paid: int = 1
     backup: int = 0
+
+    @property
+    def to_the_client(self) -> Outcome:
+        """Without what only we know: whoever leaves at the last event may do so before or after we find no place."""
+        return replace(self, saw="ok") if self.saw == NOT_HIT else self
 
     def __str__(self) -> str:
         times = f" x{self.asked}" if self.asked > 1 else ""
@@ -42,7 +49,7 @@ class Cell:
 
     def agrees(self, other: Cell | None) -> bool:
         """Whether the same was measured."""
-        return other is not None and (self.outcome, self.raw) == (other.outcome, other.raw)
+        return other is not None and (self.outcome.to_the_client, self.raw) == (other.outcome.to_the_client, other.raw)
 
 
 Cells = dict[str, Cell]
