@@ -99,8 +99,10 @@ def _entry_of_probes(definitions: Schema) -> Schema:
     for kind in KINDS:
         settings = kind.model_json_schema(ref_template=_TEMPLATE)
         definitions.update(settings.pop("$defs", {}))
-        definitions[kind.__name__] = settings
-        cases.append({"if": {"required": [kind.kind]}, "then": {"$ref": _TEMPLATE.format(model=kind.__name__)}})
+        others = (key for key in settings["required"] if key != kind.kind)
+        settings["required"] = [kind.kind, *others]  # what tells it from others comes first
+        definitions[name := f"probe.{kind.kind}"] = settings
+        cases.append({"if": {"required": [kind.kind]}, "then": {"$ref": _TEMPLATE.format(model=name)}})
     return {"type": "object", "anyOf": [{"required": [name]} for name in KINDS.names], "allOf": cases}
 
 

@@ -120,9 +120,8 @@ def _listening_at(port: int) -> int | None:
         return None
     for pid in sorted(_pids()):
         try:
-            for entry in os.scandir(PROC / str(pid) / "fd"):
-                if os.readlink(entry.path) in sockets:  # noqa: PTH115 - it is no path
-                    return pid
+            if any(os.readlink(fd) in sockets for fd in (PROC / str(pid) / "fd").iterdir()):  # noqa: PTH115 - no path
+                return pid
         except OSError:
             continue
     raise CannotLook(f"who listens at port {port} belongs to another user")
