@@ -21,6 +21,7 @@ from chaosproxy.experiment.probe_kinds import (
     PythonProbe,
     TcpProbe,
 )
+from chaosproxy.steady_state.expression import OWN_NEEDS
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -48,8 +49,8 @@ class ProbeKinds:
         if not chosen:
             common = ProbeEntry.model_fields
             near = [hit for key in value if key not in common for hit in get_close_matches(key, self.names, n=1)]
-            mend = f", did you mean {near[0]!r}?" if near else "; one of your own needs --plugin MODULE"
-            raise BadValue(f"a probe needs its kind, one of {', '.join(self.names)}{mend}")
+            mend = f", did you mean {near[0]!r}?" if near else ""
+            raise BadValue(f"a probe needs its kind{mend}; known: {', '.join(self.names)}; {OWN_NEEDS}")
         return self._own.get(chosen[0]) or self._registered[chosen[0]]
 
     def register(self, kind: type[Probe]) -> None:

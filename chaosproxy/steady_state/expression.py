@@ -33,6 +33,8 @@ from chaosproxy.units import parse_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OWN_NEEDS = "one of your own needs --plugin MODULE"
+"""What to say where a name is not known, and may be a plugin's."""
 OPERATORS = ("<", "<=", "==", "!=", ">=", ">")
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -149,8 +151,8 @@ def _measure(name: str) -> Measure:
         raise BadValue(NOT_YET[name])
     if name not in MEASURES:
         known = [row.name for row in MEASURES.values() if row.takes is not Takes.PROBE]
-        near = _hint(name, [*known, "probe"]) or "; one of your own needs --plugin MODULE"
-        raise BadValue(f"unknown measure {name!r}{near}; known: {', '.join(known)}, probe(id).success, probe(id).value")
+        listed = f"known: {', '.join(known)}, probe(id).success, probe(id).value; {OWN_NEEDS}"
+        raise BadValue(f"unknown measure {name!r}{_hint(name, [*known, 'probe'])}; {listed}")
     return MEASURES[name]
 
 

@@ -249,7 +249,7 @@ class TestProcess:
         probe = made(ProcessProbe, process={"pid": burner}, value="cpu_percent", expect={"cpu_percent": "< 0.01"})
         look, used = await begin(probe, Scene()), process._stat(burner)
         assert used is not None
-        while (now := process._stat(burner)) is not None and now.ticks < used.ticks + 10:
+        while (now := process._stat(burner)) is not None and now.ticks < used.ticks + 10:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.02)
         seen = await look()
 
