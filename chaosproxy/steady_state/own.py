@@ -46,8 +46,9 @@ def samples_of(own: Measure, story: Story) -> Iterable[Sample]:
     may be. Raises Unknowable when the function fails.
     """
     if story.outcome is Outcome.UNFINISHED:
+        low = -math.inf if own.unit is Unit.NUMBER else 0.0
         high = 1.0 if own.unit is Unit.SHARE else math.inf
-        return (Sample(story.id, 0.0, 0.0, high, Doubt.UNFINISHED),)
+        return (Sample(story.id, 0.0, low, high, Doubt.UNFINISHED),)
     value = _value(own, story)
     if story.uncertainty is None:
         return () if value is None else (Sample.sure(story.id, value),)

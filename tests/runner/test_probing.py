@@ -28,6 +28,8 @@ class Scripted(Probe):
                 await asyncio.get_running_loop().create_future()
             case "raises":
                 raise LookupError("no such queue")
+            case str(url) if "@" in url:
+                raise OSError(f"cannot reach {url}")
             case "sleeps through":
                 time.sleep(0.5)  # noqa: ASYNC251 - a bad one, which blocks the loop
                 await asyncio.sleep(10)
@@ -168,6 +170,18 @@ async def test_an_exception_is_not_an_answer() -> None:
     await runs.finish()
 
     assert (journal.runs[0].outcome, journal.runs[0].detail) == ("unknown", "LookupError: no such queue")
+
+
+async def test_an_exception_tells_no_secret() -> None:
+    """Of libraries, some repeat the URL."""
+    journal = Journal()
+    runs = probing(journal)
+    await runs.start([probe("a", "http://us:pw-123456@h/")], Scene())
+
+    await journal.until(bool)
+    await runs.finish()
+
+    assert journal.runs[0].detail == "OSError: cannot reach http://...@h/"
 
 
 async def test_a_reference_that_does_not_fit_says_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaosproxy.errors import BadValue
+from chaosproxy.journal.records import Lag
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import Story
 from chaosproxy.steady_state.observation import State
@@ -12,7 +13,7 @@ from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.own import measure
 from chaosproxy.steady_state.verdict import judge
 from chaosproxy.steady_state.vocabulary import MEASURES, Better, Measure, Needs, Unit
-from tests.steady_state.drills import Drill
+from tests.steady_state.drills import ORIGIN, Drill
 
 
 @measure(unit=Unit.SHARE, better=Better.HIGHER)
@@ -41,12 +42,18 @@ def acme_attempts(story: Story) -> float | None:
 
 
 @measure(unit=Unit.COUNT)
+def acme_not_ok(story: Story) -> float | None:
+    """Calls with another outcome than ok."""
+    return story.outcome is not Outcome.OK
+
+
+@measure(unit=Unit.COUNT)
 def acme_broken(story: Story) -> float | None:
     """It has a mistake."""
     raise KeyError("gone")
 
 
-OWN = (acme_told, acme_errors, acme_thinking, acme_attempts, acme_broken)
+OWN = (acme_told, acme_errors, acme_thinking, acme_attempts, acme_not_ok, acme_broken)
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +109,29 @@ def test_an_uncertain_outcome_gives_bounds(drill: Drill) -> None:
 
     assert [row.state for row in rows] == [State.INCONCLUSIVE, State.HELD]
     assert "1 calls had not ended" in rows[0].why
+
+
+def test_a_call_that_has_not_ended_may_take_any_time(drill: Drill) -> None:
+    """What is measured of it so far is not what it will be."""
+    drill.sent("open", 7.5)
+    drill.expect("acme_thinking.max <= 1s")
+
+    (row,) = judge(drill.journal(), drill.claims).expectations
+
+    assert row.state is State.INCONCLUSIVE
+
+
+def test_a_failure_that_may_be_ours_is_counted_both_ways(drill: Drill) -> None:
+    """While our own processes were late, a call that failed may have been a good one."""
+    drill.expect("acme_not_ok == 2")
+    before = judge(drill.journal(), drill.claims).expectations[0].state
+    drill.records.append(Lag(process="load", what="loop", at=ORIGIN + 6, samples=10, p99_s=0.9, max_s=0.9))
+    drill.expect("acme_not_ok <= 2", id="at most")
+
+    rows = judge(drill.journal(), drill.claims).expectations
+
+    assert before is State.HELD
+    assert [row.state for row in rows] == [State.INCONCLUSIVE, State.HELD]
 
 
 def test_one_with_a_mistake_proves_nothing(drill: Drill) -> None:
