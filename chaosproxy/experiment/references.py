@@ -153,7 +153,7 @@ class _Filler:
     def _stays(self, name: str, text: str, path: Path) -> None:
         sections = _LATER.get(name, ("systems", "topology", "probes"))
         if path[0] not in sections:
-            places = f"{', '.join(sections[:-1])} and {sections[-1]}"
+            places = " and ".join(filter(None, (", ".join(sections[:-1]), sections[-1])))
             self._refuse(path, f"{text} is known to the run only; it can be used in {places}")
         elif name.startswith("listener."):
             self._known_listener(name.removeprefix("listener."), text, path)

@@ -71,9 +71,7 @@ def _check_first(line: str) -> None:
 
 def _check_version(line: str) -> None:
     opening = json.loads(line) if _is_json(line) else None
-    version = (
-        opening.get("version", VERSION) if isinstance(opening, dict) and opening.get("type") == "opened" else VERSION
-    )
+    version = opening.get("version", 1) if isinstance(opening, dict) and opening.get("type") == "opened" else VERSION
     if version not in READABLE:
         raise _NewerVersion(f"journal version {version}, this chaosproxy reads versions 1 to {VERSION}")
 

@@ -16,7 +16,7 @@ from chaosproxy.journal.fingerprint import Fingerprint
 
 VERSION = 2
 READABLE = (1, 2)
-"""Version 2 has the record ``probe``; everything else is as it was."""
+"""Version 2 has the record ``probe``; everything else is as in version 1."""
 
 
 class Record(BaseModel):
@@ -29,7 +29,8 @@ class Opened(Record):
     """First line of each process's file."""
 
     type: Literal["opened"] = "opened"
-    version: int = VERSION
+    version: int = 1
+    """Of the format: VERSION for writers. A line without it is of version 1, because defaults are left out."""
     process: str
     """proxy, load, runner."""
     host: str

@@ -19,7 +19,17 @@ from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Healed, Mark, Opened, Run, Trouble
+from chaosproxy.journal.records import (
+    VERSION,
+    AnyRecord,
+    FaultEdge,
+    GateJudged,
+    Healed,
+    Mark,
+    Opened,
+    Run,
+    Trouble,
+)
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue
@@ -84,7 +94,10 @@ class RunStory:
         order, now = self._order, self._clock()
         wall = time.time()  # noqa: TID251 - the one use of wall time: the opening record
         host, pid = socket.gethostname(), os.getpid()
-        self.record(Opened(process="runner", host=host, pid=pid, mono=now, wall=wall, chaosproxy=__version__))
+        facts = Opened(
+            version=VERSION, process="runner", host=host, pid=pid, mono=now, wall=wall, chaosproxy=__version__
+        )
+        self.record(facts)
         self.record(
             Run(
                 id=order.run_id,
