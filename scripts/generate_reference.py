@@ -200,7 +200,7 @@ def _which(path: str, model: Schema, paths: dict[str, str]) -> str:
     if list(paths.values()).count(path) < 2:
         return ""
     constant = next((f"{key}: {value['const']}" for key, value in model["properties"].items() if "const" in value), "")
-    return f" with {constant or model['required'][0]}"
+    return f" with {constant or [*model.get('required', ()), *model['properties']][0]}"
 
 
 def _section(heading: str, model: Schema, paths: dict[str, str]) -> Iterator[str]:

@@ -33,6 +33,7 @@ WORLDLY = (
     "toxics",
     "lab",
     "control",
+    "probes",
     "runner",
     "report",
     "shipped",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chaosproxy import __version__
 from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import Opened
+from chaosproxy.journal.records import VERSION, Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.capacity import allow_files
@@ -112,6 +112,7 @@ def _wall() -> float:
 
 def _opened() -> Opened:
     return Opened(
+        version=VERSION,
         process="proxy",
         host=socket.gethostname(),
         pid=os.getpid(),

@@ -34,9 +34,11 @@ def claim_problems(draft: Draft) -> Iterator[Found]:
         yield from _expression(draft, (*path, "expect"), entry.expect)
         yield from _windows(draft, path, entry)
         yield from _sustained(path, entry)
+        yield from _about_calls(path, entry)
     for path, entry in draft.gate():
         yield from _expression(draft, (*path, "expect"), entry.expect)
         yield from _in_gate(path, entry)
+        yield from _before_faults(draft, path, entry)
     for path, condition in draft.aborts():
         yield from _expression(draft, (*path, "when"), condition.when, abort=True)
 
@@ -55,16 +57,45 @@ def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool
     if measure.name in _CONTENT and any(load.oracle == "none" for load in draft.experiment.load):
         mend = "let load.oracle be auto, or claim error_rate and times only"
         yield Found(path, f"{measure.name} compares texts, and with oracle none nobody knows the right one; {mend}")
-    known = {Takes.FAULT: draft.fault_ids, Takes.BACKEND: draft.backends}.get(measure.takes)
+    known = _named(draft).get(measure.takes)
     if known is not None and expression.argument not in known:
-        what = "fault" if measure.takes is Takes.FAULT else "backend"
+        what = measure.takes.value
         yield Found(path, f"no {what} is called {expression.argument!r}{hint(expression.argument or '', known)}")
     if measure.name == "hits" and expression.argument in _uncounted(draft):
         yield Found(path, f"{expression.argument} refuses connections, and a refused one leaves no trace to count")
+    yield from _of_probe(draft, path, expression)
     if measure.abort_only and not abort:
         yield Found(path, f"{measure.name} is for abort only: how long the run takes says nothing about the system")
     if abort and measure.name in (*_SUSTAINED, "applied_late"):
         yield Found(path, f"{measure.name} is known when the run is over; it cannot abort it")
+
+
+def _named(draft: Draft) -> dict[Takes, list[str]]:
+    return {Takes.FAULT: draft.fault_ids, Takes.BACKEND: draft.backends, Takes.PROBE: draft.probe_ids}
+
+
+def _of_probe(draft: Draft, path: Path, expression: Expression) -> Iterator[Found]:
+    """What only the probe knows: whether it has a value."""
+    if expression.measure == "probe.value":
+        for _, probe in draft.probes():
+            if probe.id == expression.argument and not probe.gives_value:
+                yield Found(path, f"probe {probe.id!r} has no value; say value: true there")
+
+
+def _before_faults(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    """A gate looks before the faults, and again after them when the heal is verified."""
+    for _, probe in draft.probes():
+        if MEASURES[entry.expect.measure].needs is not Needs.PROBE or probe.id != entry.expect.argument:
+            continue
+        if probe.during in ("during", "after"):
+            yield Found(
+                (*path, "expect"), f"probe {probe.id!r} does not run before the faults (during: {probe.during})"
+            )
+        elif probe.during == "before" and draft.experiment.heal.verify:
+            mend = "let during be all, or heal.verify empty"
+            yield Found(
+                (*path, "expect"), f"the gate must hold again after the faults, when {probe.id!r} is over; {mend}"
+            )
 
 
 def _uncounted(draft: Draft) -> set[str]:
@@ -90,6 +121,13 @@ def _sustained(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
     other = next(each for each in _SUSTAINED.values() if each != key)
     if getattr(entry.sustained, other) is not None:
         yield Found((*path, "sustained", other), f"{name} looks at {key}, not at {other}")
+
+
+def _about_calls(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    if MEASURES[entry.expect.measure].needs is Needs.PROBE:
+        for key in ("cohort", "of"):
+            if key in entry.model_fields_set:
+                yield Found((*path, key), f"{key} chooses calls, and a probe makes none")
 
 
 def _windows(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:

@@ -14,6 +14,7 @@ from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
+from chaosproxy.experiment.probe_kinds import ProcessProbe
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_bare, is_url, without_port
 from chaosproxy.experiment.topology import Command, LabGateway
@@ -32,6 +33,7 @@ def check(draft: Draft) -> list[Found]:
         *_topology(draft),
         *_loads(draft),
         *fault_problems(draft),
+        *_probes(draft),
         *claim_problems(draft),
         *_heal(draft),
         *_hosts(draft),
@@ -75,6 +77,17 @@ def _loads(draft: Draft) -> Iterator[Found]:
             yield Found((*path, "oracle"), "all loads of an experiment share one oracle")
 
 
+def _probes(draft: Draft) -> Iterator[Found]:
+    seen: set[str] = set()
+    for path, probe in draft.probes():
+        if probe.id in seen:
+            yield Found((*path, "id"), f"two probes are called {probe.id!r}")
+        seen.add(probe.id)
+        if isinstance(probe, ProcessProbe) and probe.process.system not in (None, *draft.systems):
+            name = probe.process.system or ""
+            yield Found((*path, "process", "system"), f"no system is called {name!r}{hint(name, draft.systems)}")
+
+
 def _heal(draft: Draft) -> Iterator[Found]:
     if draft.raw(("heal", "verify")) and draft.experiment.heal.verify and draft.raw(("gate",)) is None:
         yield Found(("heal", "verify"), "there is no gate in this file that could hold again")
@@ -95,6 +108,9 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     yield ("topology", "entry"), topology.entry
     for name, backend in topology.backends.items():
         yield ("topology", "backends", name, "upstream"), backend.upstream
+    for path, probe in draft.probes():
+        for key, url in probe.hosts():
+            yield (*path, key), url
     for name, system in draft.experiment.systems.items():
         match system:
             case LabGateway():

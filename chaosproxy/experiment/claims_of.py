@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from chaosproxy.experiment.timeline import planned
 from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.faults.base import Gate
-from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, Sustained
+from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, PlannedProbe, Sustained
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.units import format_duration
 
@@ -38,6 +38,7 @@ def claims_of(experiment: Experiment) -> Claims:
         warmup_s=timeline.warmup,
         lasts_s=timeline.lasts,
         quiet_tail_s=timeline.quiet_tail,
+        probes=tuple(PlannedProbe(probe.id, probe.kind) for probe in experiment.probes),
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from chaosproxy.experiment.entries import AbortEntry, ExpectationEntry, FaultEntry
     from chaosproxy.experiment.model import Experiment
+    from chaosproxy.experiment.probe import ProbeEntry
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ SECTIONS_OF_ITEMS: tuple[Path, ...] = (
     ("abort",),
     ("load",),
     ("gate", "expect"),
+    ("probes",),
     ("systems",),
     ("topology", "backends"),
 )
@@ -63,6 +65,17 @@ class Draft:
         faults = name_faults(self._value.get("faults"))
         entries = faults if isinstance(faults, list) else []
         return [str(entry.get("id")) for entry in entries if isinstance(entry, dict)]
+
+    @property
+    def probe_ids(self) -> list[str]:
+        """Ids of all probes that the file declares, valid or not."""
+        entries = self._value.get("probes")
+        listed = entries if isinstance(entries, list) else []
+        return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and "id" in entry]
+
+    def probes(self) -> Iterator[tuple[Path, ProbeEntry]]:
+        """Valid probes with their places."""
+        return self._placed(("probes",), self.experiment.probes)
 
     def faults(self) -> Iterator[tuple[Path, FaultEntry]]:
         """Valid faults with their places."""

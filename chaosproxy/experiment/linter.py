@@ -107,7 +107,7 @@ def _undetectable(experiment: Experiment, path: Path, fault: FaultEntry) -> Iter
 def _samples(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
     measure = MEASURES[entry.expect.measure]
     needed = entry.min_samples or needed_samples(entry.expect.aggregate)
-    if needed == 1 or measure.needs in (Needs.FAULT, Needs.RUN) or measure.name == "icl":
+    if needed == 1 or measure.needs in (Needs.FAULT, Needs.PROBE, Needs.RUN) or measure.name == "icl":
         return
     for window in entry.over:
         span = _planned(experiment, window)

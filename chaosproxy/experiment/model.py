@@ -15,6 +15,7 @@ from chaosproxy.experiment.entries import (
     with_ids,
 )
 from chaosproxy.experiment.load_settings import LoadSpec
+from chaosproxy.experiment.probes import AnyProbe
 from chaosproxy.experiment.rules import rules_of
 from chaosproxy.experiment.section import Name, Section, Title
 from chaosproxy.experiment.timeline import Span, planned
@@ -149,6 +150,8 @@ class Experiment(Section):
     """What must hold before the first fault."""
     faults: Annotated[tuple[FaultEntry, ...], BeforeValidator(name_faults)] = ()
     """What is broken, when, for whom."""
+    probes: tuple[AnyProbe, ...] = ()
+    """What the run itself looks at, again and again: ``{id: health, http: "${entry}/health"}``."""
     hypothesis: Expectations
     """What shall hold."""
     abort: Annotated[

@@ -15,7 +15,6 @@ _KEYS: tuple[tuple[str, ...], ...] = (
     ("load", "*", "journey"),
     ("faults", "*", "ramp"),
     ("faults", "*", "match", "key_share"),
-    ("probes",),
     ("control",),
     ("hooks",),
     ("notify",),

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _LATER = {
     "port": ("systems",),
     "entry": ("systems", "probes"),
-    "run.id": ("systems", "report"),
+    "run.id": ("systems", "probes", "report"),
 }
 """References that stay for the run, and the sections in which they mean something; beside these, ``listener.NAME``."""
 
@@ -151,9 +151,10 @@ class _Filler:
         return value
 
     def _stays(self, name: str, text: str, path: Path) -> None:
-        sections = _LATER.get(name, ("systems", "topology"))
+        sections = _LATER.get(name, ("systems", "topology", "probes"))
         if path[0] not in sections:
-            self._refuse(path, f"{text} is known to the run only; it can be used in {' and '.join(sections)}")
+            places = " and ".join(filter(None, (", ".join(sections[:-1]), sections[-1])))
+            self._refuse(path, f"{text} is known to the run only; it can be used in {places}")
         elif name.startswith("listener."):
             self._known_listener(name.removeprefix("listener."), text, path)
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter
 
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.probes import KINDS
 from chaosproxy.experiment.proxies import ProxiesFile
 from chaosproxy.faults import REGISTRY
 from chaosproxy.units import Duration, Hold, Rate, Share, format_duration, format_hold, format_rate, format_share
@@ -44,6 +45,7 @@ def json_schema() -> Schema:
     schema["$defs"]["ProfileUse"] = _profile_use(schema["$defs"]["FaultEntry"])
     schema["$defs"]["FaultEntry"]["required"].reverse()  # what tells it from a use comes first
     schema["properties"]["faults"]["items"] = _entry_of_faults()
+    schema["properties"]["probes"]["items"] = _entry_of_probes(schema["$defs"])
     schema["properties"]["systems"]["additionalProperties"] = _system()
     return _of_file(schema, "chaosproxy experiment")
 
@@ -88,6 +90,20 @@ def _entry_of_faults() -> Schema:
             {"if": used, "then": {"$ref": _TEMPLATE.format(model="ProfileUse")}},
         ],
     }
+
+
+def _entry_of_probes(definitions: Schema) -> Schema:
+    """Any kind of the registry, chosen by its key; the schemas of each are added to ``definitions``."""
+    del definitions["ProbeEntry"]
+    cases = []
+    for kind in KINDS:
+        settings = kind.model_json_schema(ref_template=_TEMPLATE)
+        definitions.update(settings.pop("$defs", {}))
+        others = (key for key in settings["required"] if key != kind.kind)
+        settings["required"] = [kind.kind, *others]  # what tells it from others comes first
+        definitions[name := f"probe.{kind.kind}"] = settings
+        cases.append({"if": {"required": [kind.kind]}, "then": {"$ref": _TEMPLATE.format(model=name)}})
+    return {"type": "object", "anyOf": [{"required": [name]} for name in KINDS.names], "allOf": cases}
 
 
 def _profile_use(entry: Schema) -> Schema:

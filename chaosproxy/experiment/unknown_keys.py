@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from chaosproxy.errors import BadValue
+from chaosproxy.experiment.probe import ProbeEntry
+from chaosproxy.experiment.probes import KINDS
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.yaml_text import Path, Plain, value_at
 from chaosproxy.faults import fault_class
@@ -73,12 +75,21 @@ def _fault_named(name: Plain | None) -> type[Fault]:
         return Fault
 
 
+def _probe_of(value: Plain | None) -> type[ProbeEntry]:
+    try:
+        return KINDS.of(value) if isinstance(value, dict) else ProbeEntry
+    except BadValue:
+        return ProbeEntry
+
+
 def _models_at(model: type[BaseModel], path: Path, value: Plain) -> list[type[BaseModel]]:
     """The models that may stand at ``path``, of several (a union) only those whose literals fit the file."""
     kinds: list[Any] = [model]
     here = value_at(value, path)
-    for step in path:
+    for depth, step in enumerate(path, start=1):
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
+        if any(ProbeEntry in _unwrap(kind) for kind in kinds):
+            kinds = [_probe_of(value_at(value, path[:depth]))]
     leaves = [
         leaf for kind in kinds for leaf in _unwrap(kind) if isinstance(leaf, type) and issubclass(leaf, BaseModel)
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from chaosproxy.errors import JournalBroken
-from chaosproxy.journal.records import VERSION, AnyRecord, Call, ExchangeRecord, Opened, Run, Sent, from_line
+from chaosproxy.journal.records import READABLE, VERSION, AnyRecord, Call, ExchangeRecord, Opened, Run, Sent, from_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,11 +71,9 @@ def _check_first(line: str) -> None:
 
 def _check_version(line: str) -> None:
     opening = json.loads(line) if _is_json(line) else None
-    version = (
-        opening.get("version", VERSION) if isinstance(opening, dict) and opening.get("type") == "opened" else VERSION
-    )
-    if version != VERSION:
-        raise _NewerVersion(f"journal version {version}, this chaosproxy reads version {VERSION}")
+    version = opening.get("version", 1) if isinstance(opening, dict) and opening.get("type") == "opened" else VERSION
+    if version not in READABLE:
+        raise _NewerVersion(f"journal version {version}, this chaosproxy reads versions 1 to {VERSION}")
 
 
 def _is_json(line: str) -> bool:

@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
+"""Version 2 has the record ``probe``; everything else is as in version 1."""
 
 
 class Record(BaseModel):
@@ -27,7 +29,8 @@ class Opened(Record):
     """First line of each process's file."""
 
     type: Literal["opened"] = "opened"
-    version: int = VERSION
+    version: int = 1
+    """Of the format: VERSION for writers. A line without it is of version 1, because defaults are left out."""
     process: str
     """proxy, load, runner."""
     host: str
@@ -234,6 +237,21 @@ class Lag(Record):
     max_s: float
 
 
+class Probed(Record):
+    """One run of a probe, from ``at``. ``value`` is a number of the probe's own unit; ``detail`` has no secrets.
+
+    ``unknown``: it could not look, which says nothing about the system.
+    """
+
+    type: Literal["probe"] = "probe"
+    probe: str
+    at: float
+    took_s: float = 0.0
+    outcome: Literal["ok", "failed", "unknown"] = "ok"
+    value: float | None = None
+    detail: str = ""
+
+
 class Healed(Record):
     """The heal was verified, or not: the proxies confirmed it, and nothing speaks against it.
 
@@ -281,6 +299,7 @@ AnyRecord = Annotated[
     | Sent
     | Call
     | Lag
+    | Probed
     | Healed
     | Trouble
     | Ended,

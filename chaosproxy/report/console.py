@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -11,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosproxy.steady_state.expression import parse_expression
-from chaosproxy.steady_state.findings import FaultAccount, Finding, Judged, Verdict
+from chaosproxy.steady_state.findings import FaultAccount, Finding, Judged, ProbeAccount, Verdict
 from chaosproxy.steady_state.observation import State
-from chaosproxy.steady_state.vocabulary import MEASURES, Unit
+from chaosproxy.steady_state.vocabulary import MEASURES, Unit, display
 from chaosproxy.units import format_duration
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -60,6 +61,8 @@ def rendered(verdict: Verdict) -> RenderableType:
         parts += [Text(), _expectations(verdict.expectations)]
     if verdict.faults:
         parts += [Text(), _faults(verdict.faults)]
+    if verdict.probes:
+        parts += [Text(), _probes(verdict.probes)]
     return Group(*parts, Text())
 
 
@@ -115,6 +118,31 @@ def _faults(accounts: tuple[FaultAccount, ...]) -> Table:
             Text(str(account.hits), "" if account.enough else "yellow"),
         )
     return table
+
+
+def _probes(accounts: tuple[ProbeAccount, ...]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("probe", "kind", "runs", "ok", "last value", "first failure"):
+        justify: JustifyMethod = "right" if heading in ("runs", "ok", "last value") else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading != "first failure")
+    for account in accounts:
+        share = "unknown" if account.share_ok is None else display(account.share_ok, Unit.SHARE)
+        table.add_row(
+            account.id,
+            account.kind,
+            str(account.runs),
+            Text(share, "" if account.share_ok == 1 else "yellow"),
+            "" if account.last_value is None else display(account.last_value, Unit.NUMBER),
+            Text("; ".join(_seen(account))),
+        )
+    return table
+
+
+def _seen(account: ProbeAccount) -> Iterator[str]:
+    if account.first_failure:
+        yield account.first_failure
+    if account.blind:
+        yield f"{account.blind} could not look: {account.blind_why}"
 
 
 def _last_lines(verdict: Verdict, directory: Path) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from chaosproxy.errors import Problem
 from chaosproxy.experiment.entries import ExpectationEntry
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.probe import ProbeEntry
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
 from chaosproxy.experiment.traffic import calls_between, meeting
 from chaosproxy.faults.base import Gate
@@ -21,8 +22,10 @@ def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
     blocks = [_title(experiment), _block("timeline (t = 0 is the end of the warm-up)", gantt(experiment))]
     if spans := experiment.spans():
         blocks.append(_block("faults", _columns([_fault(experiment, span) for span in spans])))
+    if experiment.probes:
+        blocks.append(_block("probes", _columns([_probe(probe) for probe in experiment.probes])))
     if gate := experiment.gate:
-        gated = [(entry.expect.text, _calls(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
+        gated = [(entry.expect.text, _within(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
         blocks.append(_block("gate", _columns(gated)))
     rows = [row for entry in experiment.hypothesis for row in _expectation(experiment, entry)]
     blocks.append(_block("hypothesis", _columns(rows)))
@@ -71,7 +74,22 @@ def _samples(experiment: Experiment, entry: ExpectationEntry, window: Window) ->
     start_s, end_s = planned_time(experiment, window.start), planned_time(experiment, window.end)
     if start_s is None or end_s is None:
         return "samples not known before the run"
-    return _calls(experiment, entry, start_s, end_s)
+    return _within(experiment, entry, start_s, end_s)
+
+
+def _probe(probe: ProbeEntry) -> tuple[str, ...]:
+    """Without its address, which may hold a secret."""
+    when = {"all": "always", "before": "before the faults", "during": "during the faults", "after": "after the faults"}
+    each, timeout = format_duration(probe.each), format_duration(probe.timeout)
+    return (probe.id, probe.kind, when[probe.during], f"each {each}", f"timeout {timeout}")
+
+
+def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
+    if MEASURES[entry.expect.measure].needs is not Needs.PROBE:
+        return _calls(experiment, entry, start_s, end_s)
+    each_s = next(probe.each for probe in experiment.probes if probe.id == entry.expect.argument)
+    needed = entry.min_samples or needed_samples(entry.expect.aggregate)
+    return f"at most {(end_s - start_s) / each_s:.0f} runs, needs {needed}"
 
 
 def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark
+from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark, Probed
 from chaosproxy.steady_state.claims import Claims, Expectation, Expression, Moment, Window
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import History, Story, history_of
@@ -37,11 +37,14 @@ class Checks:
         self._horizon_s = max((abort.for_s for abort in claims.aborts), default=0.0) + HORIZON_SLACK_S
         self._marks: list[AnyRecord] = []
         self._recent: deque[Call] = deque()
+        self._looked: deque[Probed] = deque()
 
     def notice(self, record: AnyRecord) -> None:
-        """Remember what the abort conditions look at: the marks, and the calls that ended not long ago."""
+        """Remember what the abort conditions look at: the marks, and the calls and probes of not long ago."""
         if isinstance(record, Call):
             self._recent.append(record)
+        elif isinstance(record, Probed):
+            self._looked.append(record)
         elif isinstance(record, Mark | FaultEdge):
             self._marks.append(record)
 
@@ -75,7 +78,9 @@ class Checks:
         """The abort condition that is met, in its own words."""
         while self._recent and (self._recent[0].end_at or self._recent[0].intended_at) < now - self._horizon_s:
             self._recent.popleft()
-        history = history_of([*self._marks, *self._recent], self._claims)
+        while self._looked and self._looked[0].at + self._looked[0].took_s < now - self._horizon_s:
+            self._looked.popleft()
+        history = history_of([*self._marks, *self._recent, *self._looked], self._claims)
         return next((abort.when.text for abort in self._claims.aborts if abort_met(history, abort, now)), None)
 
     def healed(self, records: Sequence[AnyRecord], healed_s: float, within_s: float, over_s: float) -> Again:

@@ -19,13 +19,24 @@ from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Healed, Mark, Opened, Run, Trouble
+from chaosproxy.journal.records import (
+    VERSION,
+    AnyRecord,
+    FaultEdge,
+    GateJudged,
+    Healed,
+    Mark,
+    Opened,
+    Run,
+    Trouble,
+)
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue
 from chaosproxy.runner.loading import Loading
 from chaosproxy.runner.order import End, Order, Stop
 from chaosproxy.runner.parts import Part
+from chaosproxy.runner.probing import Probing
 from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
 from chaosproxy.runner.systems import Systems
@@ -56,6 +67,7 @@ class RunStory:
         self._checks = Checks(order.experiment.claims())
         self._conductor: Conductor | None = None
         self._loading: Loading | None = None
+        self._probing = Probing([fault.id for fault in self._experiment.faults], self.record, clock)
         self._origin = 0.0
         self._healed_at: float | None = None
         self._on_record = on_record
@@ -82,7 +94,10 @@ class RunStory:
         order, now = self._order, self._clock()
         wall = time.time()  # noqa: TID251 - the one use of wall time: the opening record
         host, pid = socket.gethostname(), os.getpid()
-        self.record(Opened(process="runner", host=host, pid=pid, mono=now, wall=wall, chaosproxy=__version__))
+        facts = Opened(
+            version=VERSION, process="runner", host=host, pid=pid, mono=now, wall=wall, chaosproxy=__version__
+        )
+        self.record(facts)
         self.record(
             Run(
                 id=order.run_id,
@@ -109,6 +124,7 @@ class RunStory:
             trouble=lambda words: self._trouble("lease", words),
         )
         self._loading = await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
+        await self._probing.start(self._experiment.probes, stage.scene)
         await self._loading.begin(self._job(stage.entry))
         play = self._play(self._conductor)
         return await first_of(play, *map(must_live, stage.parts), load_must_live(self._loading))
@@ -177,6 +193,7 @@ class RunStory:
         timeline = self._experiment.timeline
         await until(self._origin + min(timeline.faults_end_s + OVERDUE_S, timeline.lasts), self._clock)
         await conductor.heal()
+        self._probing.faults_are_over()
         await self._reach("over", timeline.lasts)
         return End("completed")
 
@@ -195,6 +212,7 @@ class RunStory:
     async def _settle(self, end: End) -> None:
         """Heal first, whatever happened; then let calls end, and look whether the system is well again."""
         quiet = await self._heal()
+        await (self._probing.finish() if end.how in ("completed", "gate") else self._probing.stop())
         if self._loading is not None:
             if end.how == "gate":
                 await self._loading.send_no_more()
@@ -231,6 +249,7 @@ class RunStory:
 
     def _noticed(self, record: AnyRecord) -> None:
         self._checks.notice(record)
+        self._probing.notice(record)
         if isinstance(record, FaultEdge) and record.edge == "healed":
             self._healed_at = record.at
         if self._conductor is not None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from chaosproxy.errors import PartFailed
+from chaosproxy.experiment.probe import Scene
 from chaosproxy.experiment.references import fill
 from chaosproxy.experiment.topology import Command, LabBackend, System
 from chaosproxy.runner.order import Order
@@ -46,6 +47,7 @@ class Stage:
     control: Control
     proxy: Part
     parts: tuple[Part, ...]
+    scene: Scene
 
 
 class Systems:
@@ -60,6 +62,7 @@ class Systems:
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
         self._parts: list[Part] = []
+        self._pids: dict[str, int] = {}
 
     async def start(self) -> Stage:
         """Start all. Raises PartFailed with the last words of what did not start."""
@@ -69,7 +72,12 @@ class Systems:
         proxy, control = await self._start_proxy()
         await self._start_all({name: system for name, system in systems.items() if name in late})
         entry = self._experiment.topology.entry
-        return Stage(self._urls.get(entry) or fill(entry, self._facts), control, proxy, tuple(self._parts))
+        url = self._urls.get(entry) or fill(entry, self._facts)
+        return Stage(url, control, proxy, tuple(self._parts), self._scene(url))
+
+    def _scene(self, entry: str) -> Scene:
+        leashes = (self._pids[name] for name, system in self._experiment.systems.items() if isinstance(system, Command))
+        return Scene({**self._facts, "entry": entry.rstrip("/")}, self._pids, frozenset(leashes))
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:
@@ -92,6 +100,7 @@ class Systems:
             name, module, ["--settings", settings, "--listen", "127.0.0.1:0", "--leash"], self._directory
         )
         self._keep(part)
+        self._pids[name] = part.pid
         self._urls[name] = str(part.ready["url"])
 
     async def _start_command(self, name: str, system: Command) -> str:
@@ -101,6 +110,7 @@ class Systems:
         command = [fill(word, facts) for word in system.command]
         part = await Part.start_command(name, command, self._directory, env)
         self._keep(part)
+        self._pids[name] = part.pid
         url = f"http://127.0.0.1:{port}"
         ready = fill(system.ready.http, facts) if system.ready else None
         within_s = system.ready.within if system.ready else 30.0

@@ -99,6 +99,14 @@ class PlannedFault:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedProbe:
+    """A probe of the file, for the report."""
+
+    id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """Everything that the verdict needs to know of the experiment file."""
 
@@ -115,5 +123,6 @@ class Claims:
     warmup_s: float
     lasts_s: float
     quiet_tail_s: float
+    probes: tuple[PlannedProbe, ...] = ()
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""

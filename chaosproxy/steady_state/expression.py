@@ -1,6 +1,8 @@
 """Reads expressions (``ttft.p99 <= 800ms``) and windows (``part.applied+2s..part.healed``); nothing is ever evaluated.
 
     expression := measure ["." aggregate] ["(" argument ")"] operator value
+                | "probe(" id ").success" operator value
+                | "probe(" id ").value." aggregate operator value
     window     := name | moment ".." moment
     moment     := mark [offset] | offset | time
 
@@ -31,6 +33,8 @@ from chaosproxy.units import parse_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OWN_NEEDS = "one of your own needs --plugin MODULE"
+"""What to say where a name is not known, and may be a plugin's."""
 OPERATORS = ("<", "<=", "==", "!=", ">=", ">")
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -76,15 +80,20 @@ def parse_expression(text: str) -> Expression:
     name = reader.take(_NAME)
     if name is None:
         raise BadValue(f"expected MEASURE OPERATOR VALUE, such as success >= 95%, got {text!r}")
-    measure = _measure(name)
-    aggregate = _aggregate(measure, reader.take(_AGGREGATE))
-    argument = _argument(measure, reader.take(_ARGUMENT))
+    if name == "probe":
+        measure, argument = _of_probe(reader)
+        name = f"probe({argument}).{measure.name.removeprefix('probe.')}"
+        aggregate = _aggregate(measure, reader.take(_AGGREGATE), name)
+    else:
+        measure = _measure(name)
+        aggregate = _aggregate(measure, reader.take(_AGGREGATE), name)
+        argument = _argument(measure, reader.take(_ARGUMENT))
     operator = _operator(reader, text)
     try:
         value = read_value(reader.rest(), measure.unit_of(aggregate))
     except BadValue as error:
         raise BadValue(f"{name} is compared with a {_noun(measure.unit_of(aggregate))}: {error}") from None
-    return Expression(text.strip(), name, aggregate, argument, operator, value)
+    return Expression(text.strip(), measure.name, aggregate, argument, operator, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +150,34 @@ def _measure(name: str) -> Measure:
     if name in NOT_YET:
         raise BadValue(NOT_YET[name])
     if name not in MEASURES:
-        raise BadValue(f"unknown measure {name!r}{_hint(name, MEASURES)}; known: {', '.join(MEASURES)}")
+        known = [row.name for row in MEASURES.values() if row.takes is not Takes.PROBE]
+        listed = f"known: {', '.join(known)}, probe(id).success, probe(id).value; {OWN_NEEDS}"
+        raise BadValue(f"unknown measure {name!r}{_hint(name, [*known, 'probe'])}; {listed}")
     return MEASURES[name]
 
 
-def _aggregate(measure: Measure, aggregate: str | None) -> str | None:
-    name, allowed = measure.name, f"p1 to p99.9, {', '.join(AGGREGATES)}"
+def _of_probe(reader: _Reader) -> tuple[Measure, str | None]:
+    """``(health).success``, behind the word probe."""
+    argument = (reader.take(_ARGUMENT) or "").strip()
+    if not argument:
+        raise BadValue("probe needs the id of a probe, such as probe(health).success")
+    what = reader.take(_AGGREGATE)
+    if what not in ("success", "value"):
+        found = f", got .{what}{_hint(what, ('success', 'value'))}" if what else ""
+        raise BadValue(f"probe({argument}) has .success, and .value with an aggregate{found}")
+    return MEASURES[f"probe.{what}"], argument
+
+
+def _aggregate(measure: Measure, aggregate: str | None, name: str) -> str | None:
+    allowed = f"p1 to p99.9, {', '.join(AGGREGATES)}"
     if not measure.sampled:
         if aggregate is not None:
             raise BadValue(f"{name} is one number already, it takes no .{aggregate}")
         return None
     if aggregate is None:
         if measure.aggregate is None:
-            raise BadValue(f"{name} has a value per call, say which: {name}.p99, {name}.max ... ({allowed})")
+            each = "run" if measure.takes is Takes.PROBE else "call"
+            raise BadValue(f"{name} has a value per {each}, say which: {name}.p99, {name}.max ... ({allowed})")
         return measure.aggregate
     if aggregate not in AGGREGATES and percentile(aggregate) is None:
         hint = _hint(aggregate, (*AGGREGATES, "p50", "p95", "p99"))

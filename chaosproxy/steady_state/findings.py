@@ -68,6 +68,23 @@ class FaultAccount(_Model):
     why: str = ""
 
 
+class ProbeAccount(_Model):
+    """One probe, over all its runs. ``blind`` runs could not look; ``share_ok`` is of the others, None without any.
+
+    ``last_value`` is in the probe's own unit; ``first_failure`` says when and why.
+    """
+
+    id: str
+    kind: str
+    runs: int
+    blind: int = 0
+    blind_why: str = ""
+    """Of the first of them."""
+    share_ok: float | None = None
+    last_value: float | None = None
+    first_failure: str = ""
+
+
 class Health(_Model):
     """Whether the measuring itself can be trusted. Lags are the worst p99 of any second, per process, in seconds."""
 
@@ -100,6 +117,7 @@ class Verdict(_Model):
     findings: tuple[Finding, ...] = ()
     expectations: tuple[Judged, ...] = ()
     faults: tuple[FaultAccount, ...] = ()
+    probes: tuple[ProbeAccount, ...] = ()
     calls: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
     exchanges: int = 0

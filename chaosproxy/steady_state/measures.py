@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from chaosproxy.steady_state import own, probes
 from chaosproxy.steady_state.claims import Abort, Expectation, Moment, Window
 from chaosproxy.steady_state.expression import parse_objectives
 from chaosproxy.steady_state.history import History, Story
@@ -50,7 +51,8 @@ def abort_met(history: History, abort: Abort, now: float) -> bool:
 def _lately(history: History, abort: Abort, recent: Span) -> State:
     """Whether the condition holds for the calls that ended in this span."""
     ended = tuple(story for story in history.stories if story.end_at in recent)
-    live = replace(history, stories=ended, timeline=replace(history.timeline, last_at=recent.end))
+    looked = tuple(run for run in history.probes if run.at + run.took_s in recent)
+    live = replace(history, stories=ended, probes=looked, timeline=replace(history.timeline, last_at=recent.end))
     whole = Window("recent", Moment("start", -math.inf), Moment("start", math.inf))
     expectation = Expectation("abort", abort.when, (whole,), min_samples=abort.min_samples)
     return _observe(live, expectation, whole).state(abort.when)
@@ -69,9 +71,11 @@ def _observe(history: History, expectation: Expectation, window: Window) -> Obse
 
 def _over_calls(history: History, expectation: Expectation, window: Window) -> Observation:
     expect = expectation.expect
-    aggregate = expect.aggregate or ("mean" if MEASURES[expect.measure].unit is Unit.SHARE else "sum")
+    measure = MEASURES[expect.measure]
+    aggregate = expect.aggregate or ("mean" if measure.unit is Unit.SHARE else "sum")
     span = history.timeline.span(window)
-    samples = _samples(history, expectation, span, SAMPLERS[expect.measure])
+    sampler = SAMPLERS[measure.name] if measure.value_of is None else own.sampler_of(measure)
+    samples = _samples(history, expectation, span, sampler)
     return _summary(expectation, span, samples, aggregate)
 
 
@@ -185,6 +189,8 @@ _OTHERS: Mapping[str, Callable[[History, Expectation, Window], Observation]] = M
         "served_by": _served_by,
         "upstream_requests": _upstream_requests,
         "hits": _hits,
+        "probe.success": probes.success,
+        "probe.value": probes.value,
         "elapsed": _elapsed,
         "applied_late": _applied_late,
         "failover_time": partial(_spell, failover_time),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.steady_state.causes import Cause, cause_of, how_it_failed, named, too_early
 from chaosproxy.steady_state.findings import Finding
 from chaosproxy.steady_state.outcome import Outcome, classify, reference_for
+from chaosproxy.steady_state.probes import first_failure
 from chaosproxy.steady_state.spells import served_by
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit, display
 
@@ -46,6 +47,10 @@ def deviations(history: History, expectation: Expectation, observation: Observat
             return [_recovery(history, expectation, observation)]
         case "retry_after_ignored":
             told = _told(stories, lambda story: too_early(history, story))
+        case _ if MEASURES[measure].needs is Needs.PROBE:
+            return [_probe(history, expectation, observation)]
+        case _ if MEASURES[measure].value_of is not None:
+            told = []  # what went wrong with a call is not what a measure of the user's is about
         case _ if MEASURES[measure].needs is Needs.CLIENT and measure != "usage_error":
             told = _told(stories, lambda story: cause_of(history, story))
         case _:
@@ -131,6 +136,15 @@ def _count(calls: list[str]) -> str:
 def _plain(expectation: Expectation, observation: Observation) -> Finding:
     sentence = f"{expectation.expect.text} does not hold in {observation.window}: {shown(expectation, observation)}"
     return Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=observation.against[:CALLS_KEPT])
+
+
+def _probe(history: History, expectation: Expectation, observation: Observation) -> Finding:
+    """With the first failure in the window, which is what somebody has to look into."""
+    probe, plain = expectation.expect.argument or "", _plain(expectation, observation)
+    failed = first_failure(history, probe, observation.span)
+    return (
+        plain.model_copy(update={"sentence": f"{plain.sentence}; {probe} first failed {failed}"}) if failed else plain
+    )
 
 
 def _failover(history: History, expectation: Expectation, seen: Observation, stories: list[Story]) -> Finding:

@@ -117,7 +117,7 @@ def aggregated(aggregate: str, values: Sequence[float]) -> float:
     """One number of many. Percentiles are nearest-rank: a value that was really observed."""
     match aggregate:
         case "mean":
-            return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.inf
+            return next((value for value in values if math.isinf(value)), math.fsum(values) / len(values))
         case "sum":
             return math.fsum(values)
         case "min":

@@ -19,6 +19,7 @@ from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.narration import deviations, inconclusive, merged, notes, shown
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.probes import account_of_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,6 +65,7 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
         findings=tuple(findings),
         expectations=tuple(row.judged(history) for row in rows),
         faults=accounts,
+        probes=tuple(account_of_probe(history, probe) for probe in claims.probes),
         calls=len(history.stories),
         outcomes=_outcomes(history),
         exchanges=len(history.exchanges),

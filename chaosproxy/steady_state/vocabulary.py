@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from chaosproxy.errors import BadValue
 from chaosproxy.units import parse_duration, parse_rate, parse_share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from chaosproxy.steady_state.history import Story
 
 
 class Unit(Enum):
@@ -32,6 +33,7 @@ class Needs(Enum):
     CLIENT = "client"  # the load, or an entry listener of ours
     EXCHANGES = "exchanges"  # the listeners in front of the backends
     FAULT = "fault"  # the faults' own marks and hits
+    PROBE = "probe"  # what the run itself looks at
     RUN = "run"  # the clock
 
 
@@ -41,6 +43,7 @@ class Takes(Enum):
     NOTHING = "nothing"
     FAULT = "fault"
     BACKEND = "backend"
+    PROBE = "probe"
     OBJECTIVES = "objectives"
 
 
@@ -68,6 +71,8 @@ class Measure:
     sampled: bool = False
     aggregate: str | None = None
     abort_only: bool = False
+    value_of: Callable[[Story], float | None] | None = None
+    """Of a measure of the user's: the value of one call."""
 
     def unit_of(self, aggregate: str | None) -> Unit:
         """The unit of the value: that of the measure, but for ``.count``."""
@@ -174,11 +179,46 @@ _ROWS = (
     _fault_time("applied_late", "from the planned to the real begin of the fault"),
     _fault_time("failover_time", "from the fault's begin to the first answer of a lasting span of success"),
     _fault_time("recovery_time", "from the fault's end to the first answer of a span in which its targets serve again"),
+    Measure("probe.success", Unit.SHARE, Needs.PROBE, Better.HIGHER, "runs that succeeded, of all runs", Takes.PROBE),
+    Measure("probe.value", Unit.NUMBER, Needs.PROBE, Better.NEITHER, "the value of a run", Takes.PROBE, sampled=True),
     Measure("elapsed", Unit.SECONDS, Needs.RUN, Better.LOWER, "since the run began, warm-up included", abort_only=True),
 )
 
-MEASURES: Mapping[str, Measure] = MappingProxyType({row.name: row for row in _ROWS})
-"""Every measure by its name."""
+
+class Measures(Mapping[str, Measure]):
+    """Measures by their names: ``own`` ones first, then registered ones in their order."""
+
+    def __init__(self, own: Iterable[Measure]) -> None:
+        self._own = {row.name: row for row in own}
+        self._registered: dict[str, Measure] = {}
+
+    def __getitem__(self, name: str) -> Measure:
+        return self._own[name] if name in self._own else self._registered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._own, *self._registered])
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._registered)
+
+    def register(self, row: Measure) -> None:
+        """Add a user's measure; the same one twice is no mistake. Raises BadValue with what is wrong with it."""
+        if _OWN_NAME.fullmatch(row.name) is None:
+            raise BadValue(f"a measure is called like acme_refusals, at most 40 of a-z, 0-9 and _, got {row.name!r}")
+        if not row.meaning:
+            raise BadValue(f"measure {row.name!r} misses a docstring that says what it measures")
+        if row.unit is Unit.PER_SECOND or row.needs not in (Needs.CLIENT, Needs.EXCHANGES):
+            raise BadValue(f"measure {row.name!r} is a share, seconds, a count or a number, of calls or of exchanges")
+        if row.name in (*self._own, *NOT_YET, "probe"):
+            raise BadValue(f"{row.name!r} is a measure of chaosproxy's own, choose another name")
+        if self._registered.setdefault(row.name, row) is not row:
+            raise BadValue(f"two measures are called {row.name!r}")
+
+
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+MEASURES = Measures(_ROWS)
+"""Every measure by its name: ours, and what users' plugins have registered."""
 
 NOT_YET: Mapping[str, str] = MappingProxyType(
     {
@@ -186,14 +226,13 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
         "workflow_success": "workflow_success does not exist yet",
         "cost": "cost does not exist yet",
         "throughput": "throughput does not exist yet, use goodput(e2e <= 60s) for whole answers per second",
-        "probe": "probe does not exist yet",
         "itl": "itl means two things in the field, write icl (between chunks) or tpot (per output token)",
     }
 )
 """Known names that cannot be measured yet, and what to say about them."""
 
 _INTEGER = re.compile(r"\d+")
-_DECIMAL = re.compile(r"\d+(?:\.\d+)?")
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def read_value(text: str, unit: Unit) -> float:
@@ -222,4 +261,4 @@ def display(value: float, unit: Unit) -> str:
             return f"{value * 1000:.0f}ms" if abs(value) < 1 else f"{value:.2f}s"
         case Unit.PER_SECOND:
             return f"{value:.3g}/s"
-    return f"{value:.10g}" if unit is Unit.COUNT else f"{value:.3g}"
+    return f"{value:.10g}" if unit is Unit.COUNT else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from chaosproxy.cli.plugins import load_plugins
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.experiment.load_proxies import parse_proxies
+from chaosproxy.experiment.probes import KINDS
+from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.where import Where
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
+from chaosproxy.steady_state.vocabulary import MEASURES
 from tests.cli.command import chaosproxy
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +36,7 @@ PAGES = tuple(
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FAULT = re.compile(r"--fault (?:'([^']+)'|([a-z_]+\.[a-z_]+))")
+_MODULE = re.compile(r"# (\w+)\.py\n")
 _LEFT_OUT = re.compile(r"(?<!\.)\.{3}(?!\.)")
 _PLACEHOLDERS = frozenset({"NAME KEY=VALUE...", "..."})
 
@@ -131,14 +137,54 @@ def test_a_wildcard_hides_no_difference() -> None:
     assert not _pattern("....").fullmatch("a\n")
 
 
+@pytest.fixture
+def plugins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], tuple[str, ...]]]:
+    """Loads the modules that a page shows (their first line is ``# NAME.py``); they are forgotten afterwards."""
+    for registry in (REGISTRY, MEASURES, KINDS):
+        monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    before = set(sys.modules)
+
+    def load(page: Path) -> tuple[str, ...]:
+        modules = [text for text in _blocks(page, "python") if _MODULE.match(text)]
+        for text in modules:
+            (folder / f"{_MODULE.findall(text)[0]}.py").write_text(text, encoding="utf-8")
+        return load_plugins([_MODULE.findall(text)[0] for text in modules])
+
+    yield load
+    for name in set(sys.modules) - before:
+        if name.startswith("acme"):
+            del sys.modules[name]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_experiments_in_a_page_are_valid(page: Path) -> None:
-    """Whole ones, and whole files for serve."""
+def test_experiments_in_a_page_are_valid(page: Path, plugins: Callable[[Path], tuple[str, ...]]) -> None:
+    """Whole ones, with the plugins that the page shows, and whole files for serve."""
+    plugins(page)
     for text in _blocks(page, "yaml"):
         if text.startswith("experiment: v1"):
             parse_experiment(text, _name(page))
         if text.startswith("listeners:"):
             parse_proxies(text, _name(page))
+
+
+def test_probes_in_a_page_are_valid(plugins: Callable[[Path], tuple[str, ...]]) -> None:
+    """Every ``{id: ...}`` of the page on probes, one of each kind among them."""
+    page = ROOT / "docs/how-to/probe-your-system.md"
+    assert plugins(page) == ("acme_probes",)
+    shown = re.findall(r"`(\{id: [^`]+\})`", page.read_text(encoding="utf-8"))
+
+    for text in shown:
+        parse_experiment(f"{_WITH_PROBES}probes: [{text}]\n", text)
+
+    assert [name for name in KINDS.names if not any(f", {name}: " in text for text in shown)] == []
+
+
+_WITH_PROBES = """\
+experiment: v1
+topology: {entry: "http://127.0.0.1:1", backends: {a: {upstream: "http://127.0.0.1:2"}}}
+hypothesis: [success >= 0%]
+"""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)

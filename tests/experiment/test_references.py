@@ -157,10 +157,13 @@ class TestLater:
         ("text", "message"),
         [
             ("load: {prompts: '${port}'}", "load.prompts: ${port} is known to the run only; it can be used in systems"),
-            ("name: ${run.id}", "name: ${run.id} is known to the run only; it can be used in systems and report"),
+            (
+                "name: ${run.id}",
+                "name: ${run.id} is known to the run only; it can be used in systems, probes and report",
+            ),
             (
                 "report: {dir: '${listener.a}'}",
-                ("report.dir: ${listener.a} is known to the run only; it can be used in systems and topology"),
+                ("report.dir: ${listener.a} is known to the run only; it can be used in systems, topology and probes"),
             ),
             (
                 "topology: {backends: {prim: {}}}\nsystems: {g: '${listener.prin}'}",

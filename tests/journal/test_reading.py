@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.errors import JournalBroken
 from chaosproxy.journal.reading import Journal, merge, read_journal
-from chaosproxy.journal.records import Ended, Mark, Opened, Trouble, to_line
+from chaosproxy.journal.records import VERSION, Ended, Mark, Opened, Trouble, to_line
 
 OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0.1")
 ORIGIN = Mark(name="origin", at=7.0)
@@ -45,8 +45,8 @@ def test_last_line_without_its_newline_is_whole() -> None:
         ([LINES[0], '{"type":"mark","name":"origin"}\n'], "line 2: not a record"),
         ([LINES[0], '{"type":"merk"}\n', LINES[2]], "line 2: not a record"),
         (
-            [LINES[0].replace('"type"', '"version":2,"extra":1,"type"')],
-            "line 1: journal version 2, this chaosproxy reads",
+            [LINES[0].replace('"type"', '"version":3,"extra":1,"type"')],
+            "line 1: journal version 3, this chaosproxy reads versions 1 to 2",
         ),
     ],
 )
@@ -85,3 +85,12 @@ def test_line_ends_inside_a_record_are_not_line_ends() -> None:
 
     assert line.isascii()
     assert read_journal((LINES[0] + line).splitlines()) == Journal((OPENED, trouble))
+
+
+def test_an_older_version_is_read() -> None:
+    """Version 2 only added the runs of probes; a line without a version is of the first."""
+    new = to_line(OPENED.model_copy(update={"version": VERSION})).decode()
+
+    assert f'"version":{VERSION}' in new
+    for opening in (LINES[0], LINES[0].replace('"type"', '"version":1,"type"'), new):
+        assert [record.type for record in read_journal([opening, *LINES[1:]]).records] == ["opened", "mark", "ended"]

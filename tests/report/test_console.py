@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from chaosproxy.journal.records import Probed
 from chaosproxy.report.console import print_verdict
+from chaosproxy.steady_state.claims import PlannedProbe
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge
@@ -87,3 +90,18 @@ class TestVerdictText:
         drill.ended = "interrupted"
 
         assert _printed(_judged(drill)).startswith("INTERRUPTED")
+
+
+def test_probes_have_a_row_each(drill: Drill) -> None:
+    """Runs, the share of those that could look, the last value, and in words what went wrong."""
+    drill.claims = replace(drill.claims, probes=(PlannedProbe("health", "http"), PlannedProbe("slo", "prometheus")))
+    for at in range(4):
+        drill.records.append(Probed(probe="health", at=ORIGIN + at, outcome="ok", value=5123.4))
+    drill.records.append(Probed(probe="health", at=ORIGIN + 4.25, outcome="failed", detail="status 503"))
+    drill.records.append(Probed(probe="slo", at=ORIGIN, outcome="unknown", detail="connection refused"))
+
+    rows = [" ".join(line.split()) for line in _printed(_judged(drill)).splitlines()]
+
+    assert "probe kind runs ok last value first failure" in rows
+    assert "health http 5 80% 5123 at 4.2s: status 503" in rows
+    assert "slo prometheus 1 unknown 1 could not look: connection refused" in rows

@@ -60,3 +60,15 @@ def test_findings_come_last() -> None:
     """As the file's own lines, or none."""
     assert lines()[-2:] == ["findings", "  drill.yaml:9:5: faults[0]: look here"]
     assert plan_text(parse_experiment(FILE, "drill.yaml"), []).endswith("findings\n  none")
+
+
+def test_probes_are_listed_without_their_addresses() -> None:
+    """An address may hold a secret; what is claimed of them says how often they can look."""
+    probes = 'probes: [{id: health, http: "http://us:hunter2@h/", each: 2s, during: during}]\n'
+    text = FILE.replace("faults:", f"{probes}faults:").replace("  - success >= 90%", "  - probe(health).success >= 90%")
+
+    told = plan_text(parse_experiment(text, "drill.yaml"), [])
+
+    assert "probes\n  health   http   during the faults   each 2s   timeout 2s" in told
+    assert "at most 10 runs, needs 1" in told
+    assert "hunter2" not in told

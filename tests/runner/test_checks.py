@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
+from chaosproxy.journal.records import Mark, Probed
 from chaosproxy.runner.checks import Checks
 from chaosproxy.steady_state.claims import Abort
 from chaosproxy.steady_state.expression import parse_expression
@@ -176,3 +178,33 @@ class TestHeal:
         drill.call("bad", 12.2, "", error="connect")
 
         assert Checks(drill.claims).healed(drill.journal().records, 12.0, 10.0, 13.0).seen
+
+
+class TestProbes:
+    """What the run itself looks at."""
+
+    def looked(self, at: float, outcome: Literal["ok", "failed", "unknown"]) -> Probed:
+        """One run of a probe."""
+        return Probed(probe="health", at=ORIGIN + at, took_s=0.1, outcome=outcome, detail="down")
+
+    def test_they_gate_a_run(self, drill: Drill) -> None:
+        """Those that began in its window."""
+        drill.claims = replace(drill.claims, gate=(expectation("probe(health).success == 100%"),))
+        drill.records += [self.looked(-1, "failed"), self.looked(1, "ok")]
+        assert Checks(drill.claims).gate(drill.journal().records, 5.0) == []
+
+        drill.records.append(self.looked(2, "failed"))
+        assert Checks(drill.claims).gate(drill.journal().records, 5.0) == [
+            "probe(health).success == 100%: observed 50% over 2 samples"
+        ]
+
+    def test_they_abort_a_run(self, drill: Drill) -> None:
+        """After a lasting failure; what is long past is forgotten."""
+        when = parse_expression("probe(health).success < 100%")
+        checks = Checks(replace(drill.claims, aborts=(Abort(when, for_s=2.0),)))
+        checks.notice(Mark(name="warmup", at=ORIGIN - 2))
+        for at in range(5):
+            checks.notice(self.looked(at, "failed"))
+
+        assert checks.abort(ORIGIN + 4.2) == "probe(health).success < 100%"
+        assert checks.abort(ORIGIN + 40.0) is None

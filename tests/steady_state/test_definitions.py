@@ -15,4 +15,5 @@ PAGE = (Path(__file__).parents[2] / "docs" / "definitions.md").read_text(encodin
 @pytest.mark.parametrize("name", [*MEASURES, *Outcome])
 def test_every_word_is_defined(name: str) -> None:
     """Each measure and each outcome stands on the page."""
-    assert f"`{name}`" in PAGE or f"`{name}(" in PAGE
+    spelled = name.replace("probe.", "probe(id).")
+    assert f"`{spelled}`" in PAGE or f"`{spelled}(" in PAGE

@@ -40,6 +40,9 @@ ARGUMENTS = {Takes.NOTHING: "", Takes.FAULT: "(part)", Takes.BACKEND: "(second)"
         ("retries_per_call.max <= 2", ("retries_per_call", "max", None, "<=", 2.0)),
         ("ttft.count >= 100", ("ttft", "count", None, ">=", 100.0)),
         ("goodput(ttft <= 1s, e2e < 5s) >= 90/m", ("goodput", None, "ttft <= 1s, e2e < 5s", ">=", 1.5)),
+        ("probe(health).success >= 99%", ("probe.success", None, "health", ">=", 0.99)),
+        ("probe( queue-2 ).value.p99.9 > -1.5", ("probe.value", "p99.9", "queue-2", ">", -1.5)),
+        ("probe(queue).value.count>=3", ("probe.value", "count", "queue", ">=", 3.0)),
         ("  elapsed  >  3m ", ("elapsed", None, None, ">", 180.0)),
     ],
 )
@@ -77,7 +80,17 @@ def test_expression_is_read(text: str, parts: tuple[str, str | None, str | None,
         ("", ["expected MEASURE OPERATOR VALUE"]),
         ("95% <= success", ["expected MEASURE OPERATOR VALUE"]),
         ("apdex(1s) >= 90%", ["apdex does not exist yet"]),
-        ("probe(health).success >= 99%", ["probe does not exist yet"]),
+        ("probe >= 99%", ["probe needs the id of a probe, such as probe(health).success"]),
+        ("probe().success >= 99%", ["probe needs the id of a probe"]),
+        ("probe(health) >= 99%", ["probe(health) has .success, and .value with an aggregate"]),
+        ("probe(health).sucess >= 99%", ["got .sucess, did you mean 'success'?"]),
+        ("probe(health).success >= 1", ["probe(health).success is compared with a share"]),
+        ("probe(health).success.p50 >= 1%", ["probe(health).success is one number already"]),
+        ("probe(queue).value < 3", ["probe(queue).value has a value per run, say which: probe(queue).value.p99"]),
+        ("probe(queue).value.p50 < 3s", ["a number without a unit"]),
+        ("probe.success(health) >= 99%", ["probe needs the id of a probe"]),
+        ("probes(health).success >= 99%", ["unknown measure 'probes'", "did you mean 'probe'?"]),
+        ("acme_kindness >= 99%", ["one of your own needs --plugin MODULE"]),
         ("itl.p99 <= 20ms", ["icl", "tpot"]),
         ("success >= 95% or hung == 0", ["percent sign"]),
     ],
@@ -97,7 +110,10 @@ def test_every_measure_can_be_written(name: str, operator: str) -> None:
     measure = MEASURES[name]
     aggregate = ".p50" if measure.sampled else ""
 
-    expression = parse_expression(f"{name}{aggregate}{ARGUMENTS[measure.takes]} {operator} {VALUES[measure.unit]}")
+    spelled = f"{name}{aggregate}{ARGUMENTS.get(measure.takes, '')}"
+    if measure.takes is Takes.PROBE:
+        spelled = f"probe(health).{name.removeprefix('probe.')}{aggregate}"
+    expression = parse_expression(f"{spelled} {operator} {VALUES[measure.unit]}")
 
     assert (expression.measure, expression.operator) == (name, operator)
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from chaosproxy import __version__
 from chaosproxy.errors import UserError
-from chaosproxy.journal.records import AnyRecord, Opened, to_line
+from chaosproxy.journal.records import VERSION, AnyRecord, Opened, to_line
 from chaosproxy.lab import part
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.sender import run_load
@@ -81,6 +81,7 @@ def _read_job(line: bytes) -> LoadJob:
 
 def _opened() -> Opened:
     return Opened(
+        version=VERSION,
         process="load",
         host=socket.gethostname(),
         pid=os.getpid(),
