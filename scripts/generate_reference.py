@@ -32,6 +32,7 @@ COMMANDS = (
     ("faults",),
     ("profiles",),
     ("init",),
+    ("ca",),
     ("schema",),
     ("lab", "backend"),
     ("lab", "gateway"),

@@ -11,11 +11,10 @@ from chaosproxy.errors import UserError
 HTTP_1_1 = ("http/1.1",)
 """What is offered to peers that would speak HTTP/2 as well (ALPN)."""
 
-_CHANGED_BY_PEER = getattr(ssl, "OP_NO_RENEGOTIATION", 0)
+_NO_RENEGOTIATION = getattr(ssl, "OP_NO_RENEGOTIATION", 0)
 
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key in {key} belongs to another certificate than {cert}",
-    "NO_START_LINE": "{cert} has no certificate in PEM, or {key} no key",
     "EE_KEY_TOO_SMALL": "the key of {cert} is too short for this machine's OpenSSL",
     "CA_MD_TOO_WEAK": "{cert} is signed in a way that this machine's OpenSSL does not accept",
 }
@@ -41,11 +40,12 @@ class KeyPair:
 def server_context(pair: KeyPair, alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
     """For listeners: TLS 1.2 or newer. Raises UserError for files that cannot be used; it never asks for a password."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= _CHANGED_BY_PEER
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= _NO_RENEGOTIATION
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    for path in (pair.cert, pair.key or pair.cert):
-        _readable(path)
+    _check(pair.cert, b"-----BEGIN CERTIFICATE-----", "certificate")
+    _check(pair.key or pair.cert, b" KEY-----", "private key")
 
     def no_password() -> str:
         raise UserError(f"the key in {pair.key or pair.cert} is encrypted; give one that is not (openssl pkey -in ...)")
@@ -88,11 +88,12 @@ def distrust(error: ssl.SSLError) -> str:
     return f"{words}; {hint}" if hint else words
 
 
-def _readable(path: str) -> None:
-    """OpenSSL's own words do not say which of two files is missing."""
+def _check(path: str, mark: bytes, what: str) -> None:
+    """OpenSSL's own words do not say which of two files is wrong."""
     try:
-        with open(path, "rb"):  # noqa: PTH123 - the name comes as text and goes on as text
-            pass
+        with open(path, "rb") as file:  # noqa: PTH123 - the name comes as text and goes on as text
+            if mark not in file.read():
+                raise UserError(f"{path} has no {what} in PEM")
     except OSError as error:
         raise UserError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 

@@ -29,6 +29,7 @@ TIMEOUT = "tls_timeout"
 LEFT = "tls_left"
 FAILED = "tls_handshake"
 
+_LEFT_WORDS = "a client left during its handshake; perhaps it does not trust our certificate, and says so on its side"
 _ALERTS = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "UNSUPPORTED_CERTIFICATE")
 
 
@@ -92,7 +93,7 @@ class TlsLayer(asyncio.Protocol):
         self._ended = True
         if not self.ready:
             if self._heard:
-                self._tell(LEFT, "a client left during its handshake")
+                self._tell(LEFT, _LEFT_WORDS)
             self.close()
         self._advance()
         return True  # when to close is decided here, and by what is above
@@ -107,7 +108,7 @@ class TlsLayer(asyncio.Protocol):
         self._closing = True
         self._stop_timer()
         if not self.ready and self._heard and exc is not None:
-            self._tell(LEFT, "a client left during its handshake")
+            self._tell(LEFT, _LEFT_WORDS)
         self.inner.connection_lost(exc)
 
     # what the transport above it tells it ----------------------------------------------------------------------------
