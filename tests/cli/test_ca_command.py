@@ -84,7 +84,7 @@ def test_flags_that_cannot_be(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidExperiment, match="--tls-key: belongs to a certificate"):
         set_up(given(None, "k.pem"))
-    with pytest.raises(InvalidExperiment, match="--tls-cert: is for one listener, and .* has 2 listeners"):
+    with pytest.raises(InvalidExperiment, match=r"--tls-cert: is for one listener, and .* has 2 listeners"):
         set_up(given("c.pem", config=tmp_path / "two.yaml"))
 
 
