@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from chaosproxy.events import Cut, Framing, Head, Headers
 from chaosproxy.proxy.edges import AnswerHead, WireOwner
-from chaosproxy.proxy.tls import SecureTransport
+from chaosproxy.proxy.secure_transport import SecureTransport
 
 if TYPE_CHECKING:
     from chaosproxy.proxy.connection import Connection
