@@ -105,6 +105,8 @@ def test_serve_speaks_https(papers: Path, tmp_path: Path) -> None:
             urllib.request.urlopen(f"{url.replace('https', 'http')}/v1/models")  # noqa: S310
     finally:
         out, err = serving.communicate("")
+    answered.value.close()
+    in_the_clear.value.close()
 
     assert url.startswith("https://127.0.0.1:")
     assert answered.value.code == 503
