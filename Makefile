@@ -70,7 +70,7 @@ $(VENV_LITELLM)/.locked: requirements/litellm.lock
 lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(LOCK) pyproject.toml --extra pytest --extra search --group dev --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --extra pytest --extra search --extra tls --group dev --output-file requirements/dev.lock
 	$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
 	$(LOCK) requirements/litellm.in --output-file requirements/litellm.lock
 	@! grep -nE '://|^ *-[-a-z]*(index|find|trusted)' requirements/*.lock

@@ -33,6 +33,7 @@ COMMANDS = (
     ("faults",),
     ("profiles",),
     ("init",),
+    ("ca",),
     ("schema",),
     ("lab", "backend"),
     ("lab", "gateway"),

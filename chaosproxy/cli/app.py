@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import demo, faults, init, judge, lab, plan, profiles, run, schema, serve
+from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, run, schema, serve
 
 app = typer.Typer(
     name="chaosproxy",
@@ -44,5 +44,6 @@ app.command("explain")(judge.explain)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)
+app.command("ca")(ca.ca)
 app.command("schema")(schema.schema)
 app.add_typer(lab.app, name="lab")

@@ -83,6 +83,7 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
     path = find(file)
     text = read_text(path)
     experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed)
+    _check_certificates(experiment, path.parent)
     nonce = secrets.token_hex(3)
     started = datetime.now(UTC)  # noqa: TID251 - a date for people, in a folder's name
     run_id = f"{experiment.name}-{started:%Y%m%d-%H%M%S}-{nonce}"
@@ -97,6 +98,7 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
         directory=Path(fill(experiment.report.dir, {"run.id": run_id})),
         prompts=_prompts(experiment, path.parent),
         plugins=plugins,
+        folder=path.parent,
     )
 
 
@@ -117,6 +119,20 @@ def _prompts(experiment: Experiment, beside: Path) -> dict[str, tuple[str, ...]]
         for load in experiment.load
         if load.file is not None
     }
+
+
+def _check_certificates(experiment: Experiment, beside: Path) -> None:
+    """Those that the experiment names can be used, which it is better to know before anything is started.
+
+    Raises UserError.
+    """
+    from chaosproxy.proxy.certificates import KeyPair, client_context, server_context
+
+    if experiment.topology.ca is not None:
+        client_context(str(beside / experiment.topology.ca))
+    for backend in experiment.topology.backends.values():
+        if (tls := backend.tls) is not None:
+            server_context(KeyPair(str(beside / tls.cert), None if tls.key is None else str(beside / tls.key)))
 
 
 def _run(order: Order, *, quiet: bool) -> Finished:

@@ -58,6 +58,20 @@ Authorities = Annotated[
     str | None,
     typer.Option(envvar="CHAOSPROXY_CA", metavar="FILE", help="PEM file of authorities to trust beside the system's."),
 ]
+TlsCert = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_TLS_CERT",
+        metavar="FILE",
+        help="PEM file of the certificate to show: clients speak https. `chaosproxy ca` makes one.",
+    ),
+]
+TlsKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_TLS_KEY", metavar="FILE", help="PEM file of its key. [default: the certificate's file]"
+    ),
+]
 
 ConnectionsMax = Annotated[
     int | None,
@@ -92,6 +106,8 @@ def serve(
     token_file: TokenFile = None,
     journal: Journal = None,
     ca: Authorities = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     connections_max: ConnectionsMax = None,
     plugin: Plugins = None,
     profile: Profiles = None,
@@ -126,6 +142,8 @@ def serve(
                 connections_max,
                 allow_header_faults,
                 profiles=tuple(profile or ()),
+                tls_cert=tls_cert,
+                tls_key=tls_key,
             )
         ),
         control=control,

@@ -14,8 +14,10 @@ from chaosproxy.cli.settings import read_settings
 from chaosproxy.control.serve import Service
 from chaosproxy.errors import BadValue, InvalidExperiment, Problem, UserError
 from chaosproxy.experiment.proxies import ProxyListener
+from chaosproxy.experiment.section import TlsFiles
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule, free_id
+from chaosproxy.proxy.certificates import KeyPair
 from chaosproxy.proxy.listener import ListenerSpec
 
 LISTEN = "127.0.0.1:9001"
@@ -36,6 +38,8 @@ class Given:
     connections_max: int | None = None
     allow_header_faults: bool = False
     profiles: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 def set_up(given: Given) -> Service:
@@ -72,7 +76,7 @@ def _from_file(config: str) -> Service:
 
     proxies = parse_proxies(read_text(Path(config)), config, env=os.environ)
     listeners = tuple(
-        ListenerSpec(name, each.listen, each.upstream, each.dialect, each.role)
+        ListenerSpec(name, each.listen, each.upstream, each.dialect, each.role, _key_pair(each.tls))
         for name, each in proxies.listeners.items()
     )
     seed = secrets.randbelow(2**31) if proxies.seed is None else proxies.seed
@@ -87,11 +91,12 @@ def _from_file(config: str) -> Service:
 
 
 def _listeners(given: Given, listeners: Sequence[ListenerSpec], problems: list[Problem]) -> Sequence[ListenerSpec]:
-    """Those of the file, the only one changed by --listen and --upstream; without a file, one of those."""
+    """Those of the file, the only one changed by --listen, --upstream and --tls-*; without a file, one of those."""
     told = {key: value for key, value in (("listen", given.listen), ("upstream", given.upstream)) if value is not None}
     if len(listeners) > 1:
         count = f"{given.config} has {len(listeners)} listeners"
-        problems += [Problem(f"--{key}", 0, 0, "", f"is for one listener, and {count}") for key in told]
+        secured = [key for key, value in (("tls-cert", given.tls_cert), ("tls-key", given.tls_key)) if value]
+        problems += [Problem(f"--{key}", 0, 0, "", f"is for one listener, and {count}") for key in (*told, *secured)]
         return listeners
     if not listeners and given.upstream is None:
         problems.append(Problem("--upstream", 0, 0, "", "is missing: give the backend's URL, or a file with --config"))
@@ -102,7 +107,20 @@ def _listeners(given: Given, listeners: Sequence[ListenerSpec], problems: list[P
     except InvalidExperiment as error:
         problems += [Problem(f"--{each.path}", 0, 0, "", each.message) for each in error.problems]
         return (before,)
-    return (replace(before, listen=read.listen, upstream=read.upstream),)
+    return (replace(before, listen=read.listen, upstream=read.upstream, tls=_shown(given, before.tls, problems)),)
+
+
+def _shown(given: Given, before: KeyPair | None, problems: list[Problem]) -> KeyPair | None:
+    """The certificate that clients are shown: of the flags, else of the file."""
+    if given.tls_cert is not None:
+        return KeyPair(given.tls_cert, given.tls_key)
+    if given.tls_key is not None:
+        problems.append(Problem("--tls-key", 0, 0, "", "belongs to a certificate: give its file with --tls-cert"))
+    return before
+
+
+def _key_pair(tls: TlsFiles | None) -> KeyPair | None:
+    return None if tls is None else KeyPair(tls.cert, tls.key)
 
 
 def _lines(given: Given, problems: list[Problem]) -> Iterator[tuple[str, str]]:

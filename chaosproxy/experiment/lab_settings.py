@@ -132,6 +132,9 @@ class GatewaySettings(Settings):
     """Whether each content event of the upstreams is one token, as in the lab. Only then can a gateway count events
     against the reported usage and so notice that one was lost on the way; false for upstreams that batch tokens."""
 
+    ca: Annotated[str, Field(min_length=1)] | None = None
+    """A PEM file of certificate authorities for https upstreams, trusted beside the system's. In an experiment:
+    ``topology.ca``, where it is not set."""
     connect: Duration = 1.0
     """Deadline for the TCP (and TLS) connection to an upstream."""
     first_token: Duration = 1.0

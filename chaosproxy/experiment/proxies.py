@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from chaosproxy.errors import BadValue
-from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_url
+from chaosproxy.experiment.section import FaultId, Listen, Name, Section, TlsFiles, is_url
 from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
@@ -82,6 +82,8 @@ class ProxyListener(Section):
     """What is spoken behind it; ``auto`` tells it from each request's path."""
     role: Name | None = None
     """A second name for it."""
+    tls: TlsFiles | None = None
+    """Clients speak https, and are shown this certificate. Relative paths are meant from where ``serve`` is started."""
     faults: tuple[FaultLine, ...] = ()
     """What is done to its traffic."""
 

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chaosproxy.errors import BadValue
 
@@ -22,6 +22,15 @@ class Section(BaseModel):
     """Frozen, strict about unknown keys; the docstrings of fields become descriptions in the JSON Schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class TlsFiles(Section):
+    """What a TLS listener shows to its clients; ``chaosproxy ca`` makes such files."""
+
+    cert: Annotated[str, Field(min_length=1)]
+    """A PEM file: the certificate, and what stands between it and its authority."""
+    key: Annotated[str, Field(min_length=1)] | None = None
+    """A PEM file: its private key, not encrypted. Default: in the same file."""
 
 
 def _name(text: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import Listen, Name, Section, is_url, without_port
+from chaosproxy.experiment.section import Listen, Name, Section, TlsFiles, is_url, without_port
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -89,6 +89,9 @@ class Backend(Section):
     """What faults and the linter may call it: ``primary`` gets the traffic, a ``fallback`` only while no other can."""
     dialect: DialectName = "auto"
     """What is spoken behind the listener; ``auto`` tells it from each request's path."""
+    tls: TlsFiles | None = None
+    """Clients speak https (``${listener.NAME}`` says so), and are shown this certificate. Relative paths are meant from
+    the experiment's own folder."""
 
 
 class Topology(Section):
@@ -99,3 +102,6 @@ class Topology(Section):
     What it calls must be the listeners below, not the upstreams behind them."""
     backends: Annotated[dict[Name, Backend], Field(min_length=1)]
     """Listener and upstream by name."""
+    ca: Annotated[str, Field(min_length=1)] | None = None
+    """A PEM file of certificate authorities that the run trusts beside the system's: its listeners for https upstreams,
+    its load and its lab gateways for https listeners. A relative path is meant from the experiment's own folder."""

@@ -5,6 +5,8 @@ A web framework's response object cannot end a body wrongly, and every wrong end
     end()               0 CRLF CRLF, or the last byte of the length, or FIN where the body has neither
     abort(Cut.FIN)      FIN without the last chunk
     abort(Cut.RESET)    RST (SO_LINGER 0)
+
+Over TLS the first is a close_notify and then FIN, and the others have none.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from chaosproxy.events import Cut, Framing, Head, Headers
 from chaosproxy.proxy.edges import AnswerHead, WireOwner
+from chaosproxy.proxy.secure_transport import SecureTransport
 
 if TYPE_CHECKING:
     from chaosproxy.proxy.connection import Connection
@@ -147,7 +150,9 @@ class HttpWire:
 
     def abort(self, how: Cut) -> None:
         self._send_head()
-        if how is Cut.FIN:
+        if how is Cut.FIN and isinstance(self._transport, SecureTransport):
+            self._transport.tear()
+        elif how is Cut.FIN:
             self._send_fin()
         elif self._transport.get_write_buffer_size():
             self._reset_timer = asyncio.get_running_loop().call_later(self._connection.limits.reset_s, self._reset)

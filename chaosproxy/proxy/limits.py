@@ -28,6 +28,8 @@ class Limits:
     connections: int | None = None
     """Open client connections of one proxy; a further one gets a 503. None: as many as file descriptors allow, at most
     10,000. More than they allow is never accepted."""
+    handshake_s: float = 10.0
+    """From the connection to the end of its TLS handshake; beyond it the connection is closed."""
     head_s: float = 30.0
     """From the first byte of a request to the end of its head; beyond it the request is answered with 408."""
     connect_s: float = 10.0

@@ -19,10 +19,12 @@ import structlog
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.capacity import Capacity
+from chaosproxy.proxy.certificates import KeyPair, server_context
 from chaosproxy.proxy.client_wire import reset
 from chaosproxy.proxy.connection import Connection, Receive, Refused
 from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.turned_away import Slammed, TurnedAway, close_politely
+from chaosproxy.proxy.tls import TlsLayer
+from chaosproxy.proxy.turned_away import Slammed, TurnedAway, close_politely, in_the_clear
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ class ListenerSpec:
     """What an operator says about a listener.
 
     ``listen`` is ``host:port``; ``:9001`` means 127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's
-    path) or a dialect's name. ``role`` is a second name that experiments may aim at.
+    path) or a dialect's name. ``role`` is a second name that experiments may aim at. With ``tls`` clients speak https.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ListenerSpec:
     upstream: str
     dialect: str = "auto"
     role: str | None = None
+    tls: KeyPair | None = None
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -94,7 +97,7 @@ class Listener:
 
     ``on_slam`` is told of each connection that the gate reset, ``refused`` of each that is one too many.
 
-    Needs a running loop. Raises PartFailed when the address is taken.
+    Needs a running loop. Raises PartFailed when the address is taken, UserError for a certificate that cannot be used.
     """
 
     def __init__(
@@ -122,6 +125,8 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._opening: set[asyncio.Task[Any]] = set()
+        self._tls = None if spec.tls is None else server_context(spec.tls)
+        self._explained: set[str] = set()  # kinds of failed handshakes
         self._socket = bind(spec.listen)
         host, port = self._socket.getsockname()[:2]
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -130,7 +135,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"http://{self._address}"
+        return f"{'http' if self._tls is None else 'https'}://{self._address}"
 
     @property
     def _closed(self) -> bool:
@@ -221,11 +226,23 @@ class Listener:
             return Slammed(_SLAMS[self._gate], self._on_slam)
         if not self._capacity.admit(file):
             self._refused("connections")
-            return TurnedAway(self._capacity)
+            return self._secured(TurnedAway(self._capacity))
         connection = Connection(self._receive, self._limits, self._refused, self._clock, self._forget)
         self._connections.add(connection)
         self._left.clear()
-        return connection
+        return self._secured(connection)
+
+    def _secured(self, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        if self._tls is None:
+            return protocol
+        return TlsLayer(protocol, self._tls, self._limits.handshake_s, self._no_handshake, in_the_clear())
+
+    def _no_handshake(self, kind: str, words: str) -> None:
+        """Counted in the journal; explained when it happens for the first time."""
+        self._refused(kind)
+        if kind not in self._explained:
+            self._explained.add(kind)
+            log.warning(kind, listener=self.spec.name, explanation=words)
 
     def _forget(self, connection: Connection) -> None:
         self._connections.remove(connection)

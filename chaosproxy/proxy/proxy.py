@@ -21,6 +21,7 @@ from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.capacity import Capacity
+from chaosproxy.proxy.certificates import Trust
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
@@ -30,7 +31,6 @@ from chaosproxy.proxy.refusals import Refusals
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.timers import Timer, Timers
-from chaosproxy.proxy.upstream.dial import Trust
 from chaosproxy.proxy.upstream.http import HttpUpstream
 
 log = structlog.get_logger()

@@ -9,6 +9,7 @@ from typing import cast
 from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import head_bytes, reason_phrase
 from chaosproxy.proxy.own_answer import own_error
+from chaosproxy.proxy.tls import PLAIN_HTTP
 
 TURN_AWAY_S = 1.0
 """How long a client that is turned away has to read why."""
@@ -54,3 +55,9 @@ class TurnedAway(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._capacity.turned_away()
+
+
+def in_the_clear() -> bytes:
+    """What a client gets that speaks plain HTTP to a TLS listener."""
+    headers, body = own_error(PLAIN_HTTP, "this listener speaks TLS: the base URL must begin with https://")
+    return head_bytes(400, reason_phrase(400), (*headers, ("Connection", "close"))) + body

@@ -21,7 +21,8 @@ class End(NamedTuple):
 class Order:
     """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D.
 
-    ``plugins`` are modules with faults of the user's, which the proxy has to load, too.
+    ``plugins`` are modules with faults of the user's, which the proxy has to load, too. Relative
+    paths in the file are meant from ``folder``.
     """
 
     experiment: Experiment
@@ -34,6 +35,11 @@ class Order:
     directory: Path
     prompts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
+    folder: Path = Path()
+
+    def file_of(self, path: str | None) -> str | None:
+        """A path of the experiment, as this process finds it."""
+        return None if path is None else str(self.folder / path)
 
 
 class Stop:

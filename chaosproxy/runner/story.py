@@ -154,6 +154,7 @@ class RunStory:
             lasts_s=timeline.lasts,
             origin_mono=self._origin,
             answer_tokens=answer_tokens(self._experiment),
+            ca=self._order.file_of(self._experiment.topology.ca),
         )
 
     async def _play(self, conductor: Conductor) -> End:

@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.probe import Scene
 from chaosproxy.experiment.references import fill
-from chaosproxy.experiment.topology import Command, LabBackend, System
+from chaosproxy.experiment.topology import Backend, Command, LabBackend, LabGateway, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
 
@@ -58,6 +59,7 @@ class Systems:
         self._seed = order.seed
         self._directory = order.directory
         self._plugins = order.plugins
+        self._file_of = order.file_of
         self._exits = exits
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
@@ -95,6 +97,8 @@ class Systems:
             self._urls[name] = await self._start_command(name, system)
             return
         module = "chaosproxy.lab.backend" if isinstance(system, LabBackend) else "chaosproxy.lab.gateway"
+        if isinstance(system, LabGateway):
+            system = system.model_copy(update={"ca": self._file_of(system.ca or self._experiment.topology.ca)})
         settings = fill(system.model_dump_json(exclude={"lab"}), self._facts)
         part = await Part.start_module(
             name, module, ["--settings", settings, "--listen", "127.0.0.1:0", "--leash"], self._directory
@@ -126,7 +130,10 @@ class Systems:
         token_file = self._directory / "token"
         token = secrets.token_urlsafe(24)
         _write_private(token_file, token)
-        _write_private(config, json.dumps({"seed": str(self._seed), "listeners": self._listeners()}))
+        proxies: dict[str, Any] = {"seed": str(self._seed), "listeners": self._listeners()}
+        if (ca := self._file_of(self._experiment.topology.ca)) is not None:
+            proxies["ca"] = ca
+        _write_private(config, json.dumps(proxies))
         argv = ["serve", "--config", str(config), "--control", "127.0.0.1:0", "--token-file", str(token_file)]
         argv += [word for plugin in self._plugins for word in ("--plugin", plugin)]
         try:
@@ -139,15 +146,19 @@ class Systems:
             self._facts[f"listener.{name}"] = str(listener["url"])
         return part, Control(str(part.ready["control"]), token)
 
-    def _listeners(self) -> dict[str, dict[str, str]]:
-        return {
-            name: {
-                "listen": backend.listen,
-                "upstream": self._urls.get(backend.upstream, backend.upstream),
-                "dialect": backend.dialect,
-            }
-            for name, backend in self._experiment.topology.backends.items()
+    def _listeners(self) -> dict[str, dict[str, Any]]:
+        return {name: self._listener(backend) for name, backend in self._experiment.topology.backends.items()}
+
+    def _listener(self, backend: Backend) -> dict[str, Any]:
+        listener: dict[str, Any] = {
+            "listen": backend.listen,
+            "upstream": self._urls.get(backend.upstream, backend.upstream),
+            "dialect": backend.dialect,
         }
+        if backend.tls is not None:
+            files = {"cert": self._file_of(backend.tls.cert), "key": self._file_of(backend.tls.key)}
+            listener["tls"] = {name: path for name, path in files.items() if path is not None}
+        return listener
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

@@ -12,10 +12,10 @@ import pytest
 import uvloop
 
 from chaosproxy.errors import UpstreamFailed
+from chaosproxy.proxy.certificates import Trust
 from chaosproxy.proxy.edges import AnswerHead, Asking, BodySink, ChunkTaker, Pipe, Question
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.target import Target
-from chaosproxy.proxy.upstream.dial import Trust
 from chaosproxy.proxy.upstream.http import HttpUpstream
 
 PATIENCE_S = 10.0

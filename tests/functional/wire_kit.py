@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord
+from chaosproxy.proxy.certificates import KeyPair
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
@@ -189,7 +190,7 @@ class Client:
 
     @classmethod
     async def connect(cls, url: str, **limits: int) -> Client:
-        host, _, port = url.removeprefix("http://").partition(":")
+        host, _, port = url.partition("://")[2].partition(":")
         return cls(*await asyncio.open_connection(host, int(port), **limits))
 
     async def send(self, data: bytes) -> None:
@@ -295,12 +296,16 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    script: Script, limits: Limits | None = None, base_path: str = "", header_dice: Dice | None = None
+    script: Script,
+    limits: Limits | None = None,
+    base_path: str = "",
+    header_dice: Dice | None = None,
+    tls: KeyPair | None = None,
 ) -> AsyncIterator[Bench]:
     """Client side, proxy and upstream in the running loop."""
     async with upstream(script) as server_side:
         journal = Journal()
-        spec = ListenerSpec("a", "127.0.0.1:0", server_side.url + base_path)
+        spec = ListenerSpec("a", "127.0.0.1:0", server_side.url + base_path, tls=tls)
         limits = limits or Limits(stop_s=0.2)
         async with Proxy([spec], record=journal.add, limits=limits, header_dice=header_dice, token="t") as proxy:
             yield Bench(proxy, server_side, journal)

@@ -45,7 +45,8 @@ class Case:
         return "-".join(str(value) for value in self.do.values())
 
 
-async def _speak(request: Request, peer: Peer) -> None:
+async def speak(request: Request, peer: Peer) -> None:
+    """A model that answers in the dialect of the request."""
     method, path, _ = request.line.split(" ")
     dialect = detect(method, path)
     facts = dialect.read_request(request.body, path)
@@ -64,7 +65,7 @@ async def _speak(request: Request, peer: Peer) -> None:
 @asynccontextmanager
 async def broken(do: Mapping[str, object] | None) -> AsyncIterator[Bench]:
     """The bench with one fault, or with none."""
-    async with bench(_speak, Limits(stop_s=0.1)) as at:
+    async with bench(speak, Limits(stop_s=0.1)) as at:
         if do is not None:
             rule = Rule.model_validate({"id": "f", "listeners": ["a"], "do": do})
             at.proxy.apply([rule], owner="test", lease_s=60, seed=1)

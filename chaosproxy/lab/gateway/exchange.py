@@ -16,6 +16,7 @@ from yarl import URL
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import TOKEN, Kind, Meaning
+from chaosproxy.proxy.certificates import client_context
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.foreign_json import parse
 from chaosproxy.wire.sse import read_event
@@ -40,10 +41,14 @@ def _failures(awaited: str) -> Iterator[None]:
         raise UpstreamFailed(UpstreamFailed.PROTOCOL, f"not HTTP ({type(error).__name__})") from error
 
 
-def new_session(connect_s: float) -> aiohttp.ClientSession:
-    """A pool without a limit and without a timeout but for the connection: deadlines belong to each exchange."""
+def new_session(connect_s: float, ca: str | None = None) -> aiohttp.ClientSession:
+    """A pool without a limit and without a timeout but for the connection: deadlines belong to each exchange.
+
+    ``ca`` is trusted beside the system's authorities. Raises UserError when that file cannot be used.
+    """
+    trusted = True if ca is None else client_context(ca)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, ssl=trusted),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
         skip_auto_headers=("user-agent", "accept", "content-type"),

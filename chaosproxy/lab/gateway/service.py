@@ -73,9 +73,9 @@ class Gateway:
         return {"upstreams": {upstream.name: asdict(upstream.counts) for upstream in self._upstreams}}
 
     async def start(self) -> None:
-        """Listen. Raises PartFailed when the address is taken."""
+        """Listen. Raises PartFailed when the address is taken, UserError when ``ca`` cannot be used."""
         self._upstreams = _upstreams(self.settings)
-        self._session = new_session(self.settings.connect)
+        self._session = new_session(self.settings.connect, self.settings.ca)
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         app.router.add_get("/health", self._health)
         app.router.add_get("/health/streaming", self._health_streaming)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from chaosproxy.errors import UserError
 from chaosproxy.lab.load.http1 import ResponseReader
 from chaosproxy.lab.load.transcript import Transcript
+from chaosproxy.proxy.certificates import client_context, distrust
 
 IDLE_S = 4.0
 """How long a connection is kept for the next call."""
@@ -100,15 +101,15 @@ class Connection(asyncio.Protocol):
 class Client:
     """All connections of the load to one entry; how many there are is the callers' decision."""
 
-    def __init__(self, url: str, clock: Callable[[], float]) -> None:
-        """Raises UserError when ``url`` is none."""
+    def __init__(self, url: str, clock: Callable[[], float], ca: str | None = None) -> None:
+        """``ca`` is trusted beside the system's authorities. Raises UserError when ``url`` or that file is none."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None:
             raise UserError(f"entry: expected a URL such as http://127.0.0.1:8080, got {url!r}")
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._authority = parts.netloc.rpartition("@")[2]
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = client_context(ca) if parts.scheme == "https" else None
         self._clock = clock
         self._idle: list[Connection] = []
 
@@ -128,7 +129,8 @@ class Client:
             transcript.failed(self._clock(), "timeout", f"no connection within {timeout_s:g} s")
             return None
         except OSError as error:
-            transcript.failed(self._clock(), "connect", _words(error))
+            words = distrust(error) if isinstance(error, ssl.SSLError) else _words(error)
+            transcript.failed(self._clock(), "connect", words)
             return None
         try:
             connection.send(request, transcript)

@@ -18,6 +18,8 @@ class LoadJob(Settings):
     """The lines of the files of prompts, per load id: whoever read the experiment file reads them too."""
     entry: str
     """Base URL of the system under test; a path such as ``/v1`` may belong to it."""
+    ca: str | None = None
+    """A PEM file of certificate authorities for an https entry, trusted beside the system's."""
     seed: int
     nonce: Annotated[str, Field(pattern=r"^[0-9a-z]{4,12}$")]
     """Enters every call tag, so that a cache never answers one run from another."""

@@ -25,10 +25,10 @@ async def run_load(
 ) -> None:
     """Send all calls of ``job`` and wait for their ends. ``stopped`` ends the sending; cancelling ends the calls too.
 
-    Each call ends: one that does not by itself is hung after twice its timeout. Raises UserError for a bad entry URL or
-    a file without prompts, before anything is sent.
+    Each call ends: one that does not by itself is hung after twice its timeout. Raises UserError for a bad entry URL,
+    a file without prompts or without authorities, before anything is sent.
     """
-    client = Client(job.entry, clock)
+    client = Client(job.entry, clock, job.ca)
     meter = LagMeter("load", record, clock)
     senders = [_Sender(job, index, client, record, meter, clock) for index in range(len(job.loads))]
     meter.start()

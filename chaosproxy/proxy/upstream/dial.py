@@ -7,13 +7,13 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from functools import cached_property
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from aiohappyeyeballs import start_connection
 
 from chaosproxy.errors import UpstreamFailed, UserError
+from chaosproxy.proxy.certificates import Trust, distrust
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.upstream.connection import UpstreamConnection
@@ -22,30 +22,6 @@ from chaosproxy.wire.http1 import Broken, head_end, read_head
 
 HAPPY_EYEBALLS_S = 0.25
 """How long one address may take before the next one is tried as well (RFC 8305, 5)."""
-
-
-class Trust:
-    """The certificates that upstreams are verified with: the system's, and those of ``ca``, a PEM file.
-
-    Raises UserError when that file cannot be used.
-    """
-
-    def __init__(self, ca: str | None) -> None:
-        self._ca = ca
-        if ca is not None:
-            _ = self.context  # what is wrong with the file is said at the start
-
-    @cached_property
-    def context(self) -> ssl.SSLContext:
-        """Made when it is first needed: the system's certificates take time and memory."""
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
-        try:
-            if self._ca is not None:
-                context.load_verify_locations(self._ca)
-        except OSError as error:  # ssl.SSLError included
-            raise UserError(f"cannot read certificates from {self._ca}: {error.strerror or error}") from error
-        return context
 
 
 class ForwardProxy:
@@ -94,7 +70,7 @@ class Dialler:
         except TimeoutError as error:
             raise UpstreamFailed(UpstreamFailed.TIMEOUT, f"{target}: no connection in time") from error
         except ssl.SSLError as error:
-            raise UpstreamFailed(UpstreamFailed.TLS, f"{target}: {error}") from error
+            raise UpstreamFailed(UpstreamFailed.TLS, f"{target}: {distrust(error)}") from error
         except (OSError, UnicodeError) as error:  # UnicodeError: what cannot be a name
             words = ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
             through = "" if self.proxy is None else f" through the forward proxy {self.proxy.host}:{self.proxy.port}"

@@ -7,13 +7,14 @@ from functools import partial
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Framing, header
+from chaosproxy.proxy.certificates import Trust
 from chaosproxy.proxy.edges import AnswerHead, Asking, BodySource, Question, Receiver
 from chaosproxy.proxy.headers import end_to_end, wants_upgrade
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.upstream.connection import UpstreamConnection
-from chaosproxy.proxy.upstream.dial import Dialler, Trust
+from chaosproxy.proxy.upstream.dial import Dialler
 from chaosproxy.proxy.upstream.pool import Pool
 from chaosproxy.wire.http1 import ResponseHead
 
