@@ -22,7 +22,7 @@ NEEDS_LITELLM = pytest.mark.skipif(not LITELLM.exists(), reason="`make setup-lit
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="loopback has one address here; each service needs its own")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, LINUX]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, LINUX, pytest.mark.timeout(300)]
 
 
 def services(**variables: str) -> dict[str, Service]:
