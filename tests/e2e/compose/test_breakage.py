@@ -13,7 +13,7 @@ from tests.e2e.compose.file import COMPOSE, read_services, read_tree
 from tests.e2e.compose.project import Broken, Project
 from tests.e2e.compose.test_up import LINUX, MISSING_PEER, ask
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, LINUX]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, LINUX, pytest.mark.timeout(300)]
 
 Services = dict[str, Any]
 NEEDS_PEERS = pytest.mark.skipif(
@@ -21,17 +21,11 @@ NEEDS_PEERS = pytest.mark.skipif(
 )
 
 
-def impatient(services: Services) -> None:
-    """What never gets healthy shall not be waited for; what does is healthy long before."""
-    for service in services.values():
-        if "interval" in service.get("healthcheck", {}):
-            service["healthcheck"].update(start_period="15s", interval="1s", retries=1)
-
-
-def broken(folder: Path, change: Callable[[Services], None]) -> Project:
-    """The file with a change."""
+def broken(folder: Path, change: Callable[[Services], None], unhealthy: str | None = None) -> Project:
+    """The file with a change. A service that will never be healthy is not waited for as long as the file says."""
     tree = read_tree(COMPOSE.read_text("utf-8"), {})
-    impatient(tree["services"])
+    if unhealthy is not None:
+        tree["services"][unhealthy]["healthcheck"].update(start_period="8s", interval="1s", retries=1)
     change(tree["services"])
     return Project(read_services(tree), folder)
 
@@ -81,25 +75,26 @@ def test_a_broken_service_does_not_come_up(
     tmp_path: Path, service: str, change: Callable[[Services], None], complaint: str
 ) -> None:
     """Command, environment, ports, order and health of what is ours."""
-    with broken(tmp_path, change) as project, pytest.raises(Broken, match=complaint):
+    unhealthy = service if "not healthy" in complaint else None
+    with broken(tmp_path, change, unhealthy) as project, pytest.raises(Broken, match=complaint):
         up_with_ports(project, service)
 
 
 @pytest.mark.real
 @NEEDS_PEERS
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "unhealthy", "complaint"),
     [
-        (word("redis", "6379", "6380"), "redis: not healthy"),
-        (word("toxiproxy", "8474", "8475"), "toxiproxy: not healthy"),
-        (entry("toxiproxy", "volumes", None), "nothing listens at its published port 16379"),
+        (word("redis", "6379", "6380"), "redis", "redis: not healthy"),
+        (word("toxiproxy", "8474", "8475"), "toxiproxy", "toxiproxy: not healthy"),
+        (entry("toxiproxy", "volumes", None), None, "nothing listens at its published port 16379"),
     ],
 )
 def test_a_broken_neighbour_does_not_come_up(
-    tmp_path: Path, change: Callable[[Services], None], complaint: str
+    tmp_path: Path, change: Callable[[Services], None], unhealthy: str | None, complaint: str
 ) -> None:
     """The same for what is not ours."""
-    with broken(tmp_path, change) as project, pytest.raises(Broken, match=complaint):
+    with broken(tmp_path, change, unhealthy) as project, pytest.raises(Broken, match=complaint):
         up_with_ports(project, "toxiproxy")
 
 
@@ -125,16 +120,11 @@ def test_a_proxy_without_its_backend_answers_nothing(tmp_path: Path, change: Cal
         entry("drill", "network_mode", "service:proxy-a"),
         word("drill-gateway", "primary=http://drill-gateway:9001", "primary=http://drill-gateway:9003"),
         word("drill-gateway", "primary=http://drill-gateway:9001", "primary=http://proxy-a:9001"),
-        word("drill-gateway", "0.0.0.0:8080", "0.0.0.0:8081"),
         entry("drill", "entrypoint", ["chaosproxy"]),
         entry("drill", "volumes", []),
     ],
 )
 def test_a_broken_chain_does_not_hold(tmp_path: Path, change: Callable[[Services], None]) -> None:
-    """The drill never says 0 when its listeners are not where the gateway looks for them, or its file is not there."""
+    """No verdict, neither way, when its listeners are not where the gateway looks, or its file is not there."""
     with broken(tmp_path, change) as project:
-        try:
-            code = project.run("drill").returncode
-        except Broken:
-            return
-        assert code != 0
+        assert project.run("drill").returncode not in {0, 1}

@@ -17,6 +17,8 @@ from tests.e2e.compose.file import COMPOSE, DOCKERFILE, ROOT, read_services, rea
 from tests.e2e.drill import chaosproxy
 
 PROGRAMS = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+HOW_TO = ROOT / "docs/how-to/run-with-docker-compose.md"
+EXPERIMENTS = sorted((ROOT / "experiments/compose").glob("*.yaml"))
 TREE = read_tree(COMPOSE.read_text("utf-8"), {})
 SERVICES = read_services(TREE)
 VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[\w.-]+)?")
@@ -107,7 +109,7 @@ class TestCompose:
 
         assert {name: wanted for name, wanted in conditions.items() if wanted - {"service_healthy"}} == {}
 
-    @pytest.mark.parametrize("path", sorted((ROOT / "experiments/compose").glob("*.yaml")), ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
     def test_its_experiments_are_right(self, path: Path, tmp_path: Path) -> None:
         """As planned, and every host that they name is a service."""
         planned = chaosproxy("plan", str(path), cwd=tmp_path)
@@ -116,6 +118,36 @@ class TestCompose:
         assert planned.code == 0, planned.err
         assert hosts
         assert hosts <= SERVICES.keys()
+
+
+class TestPages:
+    """What README, the how-to and the files' own comments tell a user to type."""
+
+    TOLD = "".join(path.read_text("utf-8") for path in (ROOT / "README.md", HOW_TO, COMPOSE, *EXPERIMENTS))
+
+    @pytest.mark.parametrize(
+        "words", sorted({found.strip() for found in re.findall(r"run --rm drill ([^#`\n]+?)(?:  |#|`|\n)", TOLD)})
+    )
+    def test_an_experiment_that_they_run_is_right(self, words: str) -> None:
+        """With its variables."""
+        done = chaosproxy("plan", *words.split(), cwd=ROOT)
+
+        assert done.code == 0, done.err
+
+    def test_profiles_and_services_that_they_name_exist(self) -> None:
+        """Whatever stands behind ``--profile`` and before a port."""
+        profiles = {profile for service in SERVICES.values() for profile in service.profiles}
+        rows = re.findall(r"^\| (`[^|]+) \|", HOW_TO.read_text("utf-8"), re.MULTILINE)
+
+        assert profiles >= set(re.findall(r"docker compose --profile (\w+)", self.TOLD)) != set()
+        assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == SERVICES.keys()
+
+    def test_ports_that_they_name_are_published(self) -> None:
+        """On this machine."""
+        published = {port.split(":")[1] for service in SERVICES.values() for port in service.ports}
+        told = set(re.findall(r"(?:127\.0\.0\.1|`):(\d{4,5})", HOW_TO.read_text("utf-8")))
+
+        assert told == published
 
 
 def test_prometheus_scrapes_what_the_proxies_serve() -> None:
