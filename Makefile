@@ -55,7 +55,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml hatch_build.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# LiteLLM pins another openai than ours; tests/real/outcomes asks it in a process of its own.
+# LiteLLM pins another openai than ours. tests/real/outcomes asks its SDK in a process of its own, tests/e2e/compose its proxy.
 .PHONY: setup-litellm
 setup-litellm: $(VENV_LITELLM)/.locked ## Create .venv-litellm, for the tests of LiteLLM (without it they are skipped)
 
@@ -72,6 +72,7 @@ lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(LOCK) pyproject.toml --extra pytest --extra search --extra tls --group dev --output-file requirements/dev.lock
 	$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	$(LOCK) requirements/build.in --constraint requirements/dev.lock --output-file requirements/build.lock
 	$(LOCK) requirements/litellm.in --output-file requirements/litellm.lock
 	@! grep -nE '://|^ *-[-a-z]*(index|find|trusted)' requirements/*.lock
 

@@ -50,12 +50,12 @@ class Peer:
         return None if self.program.exists() else done.stderr.strip() or f"`{self.tool}` left no {self.program.name}"
 
 
-def toxiproxy(folder: Path = FOLDER) -> Peer:
-    """A relay of bytes with faults, in Go."""
+def toxiproxy(folder: Path = FOLDER, program: str = "server") -> Peer:
+    """A relay of bytes with faults, in Go; as ``program`` "cli", what talks to it."""
     version = "2.12.0"
     home = folder / f"toxiproxy-{version}"
-    words = ("install", f"github.com/Shopify/toxiproxy/v2/cmd/server@v{version}")
-    return Peer("Toxiproxy", version, "go", words, home, home / "server")
+    words = ("install", f"github.com/Shopify/toxiproxy/v2/cmd/{program}@v{version}")
+    return Peer("Toxiproxy", version, "go", words, home, home / program)
 
 
 def aimock(folder: Path = FOLDER) -> Peer:
@@ -69,7 +69,7 @@ def aimock(folder: Path = FOLDER) -> Peer:
 
 def main() -> int:
     """Install what is missing; one that cannot be had is named, and is no failure."""
-    for peer in (toxiproxy(), aimock()):
+    for peer in (toxiproxy(), toxiproxy(program="cli"), aimock()):
         if problem := peer.install():
             print(f"peers: no {peer.name} {peer.version}: {problem}", file=sys.stderr)
     return 0
