@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.references import fill
-from chaosproxy.experiment.topology import Command, LabBackend, System
+from chaosproxy.experiment.section import TCP
+from chaosproxy.experiment.topology import Backend, Command, LabBackend, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
 
@@ -126,18 +128,24 @@ class Systems:
                 secret.unlink()
         self._keep(part)
         for name, listener in part.ready["listeners"].items():
-            self._facts[f"listener.{name}"] = str(listener["url"])
+            self._facts[f"listener.{name}"] = str(listener["url"]).removeprefix(TCP)
         return part, Control(str(part.ready["control"]), token)
 
     def _listeners(self) -> dict[str, dict[str, str]]:
         return {
             name: {
                 "listen": backend.listen,
-                "upstream": self._urls.get(backend.upstream, backend.upstream),
+                "upstream": self._upstream(backend),
                 "dialect": backend.dialect,
             }
             for name, backend in self._experiment.topology.backends.items()
         }
+
+    def _upstream(self, backend: Backend) -> str:
+        url = self._urls.get(backend.system)
+        if url is None:
+            return backend.upstream
+        return TCP + urlsplit(url).netloc if backend.is_tcp else url
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)
