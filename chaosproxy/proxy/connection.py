@@ -205,6 +205,11 @@ class Connection(asyncio.Protocol):
             return self._pipe.full
         return self.wire is not None and self.wire.full
 
+    @property
+    def reading(self) -> bool:
+        """Whether it has not asked its transport to read no more for now."""
+        return not self._paused if self._pipe is None else self._pipe.reading
+
     def reroute(self, transport: asyncio.Transport) -> None:
         """Write to another transport from now on: toxics come between, or go."""
         self.transport = transport

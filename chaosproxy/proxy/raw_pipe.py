@@ -17,6 +17,8 @@ class RawPipe(asyncio.Protocol):
         self._on_drained: Callable[[], None] | None = None
         self._on_lost: Callable[[], None] | None = None
         self._full = False
+        self.reading = True
+        """Whether it has not asked its transport to read no more for now."""
         transport.set_protocol(self)
         self.pause()
 
@@ -45,10 +47,12 @@ class RawPipe(asyncio.Protocol):
         return not self._full
 
     def pause(self) -> None:
+        self.reading = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
+        self.reading = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -115,5 +115,7 @@ class Claims:
     warmup_s: float
     lasts_s: float
     quiet_tail_s: float
+    entry: str | None = None
+    """The listener that clients call themselves, if nothing stands before it."""
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""

@@ -42,6 +42,10 @@ class Owner(Protocol):
     def full(self) -> bool:
         """Whether its transport has asked it to write no more for now."""
 
+    @property
+    def reading(self) -> bool:
+        """Whether it has not asked its transport to read no more for now."""
+
     def reroute(self, transport: asyncio.Transport) -> None:
         """Write to another transport from now on."""
 
@@ -104,7 +108,7 @@ class Poisoned(asyncio.Protocol):
         if self.owner.full:
             self._outlet.full = True
             self._down.sink_full(full=True)
-        if not real.is_reading():
+        if not self.owner.reading:  # a transport of uvloop's says so too while it is new
             self.read(wanted=False)
         real.set_protocol(self)
         self.owner.reroute(self.face)
