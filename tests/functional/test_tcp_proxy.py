@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from chaosproxy.dice import Dice
+from chaosproxy.events import Frame, Outgoing
+from chaosproxy.faults.base import Stage
 from chaosproxy.faults.toxic.base import Direction, Toxic
+from chaosproxy.faults.toxic.byte_stage import ByteStage
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.tcp.port import CannotListen
 from chaosproxy.proxy.tcp.tcp_proxy import TcpProxy
@@ -211,6 +215,16 @@ class TestLiveChanges:
 
             assert await reading == BIG * 10
 
+    async def test_a_thin_line_reads_no_further_than_it_must(self) -> None:
+        """So a sender notices it, as it would a real one."""
+        async with stand() as at:
+            _client, server = await at.pair()
+            at.proxy.add("thin", toxic("bandwidth", rate=0))
+            flood = asyncio.create_task(server.send(BIG * 10))
+
+            assert await settled(lambda: at.proxy.traffic(Direction.DOWNSTREAM).received_bytes, 64 * 1024) < 600_000
+            flood.cancel()
+
     async def test_a_broken_update_is_refused(self) -> None:
         async with stand() as at:
             at.proxy.add("t", toxic("noop"))
@@ -243,6 +257,33 @@ class TestLiveChanges:
 
             assert await client.end() == "fin"
             assert [name for name, _, _ in at.hits] == ["limit"]
+
+
+class Broken(Toxic):
+    """A toxic with a bug."""
+
+    type: ClassVar[str] = "toxic.broken"
+    symptom: ClassVar[str] = "none"
+
+    def poison(self, dice: random.Random, carried: Stage | None) -> ByteStage:
+        return Raising("never")
+
+
+class Raising(ByteStage):
+    def on_data(self, frame: Frame) -> Sequence[Outgoing]:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_in_a_toxic_resets_its_own_connection_only() -> None:
+    async with stand() as at:
+        healthy, peer = await at.pair()
+        at.proxy.add("bug", Broken())
+        client, server = await at.pair()
+        await server.send(b"x")
+
+        assert (await client.end(), await server.end()) == ("rst", "rst")
+        await healthy.send(b"fine")
+        assert await peer.read(4) == b"fine"
 
 
 class TestLatency:
