@@ -57,8 +57,6 @@ class Host(Protocol):
 class HttpHost:
     """Connections for HTTP. Toxics come between them and their sockets while there are any, and cost nothing before."""
 
-    scheme = "http"
-
     def __init__(
         self,
         receive: Receive,
@@ -75,6 +73,10 @@ class HttpHost:
         self._placed: dict[str, Active] = {}
         self._connections: set[Connection] = set()
         self._poisoned: set[Poisoned] = set()
+
+    @property
+    def scheme(self) -> str:
+        return "http"
 
     def admit(self, number: int, gone: Callable[[Guest], None]) -> tuple[Guest, asyncio.Protocol]:
         def ended(connection: Connection) -> None:

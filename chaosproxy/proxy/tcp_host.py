@@ -101,8 +101,6 @@ class Passing(Relay):
 class TcpHost:
     """Relays to one upstream. ``record`` gets hits and, in the end, each connection; ``token`` stands in their ids."""
 
-    scheme = "tcp"
-
     def __init__(
         self,
         listener: str,
@@ -125,6 +123,10 @@ class TcpHost:
         self._placed: dict[str, Active] = {}
         self._relays: dict[int, Passing] = {}
         self._closing = False
+
+    @property
+    def scheme(self) -> str:
+        return "tcp"
 
     def admit(self, number: int, gone: Callable[[Guest], None]) -> tuple[Guest, asyncio.Protocol]:
         relay = self._relays[number] = Passing(self, number, gone)
