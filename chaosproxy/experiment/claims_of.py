@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from chaosproxy.experiment.timeline import planned
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from chaosproxy.experiment.entries import AbortEntry, ExpectationEntry
     from chaosproxy.experiment.model import Experiment
     from chaosproxy.experiment.timeline import Span
+
+_LISTENER = re.compile(r"\$\{listener\.([^{}]+)\}")
 
 MELTDOWN = Abort(parse_expression("error_rate > 50%"), for_s=5.0, min_samples=20)
 """Ends a run whose file has no ``abort``."""
@@ -33,7 +36,8 @@ def claims_of(experiment: Experiment) -> Claims:
         gate_window_s=0.0 if gate is None else gate.window,
         aborts=_aborts(experiment),
         faults=tuple(_fault(span) for span in planned(experiment)),
-        backends=tuple(experiment.topology.backends),
+        backends=tuple(experiment.topology.spoken),
+        entry=_entry(experiment),
         oracle=_oracle(experiment),
         warmup_s=timeline.warmup,
         lasts_s=timeline.lasts,
@@ -42,9 +46,14 @@ def claims_of(experiment: Experiment) -> Claims:
     )
 
 
+def _entry(experiment: Experiment) -> str | None:
+    match = _LISTENER.match(experiment.topology.entry)
+    return None if match is None else match[1]
+
+
 def answer_tokens(experiment: Experiment) -> int | None:
     """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
-    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
+    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
     lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None
 

@@ -17,8 +17,19 @@ class RawPipe(asyncio.Protocol):
         self._on_drained: Callable[[], None] | None = None
         self._on_lost: Callable[[], None] | None = None
         self._full = False
+        self.reading = True
+        """Whether it has not asked its transport to read no more for now."""
         transport.set_protocol(self)
         self.pause()
+
+    @property
+    def full(self) -> bool:
+        """Whether its transport has asked it to write no more for now."""
+        return self._full
+
+    def reroute(self, transport: asyncio.Transport) -> None:
+        """Write to another transport from now on."""
+        self._transport = transport
 
     def start(
         self, on_data: Callable[[bytes], None], on_drained: Callable[[], None], on_lost: Callable[[], None]
@@ -36,10 +47,12 @@ class RawPipe(asyncio.Protocol):
         return not self._full
 
     def pause(self) -> None:
+        self.reading = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
+        self.reading = True
         if not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from chaosproxy.proxy.tls import TlsLayer
 
 
-class SecureTransport(asyncio.Transport):
+class Tearable(asyncio.Transport):
+    """One that can end as if somebody had pulled the plug: a FIN, and none of the words that belong before it."""
+
+    def tear(self) -> None:
+        """FIN after what was written, and nothing else."""
+        raise NotImplementedError
+
+
+class SecureTransport(Tearable):
     """What a connection writes to: plain text in, records out. ``raw`` is the transport below."""
 
     def __init__(self, layer: TlsLayer, raw: asyncio.Transport) -> None:

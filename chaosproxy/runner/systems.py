@@ -16,12 +16,14 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.probe import Scene
 from chaosproxy.experiment.references import fill
+from chaosproxy.experiment.section import TCP
 from chaosproxy.experiment.topology import Backend, Command, LabBackend, LabGateway, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
@@ -143,7 +145,7 @@ class Systems:
                 secret.unlink()
         self._keep(part)
         for name, listener in part.ready["listeners"].items():
-            self._facts[f"listener.{name}"] = str(listener["url"])
+            self._facts[f"listener.{name}"] = str(listener["url"]).removeprefix(TCP)
         return part, Control(str(part.ready["control"]), token)
 
     def _listeners(self) -> dict[str, dict[str, Any]]:
@@ -152,13 +154,19 @@ class Systems:
     def _listener(self, backend: Backend) -> dict[str, Any]:
         listener: dict[str, Any] = {
             "listen": backend.listen,
-            "upstream": self._urls.get(backend.upstream, backend.upstream),
+            "upstream": self._upstream(backend),
             "dialect": backend.dialect,
         }
         if backend.tls is not None:
             files = {"cert": self._file_of(backend.tls.cert), "key": self._file_of(backend.tls.key)}
             listener["tls"] = {name: path for name, path in files.items() if path is not None}
         return listener
+
+    def _upstream(self, backend: Backend) -> str:
+        url = self._urls.get(backend.system)
+        if url is None:
+            return backend.upstream
+        return TCP + urlsplit(url).netloc if backend.is_tcp else url
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

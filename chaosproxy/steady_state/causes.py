@@ -42,6 +42,7 @@ _HOW = {
     "timeout": "a timeout",
     "hung": "no end at all",
 }
+_HOW_ENDED = {Outcome.TIMEOUT: "timed out", Outcome.HUNG: "hung"}
 _UNHEARD = ("conn.", "partition", "dns.", "tls.", "toxic")
 """Faults that may keep a request from being heard at all."""
 _UNREACHABLE = (*_UNHEARD, "http.")
@@ -50,6 +51,20 @@ _UNREACHABLE = (*_UNHEARD, "http.")
 
 def cause_of(history: History, story: Story) -> Cause:
     """Why this call is not a prompt and whole answer."""
+    return _at_the_clients_edge(history, story) or _behind_it(history, story)
+
+
+def _at_the_clients_edge(history: History, story: Story) -> Cause | None:
+    """A toxic at the listener that clients call: what stands behind that can go round a backend, but not round this."""
+    toxics = {fault.id for fault in history.claims.faults if fault.type.startswith("toxic.")}
+    for exchange in reversed(story.exchanges if story.admitted else ()):
+        if exchange.listener == history.claims.entry and any(hit.fault in toxics for hit in story.hits_on(exchange)):
+            how = _HOW_ENDED.get(story.outcome, f"failed with {how_it_failed(story)}")
+            return Cause(f"{how}: {_blame_on(history, story, exchange)}, on the client's own connection")
+    return None
+
+
+def _behind_it(history: History, story: Story) -> Cause:
     match story.outcome:
         case Outcome.SILENT_TRUNCATED | Outcome.SILENT_EMPTY:
             return Cause(_cut(history, story))

@@ -124,5 +124,7 @@ class Claims:
     lasts_s: float
     quiet_tail_s: float
     probes: tuple[PlannedProbe, ...] = ()
+    entry: str | None = None
+    """The listener that clients call themselves, if nothing stands before it."""
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""

@@ -6,7 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag, Probed, Sent
+from chaosproxy.journal.records import (
+    AnyRecord,
+    Call,
+    ConnectionRecord,
+    ExchangeRecord,
+    FaultHit,
+    Lag,
+    Probed,
+    Sent,
+)
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
@@ -101,6 +110,8 @@ class History:
     claims: Claims
     probes: tuple[Probed, ...] = ()
     """Runs of probes, in the order in which they began."""
+    connections: tuple[ConnectionRecord, ...] = ()
+    """At listeners whose traffic is not HTTP."""
 
     def calls(self, span: Span, cohort: Literal["new", "in_flight"] | None = None) -> list[Story]:
         """The calls that belong to a window and to a cohort.
@@ -180,6 +191,7 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         lags,
         claims,
         tuple(sorted(_of(records, Probed), key=lambda run: run.at)),
+        tuple(_of(records, ConnectionRecord)),
     )
 
 

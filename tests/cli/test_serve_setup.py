@@ -116,7 +116,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
     assert len(message.splitlines()) == 5
     assert "--listen: expected HOST:PORT" in message
-    assert "--upstream: expected an http or https URL, got 'foo'" in message
+    assert "--upstream: expected an http or https URL, or tcp://HOST:PORT, got 'foo'" in message
     assert "--fault 'sse.dorp': unknown fault 'sse.dorp', did you mean 'sse.drop'?" in message
 
 
@@ -161,3 +161,15 @@ def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="is empty"):
         read_token(str(file))
+
+
+def test_a_tcp_port_takes_faults_for_ports() -> None:
+    """Toxics yes, statuses no; the reason says what there is instead."""
+    service = set_up(given("toxic.latency latency=100ms", "conn.refuse", upstream="tcp://127.0.0.1:6379"))
+
+    assert service.listeners[0].is_tcp
+    assert [rule.do.type for rule in service.rules] == ["toxic.latency", "conn.refuse"]
+    assert mistakes(given("http.status", upstream="tcp://127.0.0.1:6379")) == (
+        "--fault 'http.status': main is a TCP port: http.status acts on HTTP requests; at a tcp:// upstream there are "
+        "only bytes: toxic.*, partition, or conn.refuse, conn.reset, conn.close with stage=accept"
+    )

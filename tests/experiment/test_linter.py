@@ -264,3 +264,30 @@ class TestContradictions:
         assert found(late, gate=gate) == []
         assert found(late, timeline=short) == []
         assert found(late, gate=gate, timeline=short, heal={"verify": []}) == []
+
+
+class TestConnections:
+    def test_a_toxic_meets_the_requests_of_its_target(self) -> None:
+        """Its toxicity counts as a share does."""
+        part = {"id": "part", "target": "primary", "at": "10s", "lasts": "1s", "min_hits": 15}
+        some = {**part, "do": {"type": "toxic.latency", "latency": "1s", "toxicity": "10%"}}
+
+        assert found({**part, "min_hits": 5, "do": {"type": "toxic.latency", "latency": "1s"}}) == []
+        assert found(some) == [
+            "faults[0].min_hits: about 2 hits are expected, min_hits is 15: the run may be inconclusive"
+        ]
+
+    def test_one_that_cuts_drives_traffic_to_the_fallback(self) -> None:
+        """So a fault on the fallback meets somebody meanwhile."""
+        cut = {"id": "cut", "target": "primary", "at": "10s", "lasts": "15s", "do": {"type": "toxic.reset_peer"}}
+        other = {"id": "other", "target": "secondary", "at": "11s", "lasts": "10s", "do": {"type": "stream.truncate"}}
+
+        assert found(cut, other) == []
+
+    def test_nobody_knows_who_connects_to_a_tcp_port(self) -> None:
+        """The load does not, so nothing is said about its hits; and it changes nothing for the others."""
+        text = written(faults=[{"id": "slow", "target": "redis", "at": "10s", "do": {"type": "toxic.latency"}}])
+        text = text.replace("    secondary:\n", "    redis:\n      upstream: tcp://127.0.0.1:6379\n    secondary:\n")
+
+        assert "redis" in text
+        assert findings(text) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -602,3 +603,30 @@ def test_fault_on_every_request_of_a_call_is_told_once() -> None:
     assert told(drill) == [
         "1 call failed with HTTP 503: http.status (fault 'f') made primary answer 503 and made secondary answer 503"
     ]
+
+
+# ------------------------------------------------------------------------------------------------------ toxics
+
+
+def at_the_entry(fault_type: str) -> Drill:
+    """A run whose clients call a listener of ours, ``front``; behind it stands a gateway with a primary."""
+    drill = Drill()
+    drill.fault("cut", fault_type, "front", at=10, lasts=10)
+    drill.traffic(0, 10)
+    return drill
+
+
+@pytest.mark.parametrize("entry", ["front", None])
+def test_what_a_toxic_cut_before_the_client_is_not_the_gateways_fault(entry: str | None) -> None:
+    """The gateway answered in time; nothing of its own could have saved the call. Elsewhere it could have."""
+    drill = at_the_entry("toxic.timeout")
+    drill.claims = replace(drill.claims, entry=entry, backends=("front", "primary"))
+    drill.exchange("a", "primary", 12.1)
+    drill.exchange("a", "front", 12.2, hit="cut", sent=silent_edge(ORIGIN + 12.2, ORIGIN + 32))
+    drill.call("a", 12, "", took=20, error="timeout", status=None)
+    drill.expect("timeout_rate <= 1%")
+
+    (sentence,) = told(drill)
+    on_its_own = "toxic.timeout (fault 'cut') kept front silent, on the client's own connection"
+    assert (on_its_own in sentence) is (entry == "front")
+    assert ("gateway" in sentence) is (entry is None)
