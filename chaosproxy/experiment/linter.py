@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.timeline import planned_time
+from chaosproxy.experiment.toxics import leaves_no_trace
 from chaosproxy.experiment.traffic import (
     answer_s,
     calls_between,
@@ -14,7 +15,6 @@ from chaosproxy.experiment.traffic import (
     regular_backends,
     tokens_of,
 )
-from chaosproxy.faults.base import Gate
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, percentile
 from chaosproxy.units import format_duration, format_share
@@ -59,7 +59,7 @@ def lint(experiment: Experiment, document: Document) -> list[Problem]:
 
 def _meets_nobody(experiment: Experiment, path: Path, span: Span) -> Iterator[Found]:
     fault, expected = span.fault, meeting(experiment, span)
-    if fault.do.gate() is Gate.REFUSE or not fault.min_hits:
+    if leaves_no_trace(experiment, fault) or not fault.min_hits:
         return
     if expected.requests < 1:
         yield Found((*path, "target"), f"this fault may meet nobody: {_no_traffic(experiment, span)}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import Listen, Name, Section, is_url, without_port
+from chaosproxy.experiment.section import Host, Listen, Name, Section, is_url, without_port
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -91,6 +91,16 @@ class Backend(Section):
     """What is spoken behind the listener; ``auto`` tells it from each request's path."""
 
 
+class Toxics(Section):
+    """Where toxics act: on a Toxiproxy server, in front of our listeners. Without one, in our own proxy."""
+
+    server: str | None = None
+    """The URL of its API, such as http://toxiproxy:8474, or the name of a system."""
+    reach: Host | None = None
+    """This machine as the server sees it; the listeners behind the server stand there. A server on loopback sees
+    loopback."""
+
+
 class Topology(Section):
     """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
 
@@ -99,3 +109,5 @@ class Topology(Section):
     What it calls must be the listeners below, not the upstreams behind them."""
     backends: Annotated[dict[Name, Backend], Field(min_length=1)]
     """Listener and upstream by name."""
+    toxics: Toxics = Toxics()
+    """The Toxiproxy server, if one is to be used."""

@@ -165,6 +165,8 @@ class Proxy:
                 raise UserError(
                     f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
                 )
+            if rule.do.needs_server:
+                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
         self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
 
     def renew(self, owner: str, lease_s: float) -> int:

@@ -128,6 +128,8 @@ def _enough(history: History, fault: PlannedFault, hits: int, misses: dict[str, 
         return False, "it was never applied"
     if hits >= fault.min_hits:
         return True, ""
+    if fault.why_unknown:
+        return False, fault.why_unknown
     if not fault.counts_hits:
         return _enough_without_trace(history, fault)
     if misses:
