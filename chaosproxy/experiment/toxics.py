@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SLACK_S = 120.0
 """What we put on a server may stay so long beyond the longest time that the run can take."""
-UNKNOWN_HITS = "the Toxiproxy server does not say which connections its toxicity chose; min_hits: 0 lets that pass"
+UNKNOWN_HITS = "the Toxiproxy server does not say which connections its toxicity chose"
 
 
 def there(experiment: Experiment, fault: FaultEntry) -> OnServer | None:

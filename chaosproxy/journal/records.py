@@ -261,6 +261,16 @@ class Trouble(Record):
     detail: str
 
 
+class Swept(Record):
+    """A run that is over had left something on a Toxiproxy server, and this one removed it; ``why``: how it knew."""
+
+    type: Literal["swept"] = "swept"
+    at: float
+    server: str
+    name: str
+    why: str
+
+
 class Ended(Record):
     """How the run itself ended; the last line of a whole journal."""
 
@@ -283,6 +293,7 @@ AnyRecord = Annotated[
     | Lag
     | Healed
     | Trouble
+    | Swept
     | Ended,
     Field(discriminator="type"),
 ]

@@ -23,6 +23,7 @@ from chaosproxy.experiment.references import fill
 from chaosproxy.experiment.topology import Command, LabBackend, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
+from chaosproxy.runner.server_side import ServerSide
 
 POLL_S = 0.05
 """How often a starting command is asked whether it is ready."""
@@ -51,12 +52,13 @@ class Stage:
 class Systems:
     """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first."""
 
-    def __init__(self, order: Order, exits: AsyncExitStack) -> None:
+    def __init__(self, order: Order, exits: AsyncExitStack, server: ServerSide) -> None:
         self._experiment = order.experiment
         self._seed = order.seed
         self._directory = order.directory
         self._plugins = order.plugins
         self._exits = exits
+        self._server = server
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
         self._parts: list[Part] = []
@@ -65,11 +67,28 @@ class Systems:
         """Start all. Raises PartFailed with the last words of what did not start."""
         systems = self._experiment.systems
         late = {name for name, system in systems.items() if "${listener." in repr(system) or "${entry}" in repr(system)}
+        server = self._experiment.topology.toxics.server
+        if server is not None and server not in systems:
+            await self._open_server(server)
         await self._start_all({name: system for name, system in systems.items() if name not in late})
+        if server is not None and server in systems:
+            await self._open_server(self._urls[server])
         proxy, control = await self._start_proxy()
+        await self._front(proxy)
         await self._start_all({name: system for name, system in systems.items() if name in late})
         entry = self._experiment.topology.entry
         return Stage(self._urls.get(entry) or fill(entry, self._facts), control, proxy, tuple(self._parts))
+
+    async def _open_server(self, url: str) -> None:
+        self._exits.push_async_callback(self._server.abandon)
+        await self._server.open(url)
+
+    async def _front(self, proxy: Part) -> None:
+        """Where clients connect to: our listeners, or what a Toxiproxy server has in front of them."""
+        listeners = {name: str(listener["url"]) for name, listener in proxy.ready["listeners"].items()}
+        addresses = await self._server.front(self._upstreams(), listeners)
+        for name, url in listeners.items():
+            self._facts[f"listener.{name}"] = f"http://{addresses[name]}" if name in addresses else url
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:
@@ -125,19 +144,21 @@ class Systems:
             for secret in (token_file, config):
                 secret.unlink()
         self._keep(part)
-        for name, listener in part.ready["listeners"].items():
-            self._facts[f"listener.{name}"] = str(listener["url"])
         return part, Control(str(part.ready["control"]), token)
 
     def _listeners(self) -> dict[str, dict[str, str]]:
         return {
             name: {
-                "listen": backend.listen,
-                "upstream": self._urls.get(backend.upstream, backend.upstream),
+                "listen": self._server.listen(name),
+                "upstream": self._upstreams()[name],
                 "dialect": backend.dialect,
             }
             for name, backend in self._experiment.topology.backends.items()
         }
+
+    def _upstreams(self) -> dict[str, str]:
+        backends = self._experiment.topology.backends
+        return {name: self._urls.get(backend.upstream, backend.upstream) for name, backend in backends.items()}
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

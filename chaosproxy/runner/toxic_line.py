@@ -22,6 +22,7 @@ from chaosproxy.toxics.remote import RETRY_EACH_S, Place, Remote
 WATCH_EACH_S = 1.0
 """How often the server is asked whether it still has what it was given."""
 FORGOTTEN = "the server had it no more: it was restarted, or somebody else removed it"
+UNSEEN = "whom it meets is not known: a Toxiproxy server counts no hits, and no listener of ours stands behind it"
 ENDLESS_S = 1e9
 """For a fault without ``lasts``."""
 
@@ -33,7 +34,10 @@ class Acting:
     rule: Rule
     held: Held
     phases: list[tuple[float, float]] = field(default_factory=list)
+    told: bool = False
+    """Its end is in the journal."""
     ended: bool = False
+    """The server has nothing of it any more."""
     task: asyncio.Task[None] | None = None
 
     def begin(self, at: float) -> None:
@@ -94,7 +98,7 @@ class ToxicLine:
         del owner
         await _stopped(fault.task for fault in self._faults.values())
         open_ones = [fault for fault in self._faults.values() if not fault.ended]
-        done = await asyncio.gather(*map(self._end, open_ones), return_exceptions=True)
+        done = await asyncio.gather(*(self._end(fault, "cleared") for fault in open_ones), return_exceptions=True)
         for failure in done:
             if isinstance(failure, BaseException):
                 raise failure
@@ -123,7 +127,7 @@ class ToxicLine:
             self._watching = asyncio.create_task(self._watch())
         places = tuple(self._places[name] for name in rule.listeners)
         fault = self._faults[rule.id] = Acting(rule, Held(rule.id, self._what[rule.id], places))
-        await self._act(fault, "applied")
+        await self._act(fault, "applied", "" if all(place.seen for place in places) else UNSEEN)
         fault.task = asyncio.create_task(self._live(fault))
 
     async def _live(self, fault: Acting) -> None:
@@ -139,15 +143,15 @@ class ToxicLine:
                 await until(self._clock() + fault.rule.flap.up, self._clock)
                 await self._act(fault, "flap_down")
             await until(end, self._clock)
-            await self._end(fault)
+            await self._end(fault, "lasts")
         except PartFailed as error:
             self._record(Trouble(at=self._clock(), part="toxics", detail=str(error)))
 
-    async def _act(self, fault: Acting, edge: Literal["applied", "flap_down"]) -> None:
+    async def _act(self, fault: Acting, edge: Literal["applied", "flap_down"], why: str = "") -> None:
         begun_at = self._clock()
         await self._board.put(fault.held)
         fault.begin(begun_at)
-        self._edge(fault, edge)
+        self._edge(fault, edge, why)
 
     async def _rest(self, fault: Acting) -> None:
         """Take it away; asks again until it is gone, or the time for healing is up."""
@@ -155,14 +159,15 @@ class ToxicLine:
         await _insisting(partial(self._board.take, fault.held), end, self._clock)
         fault.pause(self._clock())
 
-    async def _end(self, fault: Acting) -> None:
+    async def _end(self, fault: Acting, why: str) -> None:
         try:
             await self._rest(fault)
         except PartFailed as error:
             raise PartFailed(f"fault {fault.rule.id!r} may still act: {error}") from None
-        if fault.phases and not fault.ended:
-            self._edge(fault, "healed")
         fault.ended = True
+        if fault.phases and not fault.told:
+            fault.told = True
+            self._edge(fault, "healed", why)
 
     # what the server says --------------------------------------------------------------------------------------------
 
@@ -183,10 +188,10 @@ class ToxicLine:
     async def _forget(self, fault: Acting) -> None:
         """The fault is over, whatever was planned; what may be left of it is removed with the others."""
         await _stopped([fault.task])
-        if not fault.ended:
+        if not fault.told:
             fault.pause(self._clock())
             fault.held.acts = False
-            fault.ended = True
+            fault.told = True
             self._edge(fault, "healed", FORGOTTEN)
 
     def _edge(self, fault: Acting, edge: Literal["applied", "flap_up", "flap_down", "healed"], why: str = "") -> None:

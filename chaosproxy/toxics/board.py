@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.plan.on_server import OnServer, Toxic
-from chaosproxy.toxics.client import ServerProxy, ServerToxic, ServerUnreachable
+from chaosproxy.toxics.client import Gone, ServerProxy, ServerToxic, ServerUnreachable
 from chaosproxy.toxics.remote import Place, Remote
 
 
@@ -80,7 +81,8 @@ class Board:
                 raise
             await self._replace(held, place)  # a server waits for clients that do not read
         if held.what.owns_proxy and not self._others_disable(held, place):
-            await self._server.enable(place.proxy, enabled=True)
+            with suppress(Gone):
+                await self._server.enable(place.proxy, enabled=True)
 
     async def _replace(self, but: Held, place: Place) -> None:
         """Put a new proxy in the place of ours, with the other faults there: its connections are closed."""

@@ -29,6 +29,8 @@ class Place:
     listen: str
     """As the server resolved it."""
     upstream: str
+    seen: bool
+    """Whether a listener of ours stands behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,15 @@ class Remote:
 
     def place_on(self, backend: str, proxy: ServerProxy) -> Place:
         """Toxics of a backend on the user's own proxy."""
-        return self._place(backend, proxy, ours=False)
+        return self._place(backend, proxy, ours=False, seen=False)
 
-    async def front(self, backend: str, listen: str, upstream: str) -> Place:
+    async def front(self, backend: str, listen: str, upstream: str, *, seen: bool) -> Place:
         """A proxy of our own, which listens at ``listen`` for clients of the backend."""
         made = await self.server.create(self.lease.name(backend), listen, upstream)
-        return self._place(backend, made, ours=True)
+        return self._place(backend, made, ours=True, seen=seen)
 
-    def _place(self, backend: str, proxy: ServerProxy, *, ours: bool) -> Place:
-        return Place(backend, proxy.name, ours, self._address(proxy.listen), proxy.listen, proxy.upstream)
+    def _place(self, backend: str, proxy: ServerProxy, *, ours: bool, seen: bool) -> Place:
+        return Place(backend, proxy.name, ours, self._address(proxy.listen), proxy.listen, proxy.upstream, seen)
 
     async def leave(self, within_s: float) -> None:
         """Remove all that this run made there, and see that it is gone; asks again until it is, or time is up."""
