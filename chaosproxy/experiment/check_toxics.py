@@ -10,6 +10,8 @@ from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_bare, is_loopback, is_url
 from chaosproxy.experiment.toxics import backends_there, there
 from chaosproxy.faults.admission.partition import Partition
+from chaosproxy.faults.toxic.base import Toxic
+from chaosproxy.faults.toxic.slicer import ToxicSlicer
 from chaosproxy.plan.rule import Match
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from chaosproxy.experiment.entries import FaultEntry
     from chaosproxy.experiment.yaml_text import Path
+    from chaosproxy.faults.base import Fault
 
 _SERVER: Path = ("topology", "toxics", "server")
 _REACH: Path = ("topology", "toxics", "reach")
@@ -75,6 +78,22 @@ def _is_direct(upstream: str) -> bool:
     return upstream.startswith("tcp://")
 
 
+def _in_its_numbers(path: Path, do: Fault) -> Iterator[Found]:
+    """What a server's whole numbers cannot say, and what it dies of."""
+    if isinstance(do, ToxicSlicer) and do.average_size == 0:
+        yield Found((*path, "do"), "a Toxiproxy server dies of a slicer without average_size; write one")
+    if isinstance(do, Toxic):
+        for name, number in do.attributes().items():
+            unit = do.attribute_units[name]
+            if abs(getattr(do, name) - number * unit) > _EXACT * unit:
+                words = f"a Toxiproxy server counts in whole {_UNITS[unit]}"
+                yield Found((*path, "do", name), f"{words}: this would be {number}")
+
+
+_EXACT = 1e-6
+_UNITS = {0.001: "milliseconds", 0.000001: "microseconds", 1: "numbers"}
+
+
 def _fault(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
     do = fault.do
     if do.needs_server and draft.experiment.topology.toxics.server is None:
@@ -87,6 +106,7 @@ def _fault(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
         words = "Toxiproxy acts on every connection and forgets what it held back, so open streams cannot"
         what = "be left alone" if do.live_streams == "keep" else "go on after the heal"
         yield Found((*path, "do"), f"live_streams: {do.live_streams}: {words} {what}; write live_streams: cut")
+    yield from _in_its_numbers(path, do)
     asks = [("match", fault.match != Match()), ("share", fault.share < 1), ("max_hits", fault.max_hits is not None)]
     for key, asked in asks:
         if asked:

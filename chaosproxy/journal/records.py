@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from chaosproxy.journal.fingerprint import Fingerprint
 
 VERSION = 1
+ON_THE_WAY = "on the way to our listener"
+"""The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
 
 class Record(BaseModel):

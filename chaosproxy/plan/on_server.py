@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from chaosproxy.faults.admission.partition import Partition
+from chaosproxy.faults.toxic.base import Toxic
+from chaosproxy.faults.toxic.down import ToxicDown
 
 if TYPE_CHECKING:
     from chaosproxy.faults.base import Fault
 
-Stream = Literal["upstream", "downstream"]
-
-PREFIX = "toxic."
-"""Faults that are toxics begin with it; what follows is Toxiproxy's name."""
-DOWN = "toxic.down"
-"""No toxic for Toxiproxy, but a proxy that is not enabled."""
 _SWALLOWS = ("timeout", "reset_peer", "limit_data")
 """Upstream, these may keep a request from arriving."""
 
@@ -31,11 +27,12 @@ class Hits(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Toxic:
+class ServerToxic:
     """One toxic as the server's API takes it; a fault of several adds ``suffix`` to its name."""
 
     type: str
-    stream: Stream
+    stream: str
+    """upstream or downstream."""
     toxicity: float = 1.0
     attributes: Mapping[str, int] = field(default_factory=dict)
     suffix: str = ""
@@ -45,7 +42,7 @@ class Toxic:
 class OnServer:
     """A fault there: toxics on a proxy, or the proxy not enabled. ``cuts_open``: open connections are closed first."""
 
-    toxics: tuple[Toxic, ...] = ()
+    toxics: tuple[ServerToxic, ...] = ()
     disables: bool = False
     cuts_open: bool = False
 
@@ -64,32 +61,29 @@ class OnServer:
 
 def is_toxic(fault: Fault) -> bool:
     """Whether it is a toxic, wherever that acts."""
-    return fault.type.startswith(PREFIX)
+    return isinstance(fault, Toxic)
 
 
 def on_server(fault: Fault) -> OnServer | None:
     """What it is on a server; None for a fault that no Toxiproxy has."""
     if isinstance(fault, Partition):
         return _partition(fault)
-    if not is_toxic(fault):
+    if not isinstance(fault, Toxic):
         return None
-    if fault.type == DOWN:
+    if isinstance(fault, ToxicDown):
         return OnServer(disables=True)
-    return OnServer((_toxic(fault),))
-
-
-def _toxic(fault: Fault) -> Toxic:
-    return Toxic(fault.type.removeprefix(PREFIX), fault.direction.value, fault.toxicity, fault.attributes())
+    name = fault.type.removeprefix("toxic.")
+    return OnServer((ServerToxic(name, fault.direction.value, fault.toxicity, fault.attributes()),))
 
 
 def _partition(fault: Partition) -> OnServer:
-    lost_request = Toxic("timeout", "upstream", attributes={"timeout": 0}, suffix=".upstream")
-    lost_response = Toxic("timeout", "downstream", attributes={"timeout": 0}, suffix=".downstream")
+    lost_request = ServerToxic("timeout", "upstream", attributes={"timeout": 0}, suffix=".upstream")
+    lost_response = ServerToxic("timeout", "downstream", attributes={"timeout": 0}, suffix=".downstream")
     match fault.mode:
         case "refuse":
             return OnServer(disables=True)
         case "reset":
-            return OnServer((Toxic("reset_peer", "upstream", attributes={"timeout": 0}),), cuts_open=True)
+            return OnServer((ServerToxic("reset_peer", "upstream", attributes={"timeout": 0}),), cuts_open=True)
         case "lost_request":
             return OnServer((lost_request,), cuts_open=True)
         case "lost_response":
@@ -98,6 +92,6 @@ def _partition(fault: Partition) -> OnServer:
             return OnServer((lost_request, lost_response), cuts_open=True)
 
 
-def _stops_requests(toxic: Toxic) -> bool:
+def _stops_requests(toxic: ServerToxic) -> bool:
     starved = toxic.type == "bandwidth" and toxic.attributes.get("rate") == 0
     return toxic.stream == "upstream" and (toxic.type in _SWALLOWS or starved)

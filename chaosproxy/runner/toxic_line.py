@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from chaosproxy.errors import PartFailed
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import ON_THE_WAY, AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.on_server import Hits, OnServer
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.racing import until
@@ -215,7 +215,7 @@ def _hit(rule: Rule, at: float, record: ExchangeRecord) -> FaultHit:
         listener=record.listener,
         exchange=record.id,
         call=record.call,
-        detail="on its connection through the Toxiproxy server",
+        detail=ON_THE_WAY,
     )
 
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chaosproxy.errors import PartFailed
-from chaosproxy.plan.on_server import OnServer, Toxic
-from chaosproxy.toxics.client import Gone, ServerProxy, ServerToxic, ServerUnreachable
+from chaosproxy.plan.on_server import OnServer, ServerToxic
+from chaosproxy.toxics.client import Gone, ServerProxy, ServerUnreachable
 from chaosproxy.toxics.remote import Place, Remote
 
 
@@ -68,7 +68,7 @@ class Board:
         if held.what.owns_proxy:
             await self._server.enable(place.proxy, enabled=False)
         for toxic in held.what.toxics:
-            await self._server.add_toxic(place.proxy, self._named(held, place, toxic))
+            await self._server.add_toxic(place.proxy, self._name(held, place, toxic), toxic)
         if held.what.cuts_open and not self._others_disable(held, place):
             await self._server.enable(place.proxy, enabled=True)
 
@@ -102,10 +102,9 @@ class Board:
         return any(held.what.disables and place in held.places for held in others)
 
     def _names(self, held: Held, place: Place) -> set[str]:
-        return {self._named(held, place, toxic).name for toxic in held.what.toxics}
+        return {self._name(held, place, toxic) for toxic in held.what.toxics}
 
-    def _named(self, held: Held, place: Place, toxic: Toxic) -> ServerToxic:
+    def _name(self, held: Held, place: Place, toxic: ServerToxic) -> str:
         """On a proxy of the run's own a toxic is called like its fault; elsewhere the name carries the lease."""
         name = held.fault + toxic.suffix
-        name = name if place.ours else self._lease.name(name)
-        return ServerToxic(name, toxic.type, toxic.stream, toxic.toxicity, toxic.attributes)
+        return name if place.ours else self._lease.name(name)

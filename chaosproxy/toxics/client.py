@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import count
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from chaosproxy.errors import PartFailed
+from chaosproxy.plan.on_server import ServerToxic
 
 T = TypeVar("T")
 
@@ -45,17 +46,6 @@ class ServerRefused(PartFailed):
     def __init__(self, message: str, status: int) -> None:
         self.status = status
         super().__init__(message)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerToxic:
-    """A toxic on the server, in Toxiproxy's own names and whole numbers."""
-
-    name: str
-    type: str
-    stream: str
-    toxicity: float = 1.0
-    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +110,16 @@ class ToxiproxyServer:
         handle = self._handle(name)
         await self._ask(handle.enable if enabled else handle.disable, f"proxy {name!r}")
 
-    async def add_toxic(self, proxy: str, toxic: ServerToxic) -> None:
+    async def add_toxic(self, proxy: str, name: str, toxic: ServerToxic) -> None:
         """Put a toxic on a proxy; open connections feel it, too."""
         settings = {
-            "name": toxic.name,
+            "name": name,
             "type": toxic.type,
             "stream": toxic.stream,
             "toxicity": toxic.toxicity,
             "attributes": dict(toxic.attributes),
         }
-        await self._ask(lambda: self._handle(proxy).add_toxic(**settings), f"toxic {toxic.name!r} on {proxy!r}")
+        await self._ask(lambda: self._handle(proxy).add_toxic(**settings), f"toxic {name!r} on {proxy!r}")
 
     async def remove_toxic(self, proxy: str, toxic: str) -> None:
         """Take a toxic away. One that is not there is fine."""
