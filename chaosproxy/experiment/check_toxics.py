@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_bare, is_loopback, is_url
-from chaosproxy.experiment.toxics import backends_there, there
+from chaosproxy.experiment.toxics import backends_there, is_direct, there
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.toxic.base import Toxic
+from chaosproxy.faults.toxic.down import ToxicDown
 from chaosproxy.faults.toxic.slicer import ToxicSlicer
 from chaosproxy.plan.rule import Match
 
@@ -60,7 +61,7 @@ def _server_problem(draft: Draft, server: str) -> Found | None:
 def _elsewhere(draft: Draft, server: str) -> Iterator[Found]:
     """A server on another machine, or in another container: loopback there is not ours."""
     host, topology = host_of(server), draft.experiment.topology
-    behind = [name for name in backends_there(draft.experiment) if not _is_direct(topology.backends[name].upstream)]
+    behind = [name for name in backends_there(draft.experiment) if not is_direct(topology.backends[name].upstream)]
     if behind and topology.toxics.reach is None:
         words = f"the server at {host} cannot reach our listeners on loopback"
         yield Found(_SERVER, f"{words}; say with reach: HOST what this machine is called there")
@@ -73,15 +74,14 @@ def _elsewhere(draft: Draft, server: str) -> Iterator[Found]:
             yield Found(("topology", "backends", name, "listen"), f"{words}; write 0.0.0.0:PORT")
 
 
-def _is_direct(upstream: str) -> bool:
-    """Whether the server speaks to the upstream itself: nothing of HTTP stands in between."""
-    return upstream.startswith("tcp://")
-
-
 def _in_its_numbers(path: Path, do: Fault) -> Iterator[Found]:
     """What a server's whole numbers cannot say, and what it dies of."""
     if isinstance(do, ToxicSlicer) and do.average_size == 0:
         yield Found((*path, "do"), "a Toxiproxy server dies of a slicer without average_size; write one")
+    if isinstance(do, ToxicDown) and do.toxicity < 1:
+        yield Found(
+            (*path, "do", "toxicity"), "a Toxiproxy server closes a port for everybody, not for a share of them"
+        )
     if isinstance(do, Toxic):
         for name, number in do.attributes().items():
             unit = do.attribute_units[name]

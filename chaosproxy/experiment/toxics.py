@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 SLACK_S = 120.0
 """What we put on a server may stay so long beyond the longest time that the run can take."""
+UNSEEN = "a Toxiproxy server counts no hits, and no listener of ours stands behind it"
 UNKNOWN_HITS = "the Toxiproxy server does not say which connections its toxicity chose"
+
+
+def is_direct(upstream: str) -> bool:
+    """Whether the server speaks to the upstream itself, for nothing of HTTP stands in between."""
+    return upstream.startswith("tcp://")
 
 
 def there(experiment: Experiment, fault: FaultEntry) -> OnServer | None:
@@ -46,13 +52,18 @@ def leaves_no_trace(experiment: Experiment, fault: FaultEntry) -> bool:
 def why_unknown(experiment: Experiment, fault: FaultEntry) -> str:
     """Why nobody can know whom it hits; nothing for most."""
     what = there(experiment, fault)
-    return UNKNOWN_HITS if what is not None and what.hits is Hits.UNKNOWN else ""
+    if what is None:
+        return ""
+    backends = experiment.topology.backends
+    if all(is_direct(backends[target].upstream) for target in targets_of(experiment, fault)):
+        return UNSEEN
+    return UNKNOWN_HITS if what.hits is Hits.UNKNOWN else ""
 
 
 def why_uncounted(experiment: Experiment, fault: FaultEntry) -> str:
     """Why its hits cannot be counted, to be put behind its id; nothing for most."""
     if why_unknown(experiment, fault):
-        return "is drawn per connection by the Toxiproxy server, which does not say for which"
+        return "acts on the Toxiproxy server, which does not say on whom"
     if not leaves_no_trace(experiment, fault):
         return ""
     if fault.do.gate() is Gate.REFUSE:

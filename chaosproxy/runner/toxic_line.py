@@ -12,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 from chaosproxy.errors import PartFailed
+from chaosproxy.experiment.toxics import UNSEEN
 from chaosproxy.journal.records import ON_THE_WAY, AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.on_server import Hits, OnServer
 from chaosproxy.plan.rule import Rule
@@ -22,7 +23,6 @@ from chaosproxy.toxics.remote import RETRY_EACH_S, Place, Remote
 WATCH_EACH_S = 1.0
 """How often the server is asked whether it still has what it was given."""
 FORGOTTEN = "the server had it no more: it was restarted, or somebody else removed it"
-UNSEEN = "whom it meets is not known: a Toxiproxy server counts no hits, and no listener of ours stands behind it"
 ENDLESS_S = 1e9
 """For a fault without ``lasts``."""
 
