@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sys
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.records import FaultEdge, FaultHit, Healed, Swept
-from tests.e2e.drill import Ended, drill, free_port, running, small
+from tests.e2e.drill import Ended, drill, free_port, repeat_inconclusive, running, small
 from tests.toxics.servers import Fake, Real, faking, real_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.real]
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/use-a-toxiproxy-server.md"
 SLOW = {"type": "toxic.latency", "latency": "400ms"}
 
 
@@ -25,7 +27,9 @@ def server() -> Iterator[Real]:
     """With a proxy and a toxic of the user's own on it."""
     with real_server() as real:
         real.ask("POST", "/proxies", {"name": "mine", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"})
-        real.ask("POST", "/proxies/mine/toxics", {"name": "my slow one", "type": "latency", "attributes": {"latency": 7}})
+        real.ask(
+            "POST", "/proxies/mine/toxics", {"name": "my slow one", "type": "latency", "attributes": {"latency": 7}}
+        )
         yield real
 
 
@@ -52,7 +56,10 @@ def edges(ended: Ended) -> list[str]:
 def test_a_system_that_holds_and_one_that_does_not(tmp_path: Path, server: Real) -> None:
     """The same experiment: a toxic that the calls may feel, and one that they may not; the user's own things stay."""
     before = server.proxies()
-    expectations = ["success == 100%", {"expect": "ttft.p50 <= 150ms", "over": "there.applied..there.healed", "min_samples": 5}]
+    expectations = [
+        "success == 100%",
+        {"expect": "ttft.p50 <= 150ms", "over": "there.applied..there.healed", "min_samples": 5},
+    ]
     held = drill(tmp_path, on(server, fault({"type": "toxic.latency", "latency": "20ms"}), hypothesis=expectations))
     assert held.code == 0, held.sentences
     assert edges(held) == ["applied", "healed"]
@@ -66,6 +73,15 @@ def test_a_system_that_holds_and_one_that_does_not(tmp_path: Path, server: Real)
         assert account.load_hits == len({hit.exchange for hit in ended.all(FaultHit)}) >= 8
         assert [healed.verified for healed in ended.all(Healed)] == [True]
     assert server.proxies() == before
+
+
+def test_the_example_of_the_documentation(tmp_path: Path, server: Real) -> None:
+    """It runs as it stands there, and holds."""
+    (text, *_) = re.findall(r"^```yaml\n(experiment: v1\n.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    ended = repeat_inconclusive(lambda: drill(tmp_path, text.replace("http://127.0.0.1:8474", server.url)))
+
+    assert ended.code == 0, (ended.sentences, ended.err)
+    assert list(server.proxies()) == ["mine"]
 
 
 @pytest.mark.parametrize("mode", ["refuse", "blackhole", "reset", "lost_request", "lost_response"])
@@ -183,7 +199,11 @@ def test_the_users_own_proxy_is_used_as_it_is(tmp_path: Path, server: Real) -> N
 @pytest.mark.parametrize(
     ("proxy", "do", "words"),
     [
-        ({"upstream": "127.0.0.1:1"}, SLOW, "its proxy 'llm' listens at {listen} already, with the upstream 127.0.0.1:1"),
+        (
+            {"upstream": "127.0.0.1:1"},
+            SLOW,
+            "its proxy 'llm' listens at {listen} already, with the upstream 127.0.0.1:1",
+        ),
         ({"upstream": "127.0.0.1:9"}, {"type": "toxic.down"}, "toxic.down would disable the user's own proxy 'llm'"),
     ],
 )

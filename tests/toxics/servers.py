@@ -32,38 +32,50 @@ class Fake:
     held: dict[str, threading.Event] = field(default_factory=dict)
     """Requests that wait for an event before they are carried out."""
     asked: list[str] = field(default_factory=list)
+    news: threading.Condition = field(default_factory=threading.Condition)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, str]:
         """Carry out a request; status and body."""
         line = f"{method} {path}"
-        self.asked.append(line)
+        with self.news:
+            self.asked.append(line)
+            self.news.notify_all()
         if line in self.held:
             self.held[line].wait()
         if line in self.answers:
             return self.answers[line]
-        said = json.loads(body) if body else {}
-        match [unquote(part) for part in path.strip("/").split("/")], method:
+        parts, said = [unquote(part) for part in path.strip("/").split("/")], json.loads(body) if body else {}
+        match parts, method:
             case ["version"], "GET":
                 return 200, '{"version": "2.12.0"}\n'
             case ["proxies"], "GET":
                 return 200, json.dumps(self.proxies)
             case ["proxies"], "POST":
                 return 201, json.dumps(self.add(**said))
-            case ["proxies", name, *_], _ if name not in self.proxies:
-                return 404, '{"error":"proxy not found","status":404}\n'
-            case ["proxies", name], "DELETE":
-                del self.proxies[name]
-                return 204, ""
-            case ["proxies", name], "POST":
-                self.proxies[name].update(said)
-                return 200, json.dumps(self.proxies[name])
-            case ["proxies", name, "toxics"], "POST":
-                self.proxies[name]["toxics"].append(said)
-                return 200, json.dumps(said)
-            case ["proxies", name, "toxics", toxic], "DELETE" if toxic in self.toxics(name):
-                self.proxies[name]["toxics"] = [each for each in self.proxies[name]["toxics"] if each["name"] != toxic]
-                return 204, ""
-        return 404, '{"error":"toxic not found","status":404}\n'
+        return self._change(method, parts[1:], said)
+
+    def _change(self, method: str, parts: list[str], said: dict[str, Any]) -> tuple[int, str]:
+        """Something of one proxy."""
+        if not parts or parts[0] not in self.proxies:
+            return 404, '{"error":"proxy not found","status":404}\n'
+        proxy = self.proxies[parts[0]]
+        match parts[1:], method:
+            case [], "DELETE":
+                del self.proxies[parts[0]]
+            case [], "POST":
+                proxy.update(said)
+            case ["toxics"], "POST":
+                proxy["toxics"].append(said)
+            case ["toxics", toxic], "DELETE" if toxic in self.toxics(parts[0]):
+                proxy["toxics"] = [each for each in proxy["toxics"] if each["name"] != toxic]
+            case _:
+                return 404, '{"error":"toxic not found","status":404}\n'
+        return (204, "") if method == "DELETE" else (200, json.dumps(said if parts[1:] else proxy))
+
+    def wait_asked(self, line: str, times: int = 1) -> None:
+        """Wait until it has been asked this, so many times; for a thread."""
+        with self.news:
+            assert self.news.wait_for(lambda: self.asked.count(line) >= times, STARTS_WITHIN_S), self.asked
 
     def add(
         self,
@@ -101,7 +113,7 @@ def faking() -> Iterator[Fake]:
             self.end_headers()
             self.wfile.write(said.encode())
 
-        do_GET = do_POST = do_DELETE = _answer
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names that are called
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

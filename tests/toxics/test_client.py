@@ -23,6 +23,7 @@ Ask = Callable[[ToxiproxyServer], Awaitable[Any]]
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
+    """A server that does what it is told."""
     with faking() as server:
         yield server
 
@@ -152,9 +153,7 @@ async def test_a_command_that_nobody_waits_for_is_waited_for_in_the_end(fake: Fa
     fake.held["DELETE /proxies/a"] = threading.Event()
     server = ToxiproxyServer(fake.url)
     removing = asyncio.create_task(server.remove("a"))
-    async with asyncio.timeout(10):
-        while "DELETE /proxies/a" not in fake.asked:
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(fake.wait_asked, "DELETE /proxies/a")
     removing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await removing

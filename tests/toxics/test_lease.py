@@ -23,7 +23,8 @@ def test_a_name_tells_its_lease() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "primary", "chaosproxy", "chaosproxy.primary", "chaosproxy.0a0a0a0a-1-2-ff.soon.primary", "chaosproxy...x"]
+    "name",
+    ["", "primary", "chaosproxy", "chaosproxy.primary", "chaosproxy.0a0a0a0a-1-2-ff.soon.primary", "chaosproxy...x"],
 )
 def test_names_of_others(name: str) -> None:
     """Are nobody's lease, even when they look a little like one."""

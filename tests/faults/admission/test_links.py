@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
 
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.base import Gate
