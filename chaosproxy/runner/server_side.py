@@ -26,6 +26,7 @@ class ServerSide:
         self._record = record
         self._there = faults_there(experiment)
         self._backends = backends_there(experiment)
+        self._patience_s = experiment.heal.within
         self._remote: Remote | None = None
         self._places: dict[str, Place] = {}
         self.line: ToxicLine | None = None
@@ -85,8 +86,9 @@ class ServerSide:
         if self.line is not None:
             await self.line.close()
         try:
-            await self._remote.leave(self._experiment.heal.within)
+            await self._remote.leave(self._patience_s)
         except PartFailed as error:
+            self._patience_s = 0.0
             return f"what this run made on the Toxiproxy server may still be there; the next run removes it: {error}"
         self._remote = None
         return ""

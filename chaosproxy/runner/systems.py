@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -88,7 +89,8 @@ class Systems:
         listeners = {name: str(listener["url"]) for name, listener in proxy.ready["listeners"].items()}
         addresses = await self._server.front(self._upstreams(), listeners)
         for name, url in listeners.items():
-            self._facts[f"listener.{name}"] = f"http://{addresses[name]}" if name in addresses else url
+            address = addresses.get(name, urlsplit(url).netloc)
+            self._facts[f"listener.{name}"] = urlsplit(url)._replace(netloc=address).geturl()
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:

@@ -101,6 +101,7 @@ class ToxicLine:
         done = await asyncio.gather(*(self._end(fault, "cleared") for fault in open_ones), return_exceptions=True)
         for failure in done:
             if isinstance(failure, BaseException):
+                self._heal_within_s = 0.0  # whoever tries it again has waited already
                 raise failure
 
     async def active(self, owner: str) -> list[str]:
