@@ -98,11 +98,14 @@ def explain(
     journal = journal or _newest()
     records = _read(journal).records
     found = explanation.find_exchanges(records, exchange)
-    if not found:
+    connections = explanation.find_connections(records, exchange)
+    if not found and not connections:
         raise UserError(f"{journal}: no exchange and no call {exchange!r}")
     sys.stderr.write(f"{journal}\n")
     for one in found:
         typer.echo("\n".join(explanation.explain(records, one)))
+    for connection in connections:
+        typer.echo("\n".join(explanation.explain_connection(records, connection)))
 
 
 def _newest() -> str:

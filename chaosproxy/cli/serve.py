@@ -27,7 +27,11 @@ Listen = Annotated[
 ]
 Upstream = Annotated[
     str | None,
-    typer.Option(envvar="CHAOSPROXY_UPSTREAM", metavar="URL", help="URL of the backend; a path in it comes first."),
+    typer.Option(
+        envvar="CHAOSPROXY_UPSTREAM",
+        metavar="URL",
+        help="URL of the backend; a path in it comes first; or tcp://HOST:PORT.",
+    ),
 ]
 Faults = Annotated[
     list[str] | None,

@@ -43,7 +43,7 @@ def set_up(given: Given) -> Service:
     base = _from_file(given.config) if given.config else Service((), seed=secrets.randbelow(2**31))
     problems: list[Problem] = []
     listeners = _listeners(given, base.listeners, problems)
-    rules = (*base.rules, *_rules(_lines(given, problems), base.rules, [spec.name for spec in listeners], problems))
+    rules = (*base.rules, *_rules(_lines(given, problems), base.rules, listeners, problems))
     if problems:
         raise InvalidExperiment(problems)
     seed = base.seed if given.seed is None else given.seed
@@ -120,8 +120,10 @@ def _lines(given: Given, problems: list[Problem]) -> Iterator[tuple[str, str]]:
 
 
 def _rules(
-    lines: Iterable[tuple[str, str]], others: Sequence[Rule], listeners: Sequence[str], problems: list[Problem]
+    lines: Iterable[tuple[str, str]], others: Sequence[Rule], specs: Sequence[ListenerSpec], problems: list[Problem]
 ) -> Iterator[Rule]:
+    listeners = [spec.name for spec in specs]
+    tcp = [spec.name for spec in specs if spec.is_tcp]
     taken = {rule.id for rule in others}
     for source, text in lines:
         try:
@@ -135,6 +137,9 @@ def _rules(
                 hint = f", did you mean {near[0]!r}?" if near else f"; there are {', '.join(listeners)}"
                 problems.append(Problem(source, 0, 0, "", f"target={name}: no such listener{hint}"))
         rule = Rule.model_validate({"id": free_id(values["do"]["type"], taken), **values})
+        ports = [name for name in rule.listeners if name in tcp]
+        if ports and (words := rule.why_not_on_tcp) is not None:
+            problems.append(Problem(source, 0, 0, "", f"{ports[0]} is a TCP port: {words}"))
         if rule.id in taken:
             problems.append(Problem(source, 0, 0, "", f"id={rule.id}: another fault has this id"))
         taken.add(rule.id)

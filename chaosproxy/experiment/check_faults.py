@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.rules import rule_of
-from chaosproxy.experiment.timeline import end_of, planned_begins
+from chaosproxy.experiment.timeline import end_of, planned_begins, targets_of
 from chaosproxy.experiment.toxics import leaves_no_trace, why_uncounted
 from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.base import Gate
@@ -51,7 +51,11 @@ def _targets(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
 
 def _rule(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
     try:
-        rule_of(fault, fault.target, fault.lasts)
+        rule = rule_of(fault, fault.target, fault.lasts)
+        backends = draft.experiment.topology.backends
+        ports = [name for name in targets_of(draft.experiment, fault) if backends[name].is_tcp]
+        if ports and (words := rule.why_not_on_tcp) is not None:
+            yield Found(path, f"{ports[0]} is a TCP port: {words}")
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             yield Found(path, str(each.get("ctx", {}).get("error", each["msg"])))

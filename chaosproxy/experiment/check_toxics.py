@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_bare, is_loopback, is_url
-from chaosproxy.experiment.toxics import backends_there, is_direct, there
+from chaosproxy.experiment.toxics import backends_there, there
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.toxic.base import Toxic
 from chaosproxy.faults.toxic.down import ToxicDown
@@ -61,7 +61,7 @@ def _server_problem(draft: Draft, server: str) -> Found | None:
 def _elsewhere(draft: Draft, server: str) -> Iterator[Found]:
     """A server on another machine, or in another container: loopback there is not ours."""
     host, topology = host_of(server), draft.experiment.topology
-    behind = [name for name in backends_there(draft.experiment) if not is_direct(topology.backends[name].upstream)]
+    behind = [name for name in backends_there(draft.experiment) if not topology.backends[name].is_tcp]
     if behind and topology.toxics.reach is None:
         words = f"the server at {host} cannot reach our listeners on loopback"
         yield Found(_SERVER, f"{words}; say with reach: HOST what this machine is called there")
@@ -107,8 +107,9 @@ def _fault(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
         what = "be left alone" if do.live_streams == "keep" else "go on after the heal"
         yield Found((*path, "do"), f"live_streams: {do.live_streams}: {words} {what}; write live_streams: cut")
     yield from _in_its_numbers(path, do)
+    if isinstance(do, Toxic) or do.gate() is not None:
+        return  # its rule says so wherever it acts
     asks = [("match", fault.match != Match()), ("share", fault.share < 1), ("max_hits", fault.max_hits is not None)]
     for key, asked in asks:
         if asked:
-            instead = "; toxicity is the share of connections" if key == "share" and hasattr(do, "toxicity") else ""
-            yield Found((*path, key), f"a Toxiproxy server knows connections only, no requests{instead}")
+            yield Found((*path, key), "a Toxiproxy server knows connections only, no requests")

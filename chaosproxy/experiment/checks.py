@@ -16,7 +16,7 @@ from chaosproxy.experiment.check_toxics import toxics_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
-from chaosproxy.experiment.section import host_of, is_bare, is_url, without_port
+from chaosproxy.experiment.section import host_of, is_bare, is_tcp, is_url, tcp_problem, without_port
 from chaosproxy.experiment.topology import Command, LabGateway
 
 if TYPE_CHECKING:
@@ -46,10 +46,15 @@ def _topology(draft: Draft) -> Iterator[Found]:
     if entry not in systems and not is_url(entry) and not _LISTENER.fullmatch(entry):
         what = "neither a system, nor an http or https URL, nor a listener (${listener.NAME})"
         yield Found(("topology", "entry"), f"{entry!r} is {what}{hint(entry, systems)}")
+    if (match := _LISTENER.fullmatch(entry)) and (named := topology.backends.get(match[1])) and named.is_tcp:
+        yield Found(("topology", "entry"), f"the load speaks HTTP, and {match[1]} is a TCP port ({named.upstream})")
     taken: dict[str, str] = {}
     for name, backend in topology.backends.items():
         path: Path = ("topology", "backends", name)
-        if backend.upstream not in systems and not is_url(backend.upstream):
+        if backend.is_tcp:
+            if backend.system not in systems and (problem := tcp_problem(backend.upstream)) is not None:
+                yield Found((*path, "upstream"), f"{problem}{hint(backend.system, systems, 'tcp://%s')}")
+        elif backend.upstream not in systems and not is_url(backend.upstream):
             what = "neither a system nor an http or https URL"
             yield Found((*path, "upstream"), f"{backend.upstream!r} is {what}{hint(backend.upstream, systems)}")
         elif backend.upstream not in systems and not is_bare(backend.upstream):
@@ -87,7 +92,8 @@ def _hosts(draft: Draft) -> Iterator[Found]:
     if allowed is None:
         return
     for path, url in _urls(draft):
-        if is_url(url) and not any(fnmatchcase(host_of(url), glob) for glob in allowed):
+        speaks = tcp_problem(url) is None if is_tcp(url) else is_url(url)
+        if speaks and not any(fnmatchcase(host_of(url), glob) for glob in allowed):
             yield Found(path, f"host {host_of(url)!r} is not in safety.allow_hosts ({', '.join(allowed)})")
 
 

@@ -33,7 +33,7 @@ def claims_of(experiment: Experiment) -> Claims:
         gate_window_s=0.0 if gate is None else gate.window,
         aborts=_aborts(experiment),
         faults=tuple(_fault(experiment, span) for span in planned(experiment)),
-        backends=tuple(experiment.topology.backends),
+        backends=tuple(experiment.topology.spoken),
         oracle=_oracle(experiment),
         warmup_s=timeline.warmup,
         lasts_s=timeline.lasts,
@@ -43,7 +43,7 @@ def claims_of(experiment: Experiment) -> Claims:
 
 def answer_tokens(experiment: Experiment) -> int | None:
     """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
-    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
+    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
     lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None
 

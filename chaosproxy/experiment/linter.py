@@ -11,10 +11,12 @@ from chaosproxy.experiment.toxics import leaves_no_trace, why_unknown
 from chaosproxy.experiment.traffic import (
     answer_s,
     calls_between,
+    drives_away,
     meeting,
     regular_backends,
     tokens_of,
 )
+from chaosproxy.faults.toxic.base import Toxic
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, percentile
 from chaosproxy.units import format_duration, format_share
@@ -61,6 +63,9 @@ def _meets_nobody(experiment: Experiment, path: Path, span: Span) -> Iterator[Fo
     fault, expected = span.fault, meeting(experiment, span)
     if leaves_no_trace(experiment, fault) or not fault.min_hits:
         return
+    backends = experiment.topology.backends
+    if any(backends[target].is_tcp for target in span.targets):
+        return  # who connects there, and how often, is not the load's business
     if expected.requests < 1:
         yield Found((*path, "target"), f"this fault may meet nobody: {_no_traffic(experiment, span)}")
     elif expected.why_not is not None:
@@ -175,6 +180,8 @@ def _open_streams(experiment: Experiment, path: Path, entry: ExpectationEntry) -
 def _cuts_open(experiment: Experiment, span: Span) -> bool:
     """Whether it ends streams that were open at its begin; one that only stalls them may be waited out."""
     everything = set(regular_backends(experiment)) <= set(span.targets)
+    if isinstance(span.fault.do, Toxic):
+        return everything and drives_away(span.fault) == 1
     cuts = getattr(span.fault.do, "live_streams", None) == "cut" or span.fault.do.type in ("stream.reset", "stream.fin")
     reaches = span.fault.do.reaches_open or span.fault.streams == "all"
     return everything and cuts and reaches and span.fault.share == 1

@@ -12,6 +12,7 @@ from chaosproxy.experiment.load_file import in_file_order
 from chaosproxy.experiment.problems import explain
 from chaosproxy.experiment.proxies import ProxiesFile
 from chaosproxy.experiment.references import substitute
+from chaosproxy.experiment.section import is_tcp
 from chaosproxy.experiment.yaml_text import read_yaml
 
 
@@ -45,6 +46,9 @@ def _contradictions(proxies: ProxiesFile) -> Iterator[Found]:
             yield Found((*place, "id"), f"two faults are called {rule_id!r}")
         seen.add(rule_id)
         try:
-            fault.rule(rule_id, name)
+            rule = fault.rule(rule_id, name)
         except ValidationError as error:
             yield from (Found(place, str(each.get("ctx", {}).get("error", each["msg"]))) for each in error.errors())
+            continue
+        if is_tcp(proxies.listeners[name].upstream) and (words := rule.why_not_on_tcp) is not None:
+            yield Found(place, words)

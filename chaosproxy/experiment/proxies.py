@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from chaosproxy.errors import BadValue
-from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_url
+from chaosproxy.experiment.section import FaultId, Listen, Name, Section, is_tcp, is_url, tcp_problem
 from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
@@ -17,8 +17,11 @@ from chaosproxy.wire.dialects.names import DialectName
 
 
 def _url(text: str) -> str:
-    if not is_url(text):
-        raise BadValue(f"expected an http or https URL, got {text!r}")
+    if is_tcp(text):
+        if (problem := tcp_problem(text)) is not None:
+            raise BadValue(problem)
+    elif not is_url(text):
+        raise BadValue(f"expected an http or https URL, or tcp://HOST:PORT, got {text!r}")
     return text
 
 
@@ -77,7 +80,7 @@ class ProxyListener(Section):
     listen: Listen = "127.0.0.1:0"
     """HOST:PORT; ``:9001`` is loopback, port 0 a free one."""
     upstream: Annotated[str, AfterValidator(_url)]
-    """An http or https URL; a path in it comes before every request's path."""
+    """An http or https URL, whose path comes before every request's path; or ``tcp://HOST:PORT`` for any other port."""
     dialect: DialectName = "auto"
     """What is spoken behind it; ``auto`` tells it from each request's path."""
     role: Name | None = None

@@ -76,6 +76,29 @@ def is_url(text: str) -> bool:
         return False
 
 
+TCP = "tcp://"
+"""How an upstream begins whose traffic is bytes, not HTTP."""
+
+
+def is_tcp(upstream: str) -> bool:
+    """Whether an upstream is a TCP port, well written or not."""
+    return upstream.startswith(TCP)
+
+
+def tcp_problem(upstream: str) -> str | None:
+    """What is wrong with an upstream for which :func:`is_tcp` holds; None when it is ``tcp://HOST:PORT``."""
+    try:
+        parts = urlsplit(upstream)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+        parts = urlsplit(TCP)
+    rest = parts.path or parts.query or parts.fragment or parts.username or parts.password
+    if host and port and not rest:
+        return None
+    return f"expected tcp://HOST:PORT, such as tcp://127.0.0.1:6379, got {upstream!r}"
+
+
 def is_bare(url: str) -> bool:
     """Whether a URL for which :func:`is_url` holds has neither user, query nor fragment."""
     parts = urlsplit(url)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import Host, Listen, Name, Section, is_url, without_port
+from chaosproxy.experiment.section import TCP, Host, Listen, Name, Section, is_tcp, is_url, without_port
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -84,11 +84,21 @@ class Backend(Section):
     listen: Listen = "127.0.0.1:0"
     """HOST:PORT; ``:9001`` is loopback, port 0 a free one."""
     upstream: str
-    """A URL, or the name of a system."""
+    """A URL, or the name of a system; ``tcp://HOST:PORT``, or ``tcp://SYSTEM``, for a port that speaks no HTTP."""
     role: Name | None = None
     """What faults and the linter may call it: ``primary`` gets the traffic, a ``fallback`` only while no other can."""
     dialect: DialectName = "auto"
     """What is spoken behind the listener; ``auto`` tells it from each request's path."""
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether bytes pass there, and no HTTP."""
+        return is_tcp(self.upstream)
+
+    @property
+    def system(self) -> str:
+        """What its upstream is called, if it is a system."""
+        return self.upstream.removeprefix(TCP)
 
 
 class Toxics(Section):
@@ -111,3 +121,8 @@ class Topology(Section):
     """Listener and upstream by name."""
     toxics: Toxics = Toxics()
     """The Toxiproxy server, if one is to be used."""
+
+    @property
+    def spoken(self) -> dict[str, Backend]:
+        """Those that speak HTTP: whom the load may reach."""
+        return {name: backend for name, backend in self.backends.items() if not backend.is_tcp}

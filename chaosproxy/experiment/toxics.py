@@ -18,11 +18,6 @@ UNSEEN = "a Toxiproxy server counts no hits, and no listener of ours stands behi
 UNKNOWN_HITS = "the Toxiproxy server does not say which connections its toxicity chose"
 
 
-def is_direct(upstream: str) -> bool:
-    """Whether the server speaks to the upstream itself, for nothing of HTTP stands in between."""
-    return upstream.startswith("tcp://")
-
-
 def there(experiment: Experiment, fault: FaultEntry) -> OnServer | None:
     """What a fault is on the file's server; None when it acts in a proxy of ours."""
     if experiment.topology.toxics.server is None or not (is_toxic(fault.do) or fault.do.needs_server):
@@ -55,7 +50,7 @@ def why_unknown(experiment: Experiment, fault: FaultEntry) -> str:
     if what is None:
         return ""
     backends = experiment.topology.backends
-    if all(is_direct(backends[target].upstream) for target in targets_of(experiment, fault)):
+    if all(backends[target].is_tcp for target in targets_of(experiment, fault)):
         return UNSEEN
     return UNKNOWN_HITS if what.hits is Hits.UNKNOWN else ""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.events import Exchange
 from chaosproxy.experiment.topology import LabBackend
+from chaosproxy.faults.toxic.base import Toxic
 from chaosproxy.wire.dialects import dialect
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def meeting(experiment: Experiment, span: Span) -> Meeting:
         matching += asked * part
         why_not = why_not or refusal
     hits = _counted(span.fault, matching) * span.fault.share
+    if isinstance(span.fault.do, Toxic):
+        hits *= span.fault.do.toxicity
     if span.fault.max_hits is not None:
         hits = min(hits, span.fault.max_hits)
     return Meeting(requests, matching, hits, why_not if matching == 0 else None)
@@ -98,31 +101,36 @@ def tokens_of(experiment: Experiment, load: LoadSpec) -> int | None:
 
 def _lab_backends(experiment: Experiment) -> list[LabBackend]:
     """The systems behind all backends; nothing when one of them is not the lab's."""
-    systems = [experiment.systems.get(backend.upstream) for backend in experiment.topology.backends.values()]
+    systems = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
     lab = [system for system in systems if isinstance(system, LabBackend)]
     return lab if len(lab) == len(systems) else []
 
 
 def drives_away(fault: FaultEntry) -> float:
     """The part of the requests that find no answer at the fault's targets, before the first content."""
+    if isinstance(fault.do, Toxic):
+        return fault.do.toxicity if fault.do.type in _CUTTING else 0.0
     if fault.do.stops_upstream or fault.do.gate() is not None or fault.do.type in _NEVER_ANSWERED:
         return fault.share
     where = getattr(fault.do, "where", None)
     return fault.share if where is not None and getattr(where, "count", 1) == 0 and where.unit == "token" else 0.0
 
 
+_CUTTING = ("toxic.timeout", "toxic.reset_peer", "toxic.down")
 _NEVER_ANSWERED = ("conn.lost_response", "partition")
 
 
 def regular_backends(experiment: Experiment) -> list[str]:
     """Backends that get traffic without any fault."""
-    backends = experiment.topology.backends
+    backends = experiment.topology.spoken
     regular = [name for name, backend in backends.items() if backend.role != FALLBACK]
     return regular or list(backends)
 
 
 def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str, at_s: float) -> float:
     regular = regular_backends(experiment)
+    if backend not in experiment.topology.spoken:
+        return 0.0
     if backend in regular:
         return 1 / len(regular)
     away = 1.0
@@ -132,7 +140,7 @@ def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str
             if name in span.targets and span.at_s <= at_s < span.end_s:
                 answered *= 1 - drives_away(span.fault)
         away *= 1 - answered
-    return away / (len(experiment.topology.backends) - len(regular))
+    return away / (len(experiment.topology.spoken) - len(regular))
 
 
 def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[float, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaosproxy.journal.records import AnyRecord, Edge, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord, ConnectionRecord, Edge, ExchangeRecord, FaultHit
 
 _HOW_IT_ENDED = {
     "fin": "the connection ended in mid-answer",
@@ -11,6 +11,18 @@ _HOW_IT_ENDED = {
     "timeout": "silence",
     "unfinished": "cut off when the proxy stopped",
     "none": "no answer",
+}
+
+
+_WHO_ENDED = {
+    "client": "closed by the client",
+    "upstream": "closed by the upstream",
+    "client_reset": "reset by the client",
+    "upstream_reset": "reset by the upstream",
+    "fin": "closed by a fault",
+    "reset": "reset by a fault",
+    "refused": "the upstream could not be reached",
+    "unfinished": "cut off when the proxy stopped",
 }
 
 
@@ -27,6 +39,8 @@ class Narrator:
                 return f"{record.listener}: {record.detail} ({record.fault})"
             case FaultHit(exchange=str(exchange)):
                 self._hits.setdefault(exchange, []).append(record)
+            case ConnectionRecord():
+                return connection_line(record)
             case ExchangeRecord():
                 return exchange_line(record, self._hits.pop(record.id, []))
         return None
@@ -39,6 +53,13 @@ def exchange_line(exchange: ExchangeRecord, hits: list[FaultHit]) -> str:
         words.append("stream")
     words.append(str(exchange.sent.status or "-"))
     return f"{' '.join(words)}: {', '.join(_story(exchange, hits))}"
+
+
+def connection_line(connection: ConnectionRecord) -> str:
+    """``#3 connection: 120 bytes up, 3400 bytes down, reset by a fault``."""
+    sizes = f"{_count(connection.upstream_bytes, 'byte')} up, {_count(connection.downstream_bytes, 'byte')} down"
+    end = connection.error or _WHO_ENDED[connection.ended]
+    return f"#{connection.number} connection: {sizes}, {end}"
 
 
 def _story(exchange: ExchangeRecord, hits: list[FaultHit]) -> list[str]:

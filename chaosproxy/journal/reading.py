@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from chaosproxy.errors import JournalBroken
-from chaosproxy.journal.records import VERSION, AnyRecord, Call, ExchangeRecord, Opened, Run, Sent, from_line
+from chaosproxy.journal.records import (
+    VERSION,
+    AnyRecord,
+    Call,
+    ConnectionRecord,
+    ExchangeRecord,
+    Opened,
+    Run,
+    Sent,
+    from_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +108,7 @@ def _order(record: AnyRecord) -> tuple[int, float]:
             return 0, record.mono
         case Run():
             return 1, 0.0
-        case ExchangeRecord():
+        case ExchangeRecord() | ConnectionRecord():
             return 2, record.began_at
         case Sent() | Call():
             return 2, record.intended_at

@@ -85,7 +85,10 @@ class FaultEdge(Record):
 
 
 class FaultHit(Record):
-    """A fault took effect on one exchange (``exchange`` is None for a connection that carried no request)."""
+    """A fault took effect on one exchange (``exchange`` is None for a connection that carried no request).
+
+    ``connection`` is where, for faults that act on connections below HTTP.
+    """
 
     type: Literal["hit"] = "hit"
     fault: str
@@ -93,6 +96,7 @@ class FaultHit(Record):
     listener: str
     exchange: str | None = None
     call: str | None = None
+    connection: str | None = None
     detail: str = ""
 
 
@@ -151,6 +155,27 @@ class ExchangeRecord(Record):
     error: str | None = None
     """What the upstream itself did wrong (not injected): "connect: connection refused", or, after its head, "event: the
     upstream sent an error event"."""
+
+
+class ConnectionRecord(Record):
+    """One connection at a listener whose traffic is not HTTP, written when it has ended.
+
+    Bytes are those that were passed on: ``upstream_bytes`` of the client's, ``downstream_bytes`` of the upstream's.
+    ``ended`` says who: client or upstream with a FIN, client_reset or upstream_reset with an RST, fin or reset by a
+    fault, refused: the upstream could not be reached (``error`` says why), unfinished: we stopped.
+    """
+
+    type: Literal["connection"] = "connection"
+    id: str
+    listener: str
+    number: int
+    """Of the listener's connections, from 1."""
+    began_at: float
+    end_at: float
+    upstream_bytes: int = 0
+    downstream_bytes: int = 0
+    ended: Literal["client", "upstream", "client_reset", "upstream_reset", "fin", "reset", "refused", "unfinished"]
+    error: str | None = None
 
 
 class CallError(Record):
@@ -290,6 +315,7 @@ AnyRecord = Annotated[
     | FaultEdge
     | FaultHit
     | ExchangeRecord
+    | ConnectionRecord
     | Sent
     | Call
     | Lag

@@ -79,7 +79,9 @@ def _rule(text: str, listener: str, taken: set[str]) -> Rule:
     rule = Rule.model_validate({**values, "id": rule_id, "listeners": (listener,)})
     if rule.match.counts_exchanges:
         problems.append("match.first, skip, nth and each count exchanges, and this is one")
-    if rule.do.gate() is not None:
+    if rule.on_connections:
+        problems.append(f"{rule.do.type} acts on a whole connection, with all its requests")
+    elif rule.do.gate() is not None:
         problems.append(
             f"{rule.do.type} closes the listener, for everybody; one request can be lost with conn.blackhole, "
             "or with conn.refuse stage=after_request"

@@ -150,6 +150,10 @@ class Plan:
                 return active.rule.id, gate
         return None
 
+    def acting(self, listener: str) -> list[Active]:
+        """The rules that act at this listener now, in the order in which they were applied."""
+        return [active for active in self._active.values() if active.down and listener in active.rule.listeners]
+
     def edits_frames(self, listener: str) -> bool:
         """Whether a loaded rule may have to understand this listener's frames."""
         return listener in self._edited
@@ -168,7 +172,9 @@ class Plan:
     def decide_open(self, rule_id: str, exchange: Exchange, now: float) -> Decision | None:
         """The decision about an exchange that is already open, for a rule that reaches open ones and began to act."""
         active = self._active.get(rule_id)
-        if active is None or not active.rule.reaches_open or exchange.listener not in active.rule.listeners:
+        if active is None or not active.rule.reaches_open or active.rule.on_connections:
+            return None
+        if exchange.listener not in active.rule.listeners:
             return None
         return active.decider.decide(replace(exchange, seen=replace(exchange.seen, open=True)), now)
 
@@ -186,7 +192,7 @@ class Plan:
         self._acting, self._edited = {}, set()
         for active in sorted(self._active.values(), key=lambda active: not active.rule.do.stops_upstream):
             for listener in dict.fromkeys(active.rule.listeners):
-                if active.down:
+                if active.down and not active.rule.on_connections:
                     self._acting.setdefault(listener, []).append((active.until[0], active.decider))
                 if active.rule.do.edits_frames:
                     self._edited.add(listener)

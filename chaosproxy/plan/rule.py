@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaosproxy.events import Exchange, header
 from chaosproxy.faults import AnyFault
+from chaosproxy.faults.base import Room
 from chaosproxy.units import Duration, Flag, Share
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -98,6 +99,10 @@ class Match(Model):
         return None
 
 
+_TOXICITY = "the toxicity of a toxic says what part of the connections it is for"
+_ON_TCP = "toxic.*, partition, or conn.refuse, conn.reset, conn.close with stage=accept"
+
+
 class Flap(Model):
     """Down for a while (the fault acts), up for a while (it does not), again and again; it starts down."""
 
@@ -129,13 +134,36 @@ class Rule(Model):
     """Ends by itself after this long, renewed or not; None: with its lease."""
 
     @property
+    def on_connections(self) -> bool:
+        """Whether it acts on the bytes of whole connections, below HTTP."""
+        return self.do.room is Room.TOXIC
+
+    @property
     def reaches_open(self) -> bool:
-        """Whether exchanges that are open when it begins to act are meant, too."""
-        return self.streams == "all" or self.do.reaches_open
+        """Whether exchanges, or connections, that are open when it begins to act are meant, too."""
+        return self.streams == "all" or self.on_connections or self.do.reaches_open
+
+    @property
+    def why_not_on_tcp(self) -> str | None:
+        """Why it cannot act at a port whose traffic is not HTTP, or None."""
+        if not self.on_connections and self.do.gate() is None and self.do.type != "partition":
+            return f"{self.do.type} acts on HTTP requests; at a tcp:// upstream there are only bytes: {_ON_TCP}"
+        if self._picks_requests:
+            return f"match, share, max_hits are about HTTP requests, and a tcp:// upstream has none; {_TOXICITY}"
+        return None
+
+    @property
+    def _picks_requests(self) -> bool:
+        return self.match.reads_request or self.share < 1 or self.max_hits is not None
 
     @model_validator(mode="after")
-    def _listener_faults_know_no_request(self) -> Rule:
-        if self.do.gate() is not None and (self.match.reads_request or self.share < 1 or self.max_hits):
+    def _connections_know_no_request(self) -> Rule:
+        if not self._picks_requests:
+            return self
+        if self.on_connections:
+            words = "acts on whole connections, below HTTP: match, share, max_hits cannot apply"
+            raise ValueError(f"{self.do.type} {words}; {_TOXICITY}")
+        if self.do.gate() is not None:
             raise ValueError(
                 f"{self.do.type} acts on connections, before any request is known: match, share, max_hits cannot apply"
             )

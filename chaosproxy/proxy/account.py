@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Exchange
@@ -69,10 +69,32 @@ class Side:
         return values
 
 
+class Delivery(Protocol):
+    """The client's edge behind the toxics of its connection."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of this answer can reach the client."""
+
+    def values(self, began_at: float) -> dict[str, Any]:
+        """As ``Side.values``, of what left for the client."""
+
+
 class Account:
     """What is known so far. ``received`` is the upstream's edge, ``sent`` the client's."""
 
-    __slots__ = ("asked_at", "attached", "began_at", "error", "exchange", "hit", "misses", "received", "sent")
+    __slots__ = (
+        "asked_at",
+        "attached",
+        "began_at",
+        "delivery",
+        "error",
+        "exchange",
+        "hit",
+        "misses",
+        "received",
+        "sent",
+    )
 
     def __init__(self, exchange: Exchange, began_at: float) -> None:
         self.exchange = exchange
@@ -84,6 +106,8 @@ class Account:
         self.attached: dict[str, Decision] = {}
         self.hit: set[str] = set()
         self.misses: dict[str, str] = {}
+        self.delivery: Delivery | None = None
+        """What really left for the client, where toxics stand on its connection."""
 
     @property
     def silent(self) -> list[str]:
@@ -115,7 +139,8 @@ class Account:
             values["asked_at"] = began_at + self.asked_at
         if received:
             values["received"] = received
-        if sent := self.sent.values(began_at, passed):
+        sent = self.sent.values(began_at, passed) if self.delivery is None else self.delivery.values(began_at)
+        if sent:
             values["sent"] = sent
         if self.attached:
             values["attached"] = list(self.attached)

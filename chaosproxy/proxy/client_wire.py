@@ -20,6 +20,7 @@ from chaosproxy.events import Cut, Framing, Head, Headers
 from chaosproxy.proxy.edges import AnswerHead, WireOwner
 
 if TYPE_CHECKING:
+    from chaosproxy.proxy.account import Account
     from chaosproxy.proxy.connection import Connection
     from chaosproxy.proxy.raw_pipe import RawPipe
 
@@ -68,6 +69,7 @@ class HttpWire:
         "_reset_timer",
         "_transport",
         "_unsent_head",
+        "account",
         "began",
         "full",
     )
@@ -84,9 +86,22 @@ class HttpWire:
         self._over = False
         self._unsent_head = b""  # until its body comes, or this turn of the loop ends
         self._reset_timer: asyncio.TimerHandle | None = None  # while a reset waits for what was sent before it
+        self.account: Account | None = None
+        """Of the exchange that it answers."""
         self.began = False
         self.full = False
         connection.wire = self
+
+    @property
+    def connection(self) -> Connection:
+        """Whose answer it writes."""
+        return self._connection
+
+    def reroute(self, transport: asyncio.Transport) -> None:
+        """From the connection: write to another transport from now on."""
+        self._transport = transport
+        if self._owner is not None:
+            self._owner.wire_rerouted()
 
     def own(self, owner: WireOwner) -> None:
         self._owner = owner
@@ -133,7 +148,9 @@ class HttpWire:
         self._transport.write(data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        return self._transport.write if self._framing is Framing.CHUNKED else None
+        if self._framing is not Framing.CHUNKED or self._connection.poisoned is not None:
+            return None
+        return self._transport.write
 
     def end(self) -> None:
         self._send_head()

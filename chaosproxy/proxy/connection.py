@@ -25,6 +25,8 @@ from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.proxy.refusals import INTERNAL
+from chaosproxy.proxy.tcp.poisoned import Poisoned
+from chaosproxy.proxy.witness import HttpWitness
 
 log = structlog.get_logger()
 
@@ -54,7 +56,10 @@ class _ReadOn:
 
 
 class Connection(asyncio.Protocol):
-    """One client connection. ``gone`` is called when it has ended; ``clock`` is the proxy's."""
+    """One client connection. ``gone`` is called when it has ended; ``clock`` is the proxy's.
+
+    ``number`` counts the connections of the listener, from 1. ``poisoned`` and ``witness`` are there while toxics are.
+    """
 
     __slots__ = (
         "_arriving",
@@ -68,6 +73,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_malformed",
         "_parser",
+        "_pipe",
         "_receive",
         "_refused",
         "_tail",
@@ -77,8 +83,11 @@ class Connection(asyncio.Protocol):
         "busy",
         "closing",
         "limits",
+        "number",
+        "poisoned",
         "transport",
         "wire",
+        "witness",
     )
 
     def __init__(
@@ -88,12 +97,16 @@ class Connection(asyncio.Protocol):
         refused: Refused,
         clock: Callable[[], float],
         gone: Callable[[Connection], None],
+        number: int = 1,
     ) -> None:
         self.limits = limits
         self.transport: asyncio.Transport | None = None
         self.wire: HttpWire | None = None
         self.busy = False
         self.closing = False
+        self.number = number
+        self.poisoned: Poisoned | None = None
+        self.witness: HttpWitness | None = None
         self._receive = receive
         self._refused = refused
         self._clock = clock
@@ -114,6 +127,7 @@ class Connection(asyncio.Protocol):
         self._malformed: str | None = None  # what came behind the last request
         self._deaf = False  # what comes is not HTTP any more
         self._tail = b""
+        self._pipe: RawPipe | None = None  # once it is no HTTP any more
         self._departure: DepartureWatch | None = None  # while the client is not read
         self._idle_since = self._loop.time()
         self._head_since: float | None = None  # when the first bytes of a head came that is not complete
@@ -184,8 +198,27 @@ class Connection(asyncio.Protocol):
         if not self.busy and self.transport is not None:
             self.transport.close()
 
+    @property
+    def full(self) -> bool:
+        """Whether its transport has asked it to write no more for now."""
+        if self._pipe is not None:
+            return self._pipe.full
+        return self.wire is not None and self.wire.full
+
+    def reroute(self, transport: asyncio.Transport) -> None:
+        """Write to another transport from now on: toxics come between, or go."""
+        self.transport = transport
+        if self.poisoned is None:
+            self.witness = None
+        if self._pipe is not None:
+            self._pipe.reroute(transport)
+        elif self.wire is not None:
+            self.wire.reroute(transport)
+
     def answered(self, *, keep_alive: bool) -> None:
         """From the wire: the client's side of the exchange is over."""
+        if self.witness is not None:
+            self.witness.answered()
         request, self._current = self._current, None
         self.wire, self.busy = None, False
         if self.transport is None:
@@ -208,7 +241,8 @@ class Connection(asyncio.Protocol):
             on_closed()
             self.connection_lost(None)
 
-        return RawPipe(cast(asyncio.Transport, self.transport), tail, closed)
+        self._pipe = RawPipe(cast(asyncio.Transport, self.transport), tail, closed)
+        return self._pipe
 
     # inside ----------------------------------------------------------------------------------------------------------
 

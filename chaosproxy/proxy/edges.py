@@ -150,6 +150,9 @@ class WireOwner(Protocol):
     def wire_drained(self) -> None:
         """It does again."""
 
+    def wire_rerouted(self) -> None:
+        """A writer of whole chunks that was given away must not be used any more."""
+
     def client_gone(self) -> None:
         """The client left before its answer ended."""
 

@@ -20,9 +20,9 @@ from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.faults.base import Gate
 from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.client_wire import reset
-from chaosproxy.proxy.connection import Connection, Receive, Refused
-from chaosproxy.proxy.limits import Limits
-from chaosproxy.proxy.turned_away import Slammed, TurnedAway, close_politely
+from chaosproxy.proxy.connection import Refused
+from chaosproxy.proxy.hosts import Guest, Host
+from chaosproxy.proxy.turned_away import Slammed, close_politely
 
 log = structlog.get_logger()
 
@@ -39,7 +39,8 @@ _SLAMS = {Gate.REFUSE: reset, Gate.RESET: reset, Gate.CLOSE: close_politely}
 class ListenerSpec:
     """What an operator says about a listener.
 
-    ``listen`` is ``host:port``; ``:9001`` means 127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's
+    ``upstream`` is an http or https URL, or ``tcp://HOST:PORT``. ``listen`` is ``host:port``; ``:9001`` means
+    127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's
     path) or a dialect's name. ``role`` is a second name that experiments may aim at.
     """
 
@@ -48,6 +49,11 @@ class ListenerSpec:
     upstream: str
     dialect: str = "auto"
     role: str | None = None
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether its traffic is bytes, and not HTTP."""
+        return self.upstream.startswith("tcp://")
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -90,7 +96,7 @@ def _reusable(family: int, kind: int, proto: int) -> socket.socket:
 
 
 class Listener:
-    """Accepts connections and hands their requests to ``receive``.
+    """Accepts connections and hands them to its ``host``.
 
     ``on_slam`` is told of each connection that the gate reset, ``refused`` of each that is one too many.
 
@@ -100,22 +106,19 @@ class Listener:
     def __init__(
         self,
         spec: ListenerSpec,
-        receive: Receive,
-        limits: Limits,
+        host: Host,
         *,
-        clock: Callable[[], float],
         capacity: Capacity,
         on_slam: Callable[[], None],
         refused: Refused,
     ) -> None:
         self.spec = spec
-        self._receive = receive
-        self._clock = clock
-        self._connections: set[Connection] = set()
+        self._host = host
+        self._guests: set[Guest] = set()
+        self._numbers = 0
         self._left = asyncio.Event()  # nobody is connected
         self._left.set()
         self._refused = refused
-        self._limits = limits
         self._capacity = capacity
         self._on_slam = on_slam
         self._gate: Gate | None = None
@@ -123,14 +126,14 @@ class Listener:
         self._pause: asyncio.TimerHandle | None = None
         self._opening: set[asyncio.Task[Any]] = set()
         self._socket = bind(spec.listen)
-        host, port = self._socket.getsockname()[:2]
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        name, port = self._socket.getsockname()[:2]
+        self._address = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
         self._listen()
 
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"http://{self._address}"
+        return f"{self._host.scheme}://{self._address}"
 
     @property
     def _closed(self) -> bool:
@@ -157,9 +160,10 @@ class Listener:
         """Stop accepting, and end all connections."""
         self._stop_accepting()
         self._socket.close()
-        for connection in tuple(self._connections):
-            if connection.transport is not None:
-                connection.transport.abort()
+        for guest in tuple(self._guests):
+            if guest.transport is not None:
+                guest.transport.abort()
+        self._host.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_S):
                 await self._left.wait()
@@ -209,11 +213,11 @@ class Listener:
         self._pause = self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
 
     def _end_idle(self, gate: Gate) -> None:
-        for connection in tuple(self._connections):
-            if gate is Gate.RESET and not connection.busy and connection.transport is not None:
-                reset(connection.transport)
+        for guest in tuple(self._guests):
+            if gate is Gate.RESET and not guest.busy and guest.transport is not None:
+                reset(guest.transport)
             else:
-                connection.close_when_idle()
+                guest.close_when_idle()
 
     def _protocol(self, file: int) -> asyncio.Protocol:
         """Decided when a connection is accepted: of many at once, none is looked at before the others count."""
@@ -221,16 +225,17 @@ class Listener:
             return Slammed(_SLAMS[self._gate], self._on_slam)
         if not self._capacity.admit(file):
             self._refused("connections")
-            return TurnedAway(self._capacity)
-        connection = Connection(self._receive, self._limits, self._refused, self._clock, self._forget)
-        self._connections.add(connection)
+            return self._host.turn_away(self._capacity)
+        self._numbers += 1
+        guest, protocol = self._host.admit(self._numbers, self._forget)
+        self._guests.add(guest)
         self._left.clear()
-        return connection
+        return protocol
 
-    def _forget(self, connection: Connection) -> None:
-        self._connections.remove(connection)
+    def _forget(self, guest: Guest) -> None:
+        self._guests.remove(guest)
         self._capacity.left()
-        if not self._connections:
+        if not self._guests:
             self._left.set()
 
 

@@ -21,6 +21,8 @@ from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.capacity import Capacity
+from chaosproxy.proxy.client_wire import HttpWire
+from chaosproxy.proxy.hosts import Host, HttpHost
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
@@ -29,9 +31,11 @@ from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
+from chaosproxy.proxy.tcp_host import TcpHost, tcp_address
 from chaosproxy.proxy.timers import Timer, Timers
 from chaosproxy.proxy.upstream.dial import Trust
 from chaosproxy.proxy.upstream.http import HttpUpstream
+from chaosproxy.proxy.witness import Ledger
 
 log = structlog.get_logger()
 
@@ -62,7 +66,10 @@ class Proxy:
         if len(set(names)) < len(names):
             raise UserError(f"listeners need names of their own, got {', '.join(names)}")
         self._specs = tuple(listeners)
-        self._targets = {spec.name: Target(spec.upstream) for spec in listeners}
+        self._targets = {spec.name: Target(spec.upstream) for spec in listeners if not spec.is_tcp}
+        for spec in listeners:
+            if spec.is_tcp:
+                tcp_address(spec.upstream)  # what is wrong with it is said at the start
         self._enter = record
         self._limits = limits = limits or Limits()
         self._capacity = Capacity(limits.connections)
@@ -81,6 +88,7 @@ class Proxy:
             timers=self._timers,
             wall=wall,
             record=self._record,
+            began=self._began,
             missed=self._plan.missed,
             finished=self._finished,
             refused=self._refusals.add,
@@ -88,6 +96,9 @@ class Proxy:
         self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
         self._open: dict[str, Pump] = {}
         self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
+        self._undelivered: dict[str, Account] = {}  # ended, and not all of the answer has left for its client
+        self._hosts: dict[str, Host] = {}
+        self._http: dict[str, HttpHost] = {}
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
         self._upstreams: list[HttpUpstream] = []
@@ -101,8 +112,12 @@ class Proxy:
         trust = Trust(self._ca)
         try:
             for spec in self._specs:
-                self._open_listener(spec, trust)
+                if spec.is_tcp:
+                    self._open_tcp(spec)
+                else:
+                    self._open_http(spec, trust)
                 self._set_gate(spec.name)
+                self._hosts[spec.name].place(self._plan.acting(spec.name))
         except BaseException:
             await self.stop()
             raise
@@ -159,14 +174,15 @@ class Proxy:
 
         Raises Conflict when an id belongs to somebody else, UserError for a listener that does not exist.
         """
-        rules = tuple(rules)
+        rules, by_name = tuple(rules), {spec.name: spec for spec in self._specs}
         for rule in rules:
-            if unknown := set(rule.listeners) - set(self._targets):
-                raise UserError(
-                    f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
-                )
+            if unknown := set(rule.listeners) - set(by_name):
+                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
             if rule.do.needs_server:
                 raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
+            words = rule.why_not_on_tcp
+            if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
+                raise UserError(f"fault {rule.id!r}: {words}")
         self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
 
     def renew(self, owner: str, lease_s: float) -> int:
@@ -181,7 +197,7 @@ class Proxy:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
-    def _open_listener(self, spec: ListenerSpec, trust: Trust) -> None:
+    def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
         self._upstreams.append(upstream)
         reception = Reception(
@@ -194,16 +210,37 @@ class Proxy:
             self._opened,
             self._header_dice,
         )
+        ledger = Ledger(spec.name, self._clock, self._record, self._delivered)
+        host = self._http[spec.name] = HttpHost(
+            reception.receive, self._limits, self._refusals.add, ledger, self._timers
+        )
+        self._receptions[spec.name] = reception
+        self._listen(spec, host)
+
+    def _open_tcp(self, spec: ListenerSpec) -> None:
+        host = TcpHost(
+            spec.name,
+            spec.upstream,
+            self._limits,
+            token=self._around.token,
+            clock=self._clock,
+            timers=self._timers,
+            record=self._record,
+        )
+        self._listen(spec, host)
+
+    def _listen(self, spec: ListenerSpec, host: Host) -> None:
+        self._hosts[spec.name] = host
         self._listeners[spec.name] = Listener(
             spec,
-            reception.receive,
-            self._limits,
-            clock=self._clock,
+            host,
             capacity=self._capacity,
             on_slam=partial(self._slammed, spec.name),
             refused=self._refusals.add,
         )
-        self._receptions[spec.name] = reception
+
+    def _began(self, account: Account, wire: HttpWire) -> None:
+        self._http[account.exchange.listener].begin(account, wire)
 
     def _opened(self, pump: Pump) -> None:
         self._open[pump.account.exchange.id] = pump
@@ -213,12 +250,24 @@ class Proxy:
     def _finished(self, account: Account) -> None:
         exchange = account.exchange
         del self._open[exchange.id]
-        if not self._open:
-            self._idle.set()
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
-        self._enter(account.entry())
+        if account.delivery is None or account.delivery.over:
+            self._enter(account.entry())
+        else:
+            self._undelivered[exchange.id] = account
+        self._rest()
         self._pass_seats(exchange.id)
+
+    def _delivered(self, account: Account) -> None:
+        """No more of an answer can reach its client."""
+        if self._undelivered.pop(account.exchange.id, None) is not None:
+            self._enter(account.entry())
+            self._rest()
+
+    def _rest(self) -> None:
+        if not self._open and not self._undelivered:
+            self._idle.set()
 
     def _pass_seats(self, exchange_id: str) -> None:
         """Let those go on whose turn it is. One that ends at once passes its seat on in turn, not from within."""
@@ -257,6 +306,10 @@ class Proxy:
             )
             for name in rule.listeners:
                 self._set_gate(name)
+                if name in self._hosts:
+                    self._hosts[name].place(self._plan.acting(name))
+            if rule.on_connections:
+                continue
             for pump in [pump for pump in self._open.values() if pump.account.exchange.listener in rule.listeners]:
                 if change.acts and rule.reaches_open:
                     pump.attach(rule.id, partial(self._plan.decide_open, rule.id, now=self._clock()))

@@ -160,6 +160,10 @@ class Pump:
     def wire_drained(self) -> None:
         self._balance()
 
+    def wire_rerouted(self) -> None:
+        if isinstance(self._way, ChunkPassage):
+            self._take(self._passage())
+
     def client_gone(self) -> None:
         self._client.leave("gone", self._now())
         self._upstream.hang_up()

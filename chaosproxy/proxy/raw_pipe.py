@@ -20,6 +20,15 @@ class RawPipe(asyncio.Protocol):
         transport.set_protocol(self)
         self.pause()
 
+    @property
+    def full(self) -> bool:
+        """Whether its transport has asked it to write no more for now."""
+        return self._full
+
+    def reroute(self, transport: asyncio.Transport) -> None:
+        """Write to another transport from now on."""
+        self._transport = transport
+
     def start(
         self, on_data: Callable[[bytes], None], on_drained: Callable[[], None], on_lost: Callable[[], None]
     ) -> None:

@@ -86,7 +86,9 @@ class Reception:
         def ask(receiver: Receiver, without: tuple[str, ...]) -> Asking:
             return self._upstream.ask(lacking(question, without), receiver)
 
-        pump = Pump(Account(exchange, request.began_at), spoken, wire, ask, self._around)
+        account = Account(exchange, request.began_at)
+        self._around.began(account, wire)
+        pump = Pump(account, spoken, wire, ask, self._around)
         self._opened(pump)
         decide = partial(self._decide, rules) if rules else self._plan.decide
         pump.start(partial(decide, exchange, self._around.clock()))

@@ -12,6 +12,7 @@ from chaosproxy.faults.chain import Report
 from chaosproxy.journal.records import FaultHit, Trouble
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
+from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.timers import Timers
@@ -25,8 +26,9 @@ class Surroundings:
 
     ``clock`` is monotonic seconds, ``timers`` call back at times of it; ``wall`` is seconds since the epoch.
 
-    ``record`` writes what happens at its moment, ``missed`` tells the plan that a chosen exchange was not hit,
-    ``finished`` gets each account when both of its edges have ended, ``refused`` counts requests that have none.
+    ``record`` writes what happens at its moment, ``began`` is told of each exchange before the plan is asked about it,
+    ``missed`` tells the plan that a chosen exchange was not hit, ``finished`` gets each account when both of its edges
+    have ended, ``refused`` counts requests that have none.
     """
 
     token: str
@@ -35,6 +37,7 @@ class Surroundings:
     timers: Timers
     wall: Callable[[], float]
     record: Callable[[FaultHit | Trouble], None]
+    began: Callable[[Account, HttpWire], None]
     missed: Callable[[Decision], None]
     finished: Callable[[Account], None]
     refused: Callable[[str], None]

@@ -61,6 +61,11 @@ class Tally:
         return 0
 
     @property
+    def first_content_at(self) -> float | None:
+        """When the first content passed, as far as it was read."""
+        return self._first_content_at
+
+    @property
     def seen(self) -> Seen:
         """How far the answer has come, in whole frames."""
         pending = self.pending

@@ -32,6 +32,19 @@ def close_politely(transport: asyncio.Transport) -> None:
     asyncio.get_running_loop().call_later(TURN_AWAY_S, transport.close)
 
 
+class ShownOut(asyncio.Protocol):
+    """One connection too many where nobody knows what is spoken: closed as soon as it is there."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        close_politely(cast(asyncio.Transport, transport))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._capacity.turned_away()
+
+
 class TurnedAway(asyncio.Protocol):
     """One connection too many: its first request is answered with 503."""
 

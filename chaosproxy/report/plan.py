@@ -8,7 +8,7 @@ from chaosproxy.errors import Problem
 from chaosproxy.experiment.entries import ExpectationEntry
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
-from chaosproxy.experiment.toxics import backends_there, faults_there, is_direct, leaves_no_trace, why_unknown
+from chaosproxy.experiment.toxics import backends_there, faults_there, leaves_no_trace, why_unknown
 from chaosproxy.experiment.traffic import calls_between, meeting
 from chaosproxy.steady_state.claims import Window
 from chaosproxy.steady_state.observation import needed_samples
@@ -67,7 +67,7 @@ def _on_server(experiment: Experiment) -> list[tuple[str, ...]]:
     there = faults_there(experiment)
     for name in backends_there(experiment):
         backend = experiment.topology.backends[name]
-        behind = f"in front of {backend.upstream if is_direct(backend.upstream) else 'our listener'}"
+        behind = f"in front of {backend.upstream if backend.is_tcp else 'our listener'}"
         ids = [span.fault.id for span in experiment.spans() if span.fault.id in there and name in span.targets]
         rows.append((name, f"listens at {backend.listen}", behind, ", ".join(ids)))
     return rows

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.experiment.toxics import backends_there, faults_there, is_direct, longest_s
+from chaosproxy.experiment.section import is_tcp
+from chaosproxy.experiment.toxics import backends_there, faults_there, longest_s
 from chaosproxy.journal.records import AnyRecord, Swept, Trouble
 from chaosproxy.runner.toxic_line import ToxicLine
 from chaosproxy.toxics.client import ToxiproxyServer
@@ -104,7 +105,7 @@ class ServerSide:
         if theirs is not None:
             self._refuse_what_needs_our_own(backend, theirs.name)
             return remote.place_on(backend, theirs)
-        if is_direct(upstream):
+        if is_tcp(upstream):
             return await remote.front(backend, listen, hostport(upstream), seen=False)
         port = hostport(listener).rpartition(":")[2]
         ours = f"{self._experiment.topology.toxics.reach or LOOPBACK}:{port}"

@@ -21,7 +21,8 @@ import aiohttp
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.references import fill
-from chaosproxy.experiment.topology import Command, LabBackend, System
+from chaosproxy.experiment.section import TCP
+from chaosproxy.experiment.topology import Backend, Command, LabBackend, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.server_side import ServerSide
@@ -87,10 +88,11 @@ class Systems:
     async def _front(self, proxy: Part) -> None:
         """Where clients connect to: our listeners, or what a Toxiproxy server has in front of them."""
         listeners = {name: str(listener["url"]) for name, listener in proxy.ready["listeners"].items()}
-        addresses = await self._server.front(self._upstreams(), listeners)
+        upstreams = {name: self._upstream(each) for name, each in self._experiment.topology.backends.items()}
+        addresses = await self._server.front(upstreams, listeners)
         for name, url in listeners.items():
             address = addresses.get(name, urlsplit(url).netloc)
-            self._facts[f"listener.{name}"] = urlsplit(url)._replace(netloc=address).geturl()
+            self._facts[f"listener.{name}"] = urlsplit(url)._replace(netloc=address).geturl().removeprefix(TCP)
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:
@@ -152,15 +154,17 @@ class Systems:
         return {
             name: {
                 "listen": self._server.listen(name),
-                "upstream": self._upstreams()[name],
+                "upstream": self._upstream(backend),
                 "dialect": backend.dialect,
             }
             for name, backend in self._experiment.topology.backends.items()
         }
 
-    def _upstreams(self) -> dict[str, str]:
-        backends = self._experiment.topology.backends
-        return {name: self._urls.get(backend.upstream, backend.upstream) for name, backend in backends.items()}
+    def _upstream(self, backend: Backend) -> str:
+        url = self._urls.get(backend.system)
+        if url is None:
+            return backend.upstream
+        return TCP + urlsplit(url).netloc if backend.is_tcp else url
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

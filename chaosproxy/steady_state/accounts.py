@@ -136,27 +136,36 @@ def _enough(history: History, fault: PlannedFault, hits: int, misses: dict[str, 
         return False, "not hit: " + ", ".join(
             f"{reason} ({count} requests)" for reason, count in list(misses.items())[:3]
         )
-    reached = _reached(history, fault)
-    return False, f"{reached} requests reached it" if reached else "no request reached it"
+    requests, connections = _reached(history, fault)
+    if connections:
+        return False, f"{connections} connections were open there"
+    return False, f"{requests} requests reached it" if requests else "no request reached it"
 
 
-def _reached(history: History, fault: PlannedFault) -> int:
-    """Requests that began at the fault's targets while it acted."""
+def _reached(history: History, fault: PlannedFault) -> tuple[int, int]:
+    """Requests that began at the fault's targets while it acted, and other connections that were open there."""
     spell = history.timeline.spells[fault.id]
     healed_at = history.timeline.last_at if spell.healed_at is None else spell.healed_at
-    return sum(
+    requests = sum(
         exchange.listener in fault.targets and spell.applied_at <= exchange.began_at < healed_at
         for exchange in history.exchanges
     )
+    connections = sum(
+        connection.listener in fault.targets
+        and connection.began_at < healed_at
+        and spell.applied_at < connection.end_at
+        for connection in history.connections
+    )
+    return requests, connections
 
 
 def _enough_without_trace(history: History, fault: PlannedFault) -> tuple[bool, str]:
     """A refused connection leaves nothing to count: a target in use before and calls meanwhile are the evidence."""
     spell = history.timeline.spells[fault.id]
     healed_at = history.timeline.last_at if spell.healed_at is None else spell.healed_at
-    in_use = any(
-        exchange.listener in fault.targets and exchange.began_at < spell.applied_at for exchange in history.exchanges
-    )
+    began = [(exchange.listener, exchange.began_at) for exchange in history.exchanges]
+    began += [(connection.listener, connection.began_at) for connection in history.connections]
+    in_use = any(listener in fault.targets and at < spell.applied_at for listener, at in began)
     meanwhile = any(spell.applied_at <= story.sent_at < healed_at for story in history.stories)
     no_trace = f"{fault.type} leaves no trace at the proxy, so its hits cannot be counted"
     if in_use and meanwhile:

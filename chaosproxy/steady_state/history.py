@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Lag, Sent
+from chaosproxy.journal.records import AnyRecord, Call, ConnectionRecord, ExchangeRecord, FaultHit, Lag, Sent
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
@@ -99,6 +99,8 @@ class History:
     hits: tuple[FaultHit, ...]
     lags: tuple[Lag, ...]
     claims: Claims
+    connections: tuple[ConnectionRecord, ...] = ()
+    """At listeners whose traffic is not HTTP."""
 
     def calls(self, span: Span, cohort: Literal["new", "in_flight"] | None = None) -> list[Story]:
         """The calls that belong to a window and to a cohort.
@@ -177,6 +179,7 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         tuple(hits),
         lags,
         claims,
+        tuple(_of(records, ConnectionRecord)),
     )
 
 

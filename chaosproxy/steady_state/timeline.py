@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import AnyRecord, Call, Ended, ExchangeRecord, FaultEdge, Mark, Opened, Run, Sent
+from chaosproxy.journal.records import (
+    AnyRecord,
+    Call,
+    ConnectionRecord,
+    Ended,
+    ExchangeRecord,
+    FaultEdge,
+    Mark,
+    Opened,
+    Run,
+    Sent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -165,6 +176,8 @@ def _time_of(record: AnyRecord) -> float:
             return record.sent_at
         case ExchangeRecord():
             return record.sent.end_at or record.began_at
+        case ConnectionRecord():
+            return record.end_at
         case Ended():
             return record.at
         case _:

@@ -155,7 +155,7 @@ async def test_requests_that_never_end_while_nothing_is_answered() -> None:
 
     async with bench(silent) as at, connected(at) as client:
         sent = await pour(client, numbered(5000))
-        (connection,) = at.proxy._listeners["a"]._connections
+        (connection,) = at.proxy._http["a"]._connections
         waiting = len(connection._waiting)
 
     assert sent < ENDLESS_BYTES_MAX

@@ -220,7 +220,7 @@ async def departure(request: bytes, leave: Callable[[Client], None]) -> tuple[fl
     async with proxied(silent) as (proxy, journal, told), asyncio.timeout(30):
         client = await Client.connect(proxy.urls["a"])
         client.writer.write(request)
-        (asked, (connection,)) = await told, proxy._listeners["a"]._connections
+        (asked, (connection,)) = await told, proxy._http["a"]._connections
         while not connection._paused:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(BEAT_S)
         gone = asyncio.ensure_future(gone_at(journal))

@@ -143,6 +143,7 @@ class Run:
             timers=Timers(lambda: self.now, no_alarm),
             wall=lambda: 0.0,
             record=self.troubles.append,
+            began=lambda account, wire: None,
             missed=lambda decision: None,
             finished=lambda account: self.records.append(cast(ExchangeRecord, account.entry().record)),
             refused=lambda kind: None,
