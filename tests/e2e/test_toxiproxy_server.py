@@ -196,6 +196,25 @@ def test_the_users_own_proxy_is_used_as_it_is(tmp_path: Path, server: Real) -> N
     assert server.proxies() == before
 
 
+def test_a_tcp_upstream(tmp_path: Path, server: Real) -> None:
+    """The server speaks to it itself; HTTP faults go on in our proxy meanwhile."""
+    backends = {"a": {"upstream": "models"}, "redis": {"upstream": f"tcp://127.0.0.1:{free_port()}"}}
+    topology = {"entry": "${listener.a}", "backends": backends, "toxics": {"server": server.url}}
+    cut = fault({"type": "stream.truncate", "where": "token:3"}, id="cut")
+    slow = fault(SLOW, target="redis", lasts="140s", min_hits=0)
+    with running(tmp_path, small(topology=topology, faults=[cut, slow], timeline=LONG)) as run:
+        run.until("cut healed")
+        (made,) = server.proxies().keys() - {"mine"}
+        assert server.proxies()[made]["upstream"] == backends["redis"]["upstream"].removeprefix("tcp://")
+        assert [toxic["name"] for toxic in server.proxies()[made]["toxics"]] == ["there"]
+        run.process.send_signal(signal.SIGINT)
+        ended = run.ended(within_s=20)
+
+    assert ended.code == 130
+    assert ended.all(FaultHit)
+    assert list(server.proxies()) == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("proxy", "do", "words"),
     [

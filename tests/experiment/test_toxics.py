@@ -107,3 +107,13 @@ def test_open_streams_can_only_be_cut(live_streams: str | None) -> None:
     (problem,) = problems_of(written(**with_server({**PARTITION, "do": do})))
 
     assert problem.startswith(f"faults[0].do: live_streams: {live_streams or 'stall'}: Toxiproxy acts on every")
+
+
+def test_a_tcp_upstream_is_the_servers_own_business() -> None:
+    """No listener of ours stands behind it, so it needs no way to us, and nobody knows whom a fault meets."""
+    backends = {**LAB["topology"]["backends"], "redis": {"listen": "0.0.0.0:26379", "upstream": "tcp://redis:6379"}}
+    topology = {**LAB["topology"], "backends": backends, "toxics": {"server": "http://toxiproxy:8474"}}
+    experiment = lab(topology=topology, faults=[{**SLOW, "target": "redis"}])
+
+    assert planned(experiment, "slow") == (True, UNSEEN)
+    assert "in front of tcp://redis:6379" in plan_text(experiment, [])
