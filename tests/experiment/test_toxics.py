@@ -9,7 +9,7 @@ import pytest
 from chaosproxy.experiment.linter import lint
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.experiment.toxics import backends_there, faults_there, longest_s
+from chaosproxy.experiment.toxics import UNSEEN, backends_there, faults_there, longest_s
 from chaosproxy.experiment.yaml_text import read_yaml
 from chaosproxy.report.plan import plan_text
 from tests.experiment.files import LAB, PARTITION, lab, problems_of, written
