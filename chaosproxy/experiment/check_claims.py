@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.timeline import planned_time
-from chaosproxy.faults.base import Gate
+from chaosproxy.experiment.toxics import why_uncounted
 from chaosproxy.steady_state.expression import faults_named
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Takes
 from chaosproxy.units import format_duration
@@ -61,8 +61,9 @@ def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool
     if known is not None and expression.argument not in known:
         what = measure.takes.value
         yield Found(path, f"no {what} is called {expression.argument!r}{hint(expression.argument or '', known)}")
-    if measure.name == "hits" and expression.argument in _uncounted(draft):
-        yield Found(path, f"{expression.argument} refuses connections, and a refused one leaves no trace to count")
+    for fault in draft.experiment.faults if measure.name == "hits" else ():
+        if fault.id == expression.argument and (why := why_uncounted(draft.experiment, fault)):
+            yield Found(path, f"{fault.id} {why}")
     yield from _of_probe(draft, path, expression)
     if measure.abort_only and not abort:
         yield Found(path, f"{measure.name} is for abort only: how long the run takes says nothing about the system")
@@ -96,10 +97,6 @@ def _before_faults(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterato
             yield Found(
                 (*path, "expect"), f"the gate must hold again after the faults, when {probe.id!r} is over; {mend}"
             )
-
-
-def _uncounted(draft: Draft) -> set[str]:
-    return {fault.id for fault in draft.experiment.faults if fault.do.gate() is Gate.REFUSE}
 
 
 def _in_gate(path: Path, entry: ExpectationEntry) -> Iterator[Found]:

@@ -11,6 +11,7 @@ from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.rules import rule_of
 from chaosproxy.experiment.timeline import end_of, planned_begins, targets_of
+from chaosproxy.experiment.toxics import leaves_no_trace, why_uncounted
 from chaosproxy.faults import REGISTRY
 from chaosproxy.faults.base import Gate
 from chaosproxy.units import format_duration, format_share
@@ -58,8 +59,10 @@ def _rule(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             yield Found(path, str(each.get("ctx", {}).get("error", each["msg"])))
-    if fault.do.gate() is Gate.REFUSE and "min_hits" in fault.model_fields_set and fault.min_hits:
-        yield Found((*path, "min_hits"), "a refused connection leaves no trace: its hits cannot be counted")
+    if leaves_no_trace(draft.experiment, fault) and "min_hits" in fault.model_fields_set and fault.min_hits:
+        why = why_uncounted(draft.experiment, fault)
+        refused = "a refused connection leaves no trace: its hits cannot be counted"
+        yield Found((*path, "min_hits"), refused if fault.do.gate() is Gate.REFUSE else f"it {why}")
 
 
 def _order(draft: Draft, path: Path, fault: FaultEntry, at_s: float | None) -> Iterator[Found]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
+from chaosproxy.experiment.check_toxics import toxics_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.probe_kinds import ProcessProbe
@@ -35,6 +36,7 @@ def check(draft: Draft) -> list[Found]:
         *fault_problems(draft),
         *_probes(draft),
         *claim_problems(draft),
+        *toxics_problems(draft),
         *_heal(draft),
         *_hosts(draft),
     ]
@@ -112,6 +114,7 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     """Everything that may be a URL which the run, or a gateway that it starts, will speak to."""
     topology = draft.experiment.topology
     yield ("topology", "entry"), topology.entry
+    yield ("topology", "toxics", "server"), topology.toxics.server or ""
     for name, backend in topology.backends.items():
         yield ("topology", "backends", name, "upstream"), backend.upstream
     for path, probe in draft.probes():

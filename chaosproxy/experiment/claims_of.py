@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chaosproxy.experiment.timeline import planned
 from chaosproxy.experiment.topology import LabBackend
-from chaosproxy.faults.base import Gate
+from chaosproxy.experiment.toxics import leaves_no_trace, why_unknown
 from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, PlannedProbe, Sustained
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.units import format_duration
@@ -35,7 +35,7 @@ def claims_of(experiment: Experiment) -> Claims:
         gate=() if gate is None else tuple(_expectation(entry) for entry in gate.expect),
         gate_window_s=0.0 if gate is None else gate.window,
         aborts=_aborts(experiment),
-        faults=tuple(_fault(span) for span in planned(experiment)),
+        faults=tuple(_fault(experiment, span) for span in planned(experiment)),
         backends=tuple(experiment.topology.spoken),
         entry=_entry(experiment),
         oracle=_oracle(experiment),
@@ -83,7 +83,7 @@ def _abort(entry: AbortEntry) -> Abort:
     return Abort(entry.when, entry.for_, entry.min_samples)
 
 
-def _fault(span: Span) -> PlannedFault:
+def _fault(experiment: Experiment, span: Span) -> PlannedFault:
     fault = span.fault
     return PlannedFault(
         id=fault.id,
@@ -93,7 +93,8 @@ def _fault(span: Span) -> PlannedFault:
         at_s=span.at_s if fault.after is None else None,
         lasts_s=span.lasts_s,
         follows=None if fault.after is None else Moment(fault.after, fault.delay),
-        counts_hits=fault.do.gate() is not Gate.REFUSE,
+        counts_hits=not leaves_no_trace(experiment, fault),
+        why_unknown=why_unknown(experiment, fault),
     )
 
 

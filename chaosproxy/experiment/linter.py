@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.timeline import planned_time
+from chaosproxy.experiment.toxics import leaves_no_trace, why_unknown
 from chaosproxy.experiment.traffic import (
     answer_s,
     calls_between,
@@ -15,7 +16,6 @@ from chaosproxy.experiment.traffic import (
     regular_backends,
     tokens_of,
 )
-from chaosproxy.faults.base import Gate
 from chaosproxy.faults.toxic.base import Toxic
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, percentile
@@ -46,7 +46,7 @@ def lint(experiment: Experiment, document: Document) -> list[Problem]:
     for path, fault in draft.faults():
         span = spans[fault.id]
         found += [*_meets_nobody(experiment, path, span), *_never_reached(experiment, path, fault)]
-        found += _undetectable(experiment, path, fault)
+        found += [*_undetectable(experiment, path, fault), *_unknowable_hits(experiment, path, fault)]
     for path, entry in draft.hypothesis():
         found += [*_samples(experiment, path, entry), *_contradicts_failover(experiment, path, entry)]
         found += [*_open_streams(experiment, path, entry), *_untagged(experiment, path, entry)]
@@ -61,7 +61,7 @@ def lint(experiment: Experiment, document: Document) -> list[Problem]:
 
 def _meets_nobody(experiment: Experiment, path: Path, span: Span) -> Iterator[Found]:
     fault, expected = span.fault, meeting(experiment, span)
-    if fault.do.gate() is Gate.REFUSE or not fault.min_hits:
+    if leaves_no_trace(experiment, fault) or not fault.min_hits:
         return
     backends = experiment.topology.backends
     if any(backends[target].is_tcp for target in span.targets):
@@ -93,6 +93,11 @@ def _never_reached(experiment: Experiment, path: Path, fault: FaultEntry) -> Ite
     longest = [tokens for load in experiment.load if (tokens := tokens_of(experiment, load)) is not None]
     if len(longest) == len(experiment.load) and max(longest) < where.count:
         yield Found((*path, "do", "where"), f"the answers have {max(longest)} tokens: {where} is never reached")
+
+
+def _unknowable_hits(experiment: Experiment, path: Path, fault: FaultEntry) -> Iterator[Found]:
+    if fault.min_hits and (why := why_unknown(experiment, fault)):
+        yield Found((*path, "do"), f"{why}: the run will be inconclusive, unless min_hits is 0")
 
 
 def _undetectable(experiment: Experiment, path: Path, fault: FaultEntry) -> Iterator[Found]:

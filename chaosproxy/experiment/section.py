@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ RESERVED_IDS = frozenset({"all", "warmup", "steady", "tail", "start", "origin", 
 
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _TITLE = re.compile(r"\w[\w .-]{0,99}")
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[\w.-]+")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]*):(?P<port>\d{1,5})")
 
 
@@ -56,6 +58,22 @@ def _listen(text: str) -> str:
     if match is None or int(match["port"]) > 65535:
         raise BadValue(f"expected HOST:PORT, such as 127.0.0.1:9001 (port 0 takes a free one), got {text!r}")
     return f"{match['host'] or '127.0.0.1'}:{match['port']}"
+
+
+def _host(text: str) -> str:
+    if _HOST.fullmatch(text) is None:
+        raise BadValue(f"expected a host name or an address, without a port, got {text!r}")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine alone, as far as its name tells."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def is_url(text: str) -> bool:
@@ -108,6 +126,9 @@ def host_of(url: str) -> str:
 
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 """The name of a system or backend."""
+
+Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+"""A host name or address; IPv6 in brackets."""
 
 Title: TypeAlias = Annotated[str, AfterValidator(_title)]
 """The name of an experiment: words that may also name a folder."""

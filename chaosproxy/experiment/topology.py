@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import TCP, Listen, Name, Section, TlsFiles, is_tcp, is_url, without_port
+from chaosproxy.experiment.section import TCP, Host, Listen, Name, Section, TlsFiles, is_tcp, is_url, without_port
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -104,6 +104,16 @@ class Backend(Section):
         return self.upstream.removeprefix(TCP)
 
 
+class Toxics(Section):
+    """Where toxics act: on a Toxiproxy server, in front of our listeners. Without one, in our own proxy."""
+
+    server: str | None = None
+    """The URL of its API, such as http://toxiproxy:8474, or the name of a system."""
+    reach: Host | None = None
+    """This machine as the server sees it; the listeners behind the server stand there. A server on loopback sees
+    loopback."""
+
+
 class Topology(Section):
     """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
 
@@ -115,6 +125,8 @@ class Topology(Section):
     ca: Annotated[str, Field(min_length=1)] | None = None
     """A PEM file of certificate authorities that the run trusts beside the system's: its listeners for https upstreams,
     its load and its lab gateways for https listeners. A relative path is meant from the experiment's own folder."""
+    toxics: Toxics = Toxics()
+    """The Toxiproxy server, if one is to be used."""
 
     @property
     def spoken(self) -> dict[str, Backend]:

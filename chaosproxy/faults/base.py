@@ -78,6 +78,11 @@ class Fault(BaseModel):
         return False
 
     @property
+    def needs_server(self) -> bool:
+        """Whether only a Toxiproxy server can apply it, never a proxy of ours."""
+        return False
+
+    @property
     def on_messages(self) -> bool:
         """Whether it acts on the messages of a WebSocket; all others have nothing to do once one was opened."""
         return False

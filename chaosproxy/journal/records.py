@@ -17,6 +17,8 @@ from chaosproxy.journal.fingerprint import Fingerprint
 VERSION = 2
 READABLE = (1, 2)
 """Version 2 has the record ``probe``; everything else is as in version 1."""
+ON_THE_WAY = "on the way to our listener"
+"""The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
 
 class Record(BaseModel):
@@ -304,6 +306,16 @@ class Trouble(Record):
     detail: str
 
 
+class Swept(Record):
+    """A run that is over had left something on a Toxiproxy server, and this one removed it; ``why``: how it knew."""
+
+    type: Literal["swept"] = "swept"
+    at: float
+    server: str
+    name: str
+    why: str
+
+
 class Ended(Record):
     """How the run itself ended; the last line of a whole journal."""
 
@@ -328,6 +340,7 @@ AnyRecord = Annotated[
     | Probed
     | Healed
     | Trouble
+    | Swept
     | Ended,
     Field(discriminator="type"),
 ]

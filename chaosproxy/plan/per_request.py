@@ -86,6 +86,8 @@ def _rule(text: str, listener: str, taken: set[str]) -> Rule:
             f"{rule.do.type} closes the listener, for everybody; one request can be lost with conn.blackhole, "
             "or with conn.refuse stage=after_request"
         )
+    if rule.do.needs_server:
+        problems.append(f"{rule.do.type}: via=toxiproxy is for experiments; conn.blackhole loses one request")
     if isinstance(rule.do, Metered) and rule.do.quotas_per_minute():
         problems.append(f"{rule.do.type}: a rate is over many exchanges; without one it refuses this request")
     if isinstance(rule.do, Capped):

@@ -178,6 +178,8 @@ class Proxy:
         for rule in rules:
             if unknown := set(rule.listeners) - set(by_name):
                 raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
+            if rule.do.needs_server:
+                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
             words = rule.why_not_on_tcp
             if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
                 raise UserError(f"fault {rule.id!r}: {words}")

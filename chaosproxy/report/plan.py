@@ -9,8 +9,8 @@ from chaosproxy.experiment.entries import ExpectationEntry
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.probe import ProbeEntry
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
+from chaosproxy.experiment.toxics import backends_there, faults_there, leaves_no_trace, why_unknown
 from chaosproxy.experiment.traffic import calls_between, meeting
-from chaosproxy.faults.base import Gate
 from chaosproxy.steady_state.claims import Window
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs
@@ -24,6 +24,8 @@ def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
         blocks.append(_block("faults", _columns([_fault(experiment, span) for span in spans])))
     if experiment.probes:
         blocks.append(_block("probes", _columns([_probe(probe) for probe in experiment.probes])))
+    if rows := _on_server(experiment):
+        blocks.append(_block(f"on the Toxiproxy server {experiment.topology.toxics.server}", _columns(rows)))
     if gate := experiment.gate:
         gated = [(entry.expect.text, _within(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
         blocks.append(_block("gate", _columns(gated)))
@@ -53,11 +55,25 @@ def _title(experiment: Experiment) -> str:
 def _fault(experiment: Experiment, span: Span) -> tuple[str, ...]:
     fault, expected = span.fault, meeting(experiment, span)
     share = "" if fault.share == 1 else f"{format_share(fault.share)} of "
-    if fault.do.gate() is Gate.REFUSE:
+    if why_unknown(experiment, fault):
+        hits = "hits are not known"
+    elif leaves_no_trace(experiment, fault):
         hits = "hits leave no trace"
     else:
         hits = f"about {expected.hits:.0f} hits, min_hits {fault.min_hits}"
     return (fault.id, fault.do.type, f"{share}about {expected.matching:.0f} requests", hits)
+
+
+def _on_server(experiment: Experiment) -> list[tuple[str, ...]]:
+    """Where toxics act: a proxy on the server for each backend that one aims at."""
+    rows: list[tuple[str, ...]] = []
+    there = faults_there(experiment)
+    for name in backends_there(experiment):
+        backend = experiment.topology.backends[name]
+        behind = f"in front of {backend.upstream if backend.is_tcp else 'our listener'}"
+        ids = [span.fault.id for span in experiment.spans() if span.fault.id in there and name in span.targets]
+        rows.append((name, f"listens at {backend.listen}", behind, ", ".join(ids)))
+    return rows
 
 
 def _expectation(experiment: Experiment, entry: ExpectationEntry) -> Iterator[tuple[str, ...]]:

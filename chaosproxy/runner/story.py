@@ -33,12 +33,14 @@ from chaosproxy.journal.records import (
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue
+from chaosproxy.runner.lines import Lines
 from chaosproxy.runner.loading import Loading
 from chaosproxy.runner.order import End, Order, Stop
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.probing import Probing
 from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
+from chaosproxy.runner.server_side import ServerSide
 from chaosproxy.runner.systems import Systems
 
 START_DELAY_S = 0.1
@@ -71,6 +73,7 @@ class RunStory:
         self._origin = 0.0
         self._healed_at: float | None = None
         self._on_record = on_record
+        self._server = ServerSide(order.experiment, clock, self.record)
         self.recorder = Recorder(order.directory, self._noticed)
 
     def record(self, record: AnyRecord) -> None:
@@ -111,12 +114,13 @@ class RunStory:
         )
 
     async def _perform(self, exits: AsyncExitStack) -> End:
-        systems = Systems(self._order, exits)
+        systems = Systems(self._order, exits, self._server)
         stage = await systems.start()
         client = await exits.enter_async_context(ControlClient(stage.control.url, stage.control.token))
         self._listen(client, stage.proxy)
+        there = self._server.line
         self._conductor = Conductor(
-            client,
+            client if there is None else Lines(client, there, self._server.faults),
             self._order.run_id,
             seed=self._order.seed,
             lease_s=self._experiment.safety.lease,
@@ -223,7 +227,7 @@ class RunStory:
                 self._trouble("load", str(error))
             self.record(Mark(name="drained", at=self._clock()))
         if self._conductor is not None:
-            self._verify(end, quiet)
+            self._verify(end, quiet or await self._server.leave())
             await self._proxy.stop()
             await self._listening
 
@@ -232,7 +236,7 @@ class RunStory:
         if self._conductor is None:
             return ""
         try:
-            async with asyncio.timeout(CLEAR_WITHIN_S):
+            async with asyncio.timeout(CLEAR_WITHIN_S + self._server.heal_within_s):
                 await self._conductor.heal()
         except (ChaosError, TimeoutError) as error:
             return f"the proxy did not confirm that its faults are over: {str(error) or 'no answer'}"
@@ -251,6 +255,7 @@ class RunStory:
     def _noticed(self, record: AnyRecord) -> None:
         self._checks.notice(record)
         self._probing.notice(record)
+        self._server.notice(record)
         if isinstance(record, FaultEdge) and record.edge == "healed":
             self._healed_at = record.at
         if self._conductor is not None:

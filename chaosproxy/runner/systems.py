@@ -27,6 +27,7 @@ from chaosproxy.experiment.section import TCP
 from chaosproxy.experiment.topology import Backend, Command, LabBackend, LabGateway, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
+from chaosproxy.runner.server_side import ServerSide
 
 POLL_S = 0.05
 """How often a starting command is asked whether it is ready."""
@@ -56,13 +57,14 @@ class Stage:
 class Systems:
     """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first."""
 
-    def __init__(self, order: Order, exits: AsyncExitStack) -> None:
+    def __init__(self, order: Order, exits: AsyncExitStack, server: ServerSide) -> None:
         self._experiment = order.experiment
         self._seed = order.seed
         self._directory = order.directory
         self._plugins = order.plugins
         self._file_of = order.file_of
         self._exits = exits
+        self._server = server
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
         self._parts: list[Part] = []
@@ -72,8 +74,14 @@ class Systems:
         """Start all. Raises PartFailed with the last words of what did not start."""
         systems = self._experiment.systems
         late = {name for name, system in systems.items() if "${listener." in repr(system) or "${entry}" in repr(system)}
+        server = self._experiment.topology.toxics.server
+        if server is not None and server not in systems:
+            await self._open_server(server)
         await self._start_all({name: system for name, system in systems.items() if name not in late})
+        if server is not None and server in systems:
+            await self._open_server(self._urls[server])
         proxy, control = await self._start_proxy()
+        await self._front(proxy)
         await self._start_all({name: system for name, system in systems.items() if name in late})
         entry = self._experiment.topology.entry
         url = self._urls.get(entry) or fill(entry, self._facts)
@@ -82,6 +90,19 @@ class Systems:
     def _scene(self, entry: str) -> Scene:
         leashes = (self._pids[name] for name, system in self._experiment.systems.items() if isinstance(system, Command))
         return Scene({**self._facts, "entry": entry.rstrip("/")}, self._pids, frozenset(leashes))
+
+    async def _open_server(self, url: str) -> None:
+        self._exits.push_async_callback(self._server.abandon)
+        await self._server.open(url)
+
+    async def _front(self, proxy: Part) -> None:
+        """Where clients connect to: our listeners, or what a Toxiproxy server has in front of them."""
+        listeners = {name: str(listener["url"]) for name, listener in proxy.ready["listeners"].items()}
+        upstreams = {name: self._upstream(each) for name, each in self._experiment.topology.backends.items()}
+        addresses = await self._server.front(upstreams, listeners)
+        for name, url in listeners.items():
+            address = addresses.get(name, urlsplit(url).netloc)
+            self._facts[f"listener.{name}"] = urlsplit(url)._replace(netloc=address).geturl().removeprefix(TCP)
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:
@@ -144,22 +165,20 @@ class Systems:
             for secret in (token_file, config):
                 secret.unlink()
         self._keep(part)
-        for name, listener in part.ready["listeners"].items():
-            self._facts[f"listener.{name}"] = str(listener["url"]).removeprefix(TCP)
         return part, Control(str(part.ready["control"]), token)
 
     def _listeners(self) -> dict[str, dict[str, Any]]:
-        return {name: self._listener(backend) for name, backend in self._experiment.topology.backends.items()}
+        return {name: self._listener(name, backend) for name, backend in self._experiment.topology.backends.items()}
 
-    def _listener(self, backend: Backend) -> dict[str, Any]:
+    def _listener(self, name: str, backend: Backend) -> dict[str, Any]:
         listener: dict[str, Any] = {
-            "listen": backend.listen,
+            "listen": self._server.listen(name),
             "upstream": self._upstream(backend),
             "dialect": backend.dialect,
         }
         if backend.tls is not None:
             files = {"cert": self._file_of(backend.tls.cert), "key": self._file_of(backend.tls.key)}
-            listener["tls"] = {name: path for name, path in files.items() if path is not None}
+            listener["tls"] = {key: path for key, path in files.items() if path is not None}
         return listener
 
     def _upstream(self, backend: Backend) -> str:

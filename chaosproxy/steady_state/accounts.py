@@ -128,6 +128,8 @@ def _enough(history: History, fault: PlannedFault, hits: int, misses: dict[str, 
         return False, "it was never applied"
     if hits >= fault.min_hits:
         return True, ""
+    if unknown := fault.why_unknown or history.timeline.spells[fault.id].unseen:
+        return False, f"{unknown}; min_hits: 0 lets that pass"
     if not fault.counts_hits:
         return _enough_without_trace(history, fault)
     if misses:

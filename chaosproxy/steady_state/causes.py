@@ -9,13 +9,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chaosproxy.journal.records import ON_THE_WAY
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.samples import retries_too_early
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.records import ExchangeRecord, FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History, Story
 
@@ -133,6 +134,11 @@ def _did(exchange: ExchangeRecord) -> str:
     return f"acted on {whose}'s answer"
 
 
+def _on_the_way(hits: Iterable[FaultHit]) -> bool:
+    """Whether all of it happened where no listener of ours sees it."""
+    return all(hit.detail == ON_THE_WAY for hit in hits)
+
+
 def _broke(exchange: ExchangeRecord) -> str:
     sent, whose = exchange.sent, exchange.listener
     if sent.first_content_at is not None:
@@ -147,7 +153,8 @@ def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -
         return UNJOINED
     hits = story.hits_on(exchange)
     if exchange is not None and hits:
-        return f"{named(history, (hit.fault for hit in hits))} {_did(exchange)}"
+        did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
+        return f"{named(history, (hit.fault for hit in hits))} {did}"
     if story.hits:
         others = named(history, (hit.fault for hit in story.hits))
         return f"not this answer but another request of the same call met {others}"
@@ -165,7 +172,8 @@ def _blame_all(history: History, story: Story) -> str:
     deeds: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for exchange in story.exchanges:
         if hits := story.hits_on(exchange):
-            deeds[named(history, (hit.fault for hit in hits))][_did(exchange)] = None
+            did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
+            deeds[named(history, (hit.fault for hit in hits))][did] = None
     return ", ".join(f"{faults} {' and '.join(did)}" for faults, did in deeds.items()) or UNTOUCHED
 
 
@@ -230,6 +238,8 @@ def _waited_in_vain(history: History, story: Story) -> Cause:
     last = in_time[-1]
     wait_s = story.end_at - last.began_at
     blame = _blame_on(history, story, last)
+    if (hits := story.hits_on(last)) and _on_the_way(hits):
+        return Cause(f"waited up to {{most}} for {last.listener} and {how}: {blame}, and no deadline ended it", wait_s)
     if last.sent.first_content_at is None:
         place = f"waited up to {{most}} at {last.listener}, which was silent, and {how}"
         return Cause(f"{place}: {blame}, and the gateway set no deadline for the first token", wait_s)

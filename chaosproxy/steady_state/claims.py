@@ -96,6 +96,8 @@ class PlannedFault:
     """False when its effect leaves no trace at the proxy (a refused connection)."""
     follows: Moment | None = None
     """When it is to begin, where that hangs on another fault's real time."""
+    why_unknown: str = ""
+    """Why nobody can know whom it hits, where that is so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chaosproxy.journal.records import Ended, GateJudged, Healed, Opened, Run, Trouble
+from chaosproxy.journal.records import Ended, GateJudged, Healed, Opened, Run, Swept, Trouble
 from chaosproxy.steady_state.findings import FaultAccount, Finding, Health
 from chaosproxy.steady_state.outcome import Outcome
 
@@ -81,6 +82,17 @@ def errors(course: Course) -> Iterator[Finding]:
     for trouble in course.troubles:
         if trouble.part not in (*LOSING_PARTS, REFUSING_PART) and not course.stopped:
             yield Finding(kind="error", sentence=f"{trouble.part}: {trouble.detail}")
+
+
+def swept(journal: Journal) -> Iterator[Finding]:
+    """What a run that is over had left on a server, and this one removed."""
+    names = defaultdict(list)
+    for record in journal.records:
+        if isinstance(record, Swept):
+            names[record.server, record.why].append(record.name)
+    for (server, why), left in names.items():
+        sentence = f"an earlier run had left {', '.join(left)} on {server}: removed, for {why}"
+        yield Finding(kind="note", sentence=sentence)
 
 
 def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], health: Health) -> Iterator[Finding]:

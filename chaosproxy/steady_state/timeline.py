@@ -56,12 +56,14 @@ class Spell:
     """When a fault acted: from its first application to its last heal (None: the journal does not tell).
 
     ``why`` it ended; a lease that ran out is never outdone by a later reason. ``listeners``: where it was applied.
+    ``unseen``: why nobody can know whom it met, if that came out when it began.
     """
 
     applied_at: float
     healed_at: float | None = None
     why: str = ""
     listeners: frozenset[str] = frozenset()
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ def _enter(spells: dict[str, Spell], edge: FaultEdge) -> None:
     spell = spells.get(edge.fault, Spell(edge.at))
     if edge.edge == "applied":
         listeners = spell.listeners.union(edge.listeners)
-        spells[edge.fault] = replace(spell, applied_at=min(edge.at, spell.applied_at), listeners=listeners)
+        applied_at, unseen = min(edge.at, spell.applied_at), spell.unseen or edge.why
+        spells[edge.fault] = replace(spell, applied_at=applied_at, listeners=listeners, unseen=unseen)
     elif edge.edge == "healed" and edge.fault in spells:
         healed_at = edge.at if spell.healed_at is None else max(edge.at, spell.healed_at)
         why = spell.why if spell.why == LEASE else edge.why

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy.steady_state.accounts import account_of
-from chaosproxy.steady_state.course import ENDED_BADLY, Course, course_of, doubts, errors, health_of
+from chaosproxy.steady_state.course import ENDED_BADLY, Course, course_of, doubts, errors, health_of, swept
 from chaosproxy.steady_state.findings import Finding, Judged, Verdict
 from chaosproxy.steady_state.history import History, history_of
 from chaosproxy.steady_state.measures import observe
@@ -45,6 +45,7 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
             *(finding for row in rows for finding in row.findings(history)),
             *doubts(history, course, accounts, health),
             *notes(history, (row.expectation for row in rows if row.state is State.HELD)),
+            *swept(journal),
         ]
     )
     findings.sort(key=lambda finding: _IMPORTANCE.index(finding.kind))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import ClassVar, Literal
 
-from pydantic import field_validator
-
 from chaosproxy.events import AT_HEAL, Exchange, Travelling
 from chaosproxy.faults.admission.answer import reset
 from chaosproxy.faults.admission.live_stream import Live
@@ -35,14 +33,12 @@ class Partition(Fault):
     """For exchanges that are open when it begins. cut: RST at once; stall: nothing arrives until it heals, then all of
     it, as TCP sends again what was lost; keep: untouched."""
     via: Literal["proxy", "toxiproxy"] = "proxy"
-    """Who cuts the link."""
+    """Who cuts the link: a listener of ours, or the Toxiproxy server of the experiment (topology.toxics.server)."""
 
-    @field_validator("via")
-    @classmethod
-    def _exists(cls, via: str) -> str:
-        if via == "toxiproxy":
-            raise ValueError("via=toxiproxy does not exist yet; via=proxy cuts at our own listeners")
-        return via
+    @property
+    def needs_server(self) -> bool:
+        """Toxiproxy's way of cutting is not ours."""
+        return self.via == "toxiproxy"
 
     @property
     def stops_upstream(self) -> bool:

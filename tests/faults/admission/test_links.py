@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
 
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.base import Gate
@@ -98,7 +97,7 @@ def test_what_a_fault_does_before_the_upstream(line: str, gate: Gate | None, sto
     assert (fault(line).gate(), fault(line).stops_upstream) == (gate, stops)
 
 
-def test_toxiproxy_is_refused_until_it_exists() -> None:
-    """A key that cannot be honoured is never ignored."""
-    with pytest.raises(ValidationError, match="via=toxiproxy does not exist yet"):
-        Partition(via="toxiproxy")
+def test_a_link_that_a_toxiproxy_server_cuts() -> None:
+    """It is the same fault for a file, and never for a proxy of ours."""
+    assert Partition(via="toxiproxy").needs_server
+    assert not Partition().needs_server
