@@ -30,7 +30,6 @@ ANSWER_WITHIN_S = 3.0
 """How long the server may take for one command."""
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """The longest answer that is read: thousands of proxies."""
-PIECE_BYTES = 64 * 1024
 WORDS_MAX = 300
 """Characters of the server's own words in a message."""
 OLDEST = 2
@@ -233,7 +232,7 @@ class Calls:
             )
             with response:
                 body = b""
-                for piece in response.iter_content(PIECE_BYTES):
+                for piece in response.iter_content(1 + ANSWER_BYTES_MAX // 128):
                     body += piece
                     if len(body) > ANSWER_BYTES_MAX:
                         break
