@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.plan.on_server import ServerToxic
+from chaosproxy.toxics.off_the_loop import off_the_loop
 
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ ANSWER_WITHIN_S = 3.0
 """How long the server may take for one command."""
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """The longest answer that is read: thousands of proxies."""
-PIECE_BYTES = 64 * 1024
 WORDS_MAX = 300
 """Characters of the server's own words in a message."""
 OLDEST = 2
@@ -144,7 +144,7 @@ class ToxiproxyServer:
         return self._library.Proxy(name=quote(name, safe=""), upstream="", enabled=True, listen="")
 
     async def _ask(self, work: Callable[[], T], about: str) -> T:
-        answer = _off_the_loop(work)
+        answer = off_the_loop(work)
         self._unanswered.add(answer)
         answer.add_done_callback(self._unanswered.discard)
         try:
@@ -232,7 +232,7 @@ class Calls:
             )
             with response:
                 body = b""
-                for piece in response.iter_content(PIECE_BYTES):
+                for piece in response.iter_content(1 + ANSWER_BYTES_MAX // 128):
                     body += piece
                     if len(body) > ANSWER_BYTES_MAX:
                         break
@@ -253,33 +253,6 @@ class Answer:
     def json(self) -> Any:
         """The body. Raises ValueError."""
         return json.loads(self.content)
-
-
-def _off_the_loop(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Do it in a thread that nobody waits for at the end of the process, however long the server keeps it."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, or given up
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if answer.done():
-            return
-        if error is None:
-            answer.set_result(result)  # type: ignore[arg-type]
-        else:
-            answer.set_exception(error)
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - the waiter judges it
-            failure = error
-        with suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name="toxiproxy", daemon=True).start()
-    return answer
 
 
 # ---------------------------------------------------------------------------------------------------------- its words
@@ -319,9 +292,9 @@ def _reason(error: BaseException) -> str:
             return seen.strerror.lower()
         if "timed out" in str(seen):
             return "no answer in time"
-        seen = seen.__cause__ or seen.__context__ or next((each for each in seen.args if _is_error(each)), None)
+        seen = (
+            seen.__cause__
+            or seen.__context__
+            or next((each for each in seen.args if isinstance(each, BaseException)), None)
+        )
     return type(error).__name__ if not str(error) else str(error)[:WORDS_MAX]
-
-
-def _is_error(value: Any) -> bool:
-    return isinstance(value, BaseException)
