@@ -87,7 +87,7 @@ class Poisoned(asyncio.Protocol):
         self.face = Face(self)
         self._forget = forget
         self._rules: dict[str, Direction] = {}
-        self._real: asyncio.Transport | None = None
+        self._outer: asyncio.Transport | None = None
         self._up = Link(self, limits, clock=clock, timers=timers, began_at_s=clock())
         self._down = Link(self, limits, clock=clock, timers=timers, began_at_s=clock())
         self._door = Door(self)
@@ -101,7 +101,7 @@ class Poisoned(asyncio.Protocol):
     def take_over(self, real: asyncio.Transport) -> None:
         """Step between an open connection's socket and its protocol."""
         self.inner = cast(asyncio.Protocol, real.get_protocol())
-        self._real = real
+        self._outer = real
         self.owner.poisoned = self
         self._up.open(real, self._door)
         self._down.open(cast(asyncio.Transport, self._outlet), self._outlet)
@@ -115,7 +115,7 @@ class Poisoned(asyncio.Protocol):
 
     def step_aside(self) -> None:
         """Give the socket back, when no toxic is left and nothing is held."""
-        real = self._real
+        real = self._outer
         if real is None or self._gone or self._closing or self._rules or self._door.waits:
             return
         if self._down.received_bytes > self._down.sent_bytes or self._down.over or self._up.over:
@@ -149,8 +149,8 @@ class Poisoned(asyncio.Protocol):
 
     def abort(self) -> None:
         """End it at once, with whatever it holds."""
-        if self._real is not None:
-            self._real.abort()
+        if self._outer is not None:
+            self._outer.abort()
 
     # what the socket tells it -----------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class Poisoned(asyncio.Protocol):
         self._outlet.settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._real = None
+        self._outer = None
         self._end(exc)
         self._forget(self)
 
@@ -198,8 +198,8 @@ class Poisoned(asyncio.Protocol):
         if self._closing or self._gone:
             return
         self._closing = True
-        if self._real is not None:
-            self._real.resume_reading()  # to see the client leave; what it sends is nobody's
+        if self._outer is not None:
+            self._outer.resume_reading()  # to see the client leave; what it sends is nobody's
         if self._fin_sent:
             self._close_socket()
         else:
@@ -225,15 +225,15 @@ class Poisoned(asyncio.Protocol):
 
     def limit(self, high: int | None) -> None:
         """The inner protocol wants to hear of more than ``high`` unsent bytes; 0: of any."""
-        if self._real is not None:
-            self._real.set_write_buffer_limits(high)
+        if self._outer is not None:
+            self._outer.set_write_buffer_limits(high)
         self._outlet.eager = high == 0
         self._outlet.settle()
 
     @property
     def unsent_bytes(self) -> int:
         """Held by toxics and by the socket."""
-        return self.held_bytes + (0 if self._real is None else self._real.get_write_buffer_size())
+        return self.held_bytes + (0 if self._outer is None else self._outer.get_write_buffer_size())
 
     @property
     def held_bytes(self) -> int:
@@ -243,11 +243,11 @@ class Poisoned(asyncio.Protocol):
     @property
     def has_fin(self) -> bool:
         """Whether one side can end before the other."""
-        return self._real is not None and self._real.can_write_eof()
+        return self._outer is not None and self._outer.can_write_eof()
 
     def socket_info(self, name: str, default: Any) -> Any:
         """What the socket knows."""
-        return default if self._real is None else self._real.get_extra_info(name, default)
+        return default if self._outer is None else self._outer.get_extra_info(name, default)
 
     # what its links tell it -------------------------------------------------------------------------------------------
 
@@ -258,13 +258,13 @@ class Poisoned(asyncio.Protocol):
         self._fin_sent = True
         if self._closing:
             self._close_socket()
-        elif self._real is not None:
-            _send_fin(self._real)
+        elif self._outer is not None:
+            _send_fin(self._outer)
 
     def link_cut(self, link: Link, how: Cut) -> None:
         """A toxic ends the connection: the inner protocol loses it now, the client as soon as it is sent."""
         del link
-        real = self._real
+        real = self._outer
         if self._gone or real is None:
             return
         self.cut, self._closing = how, True
@@ -294,9 +294,9 @@ class Poisoned(asyncio.Protocol):
 
     def out(self, data: bytes) -> None:
         """From the downstream link: to the socket."""
-        if self._real is None or self._gone:
+        if self._outer is None or self._gone:
             return
-        self._real.write(data)
+        self._outer.write(data)
         if self.witness is not None:
             self.witness.delivered(self._down.sent_bytes)
         self._outlet.settle()
@@ -323,8 +323,8 @@ class Poisoned(asyncio.Protocol):
         return self._up if direction is Direction.UPSTREAM else self._down
 
     def _close_socket(self) -> None:
-        if self._real is not None:
-            self._real.close()
+        if self._outer is not None:
+            self._outer.close()
 
     def _end(self, exc: Exception | None) -> None:
         if self._gone:
