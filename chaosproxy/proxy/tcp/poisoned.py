@@ -10,7 +10,6 @@ pass through the toxics, as the bytes do.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -23,6 +22,7 @@ from chaosproxy.proxy.client_wire import reset
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.secure_transport import Tearable
+from chaosproxy.proxy.tcp.face import Door, Face, Outlet
 from chaosproxy.proxy.tcp.link import Link
 from chaosproxy.proxy.timers import Timers
 
@@ -88,11 +88,11 @@ class Poisoned(asyncio.Protocol):
         self.face = Face(self)
         self._forget = forget
         self._rules: dict[str, Direction] = {}
-        self._real: asyncio.Transport | None = None
+        self._outer: asyncio.Transport | None = None
         self._up = Link(self, limits, clock=clock, timers=timers, began_at_s=clock())
         self._down = Link(self, limits, clock=clock, timers=timers, began_at_s=clock())
-        self._door = _Door(self)
-        self._outlet = _Outlet(self)
+        self._door = Door(self)
+        self._outlet = Outlet(self)
         self._closing = False
         self._fin_sent = False
         self._torn = False  # that FIN comes without the words that TLS has for it
@@ -103,7 +103,7 @@ class Poisoned(asyncio.Protocol):
     def take_over(self, real: asyncio.Transport) -> None:
         """Step between an open connection's socket and its protocol."""
         self.inner = cast(asyncio.Protocol, real.get_protocol())
-        self._real = real
+        self._outer = real
         self.owner.poisoned = self
         self._up.open(real, self._door)
         self._down.open(cast(asyncio.Transport, self._outlet), self._outlet)
@@ -117,7 +117,7 @@ class Poisoned(asyncio.Protocol):
 
     def step_aside(self) -> None:
         """Give the socket back, when no toxic is left and nothing is held."""
-        real = self._real
+        real = self._outer
         if real is None or self._gone or self._closing or self._rules or self._door.waits:
             return
         if self._down.received_bytes > self._down.sent_bytes or self._down.over or self._up.over:
@@ -151,8 +151,8 @@ class Poisoned(asyncio.Protocol):
 
     def abort(self) -> None:
         """End it at once, with whatever it holds."""
-        if self._real is not None:
-            self._real.abort()
+        if self._outer is not None:
+            self._outer.abort()
 
     # what the socket tells it -----------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Poisoned(asyncio.Protocol):
         self._outlet.settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._real = None
+        self._outer = None
         self._end(exc)
         self._forget(self)
 
@@ -205,8 +205,8 @@ class Poisoned(asyncio.Protocol):
         if self._closing or self._gone:
             return
         self._closing = True
-        if self._real is not None:
-            self._real.resume_reading()  # to see the client leave; what it sends is nobody's
+        if self._outer is not None:
+            self._outer.resume_reading()  # to see the client leave; what it sends is nobody's
         if self._fin_sent:
             self._close_socket()
         else:
@@ -232,15 +232,15 @@ class Poisoned(asyncio.Protocol):
 
     def limit(self, high: int | None) -> None:
         """The inner protocol wants to hear of more than ``high`` unsent bytes; 0: of any."""
-        if self._real is not None:
-            self._real.set_write_buffer_limits(high)
+        if self._outer is not None:
+            self._outer.set_write_buffer_limits(high)
         self._outlet.eager = high == 0
         self._outlet.settle()
 
     @property
     def unsent_bytes(self) -> int:
         """Held by toxics and by the socket."""
-        return self.held_bytes + (0 if self._real is None else self._real.get_write_buffer_size())
+        return self.held_bytes + (0 if self._outer is None else self._outer.get_write_buffer_size())
 
     @property
     def held_bytes(self) -> int:
@@ -250,11 +250,11 @@ class Poisoned(asyncio.Protocol):
     @property
     def has_fin(self) -> bool:
         """Whether one side can end before the other."""
-        return self._real is not None and self._real.can_write_eof()
+        return self._outer is not None and self._outer.can_write_eof()
 
     def socket_info(self, name: str, default: Any) -> Any:
         """What the socket knows."""
-        return default if self._real is None else self._real.get_extra_info(name, default)
+        return default if self._outer is None else self._outer.get_extra_info(name, default)
 
     # what its links tell it -------------------------------------------------------------------------------------------
 
@@ -265,13 +265,13 @@ class Poisoned(asyncio.Protocol):
         self._fin_sent = True
         if self._closing:
             self._close_socket()
-        elif self._real is not None:
-            _send_fin(self._real, torn=self._torn)
+        elif self._outer is not None:
+            _send_fin(self._outer, torn=self._torn)
 
     def link_cut(self, link: Link, how: Cut) -> None:
         """A toxic ends the connection: the inner protocol loses it now, the client as soon as it is sent."""
         del link
-        real = self._real
+        real = self._outer
         if self._gone or real is None:
             return
         self.cut, self._closing = how, True
@@ -301,9 +301,9 @@ class Poisoned(asyncio.Protocol):
 
     def out(self, data: bytes) -> None:
         """From the downstream link: to the socket."""
-        if self._real is None or self._gone:
+        if self._outer is None or self._gone:
             return
-        self._real.write(data)
+        self._outer.write(data)
         if self.witness is not None:
             self.witness.delivered(self._down.sent_bytes)
         self._outlet.settle()
@@ -330,8 +330,8 @@ class Poisoned(asyncio.Protocol):
         return self._up if direction is Direction.UPSTREAM else self._down
 
     def _close_socket(self) -> None:
-        if self._real is not None:
-            self._real.close()
+        if self._outer is not None:
+            self._outer.close()
 
     def _end(self, exc: Exception | None) -> None:
         if self._gone:
@@ -344,75 +344,6 @@ class Poisoned(asyncio.Protocol):
         self.inner.connection_lost(exc)
 
 
-class _Door:
-    """Where the upstream link ends: the inner protocol, while that wants to read."""
-
-    def __init__(self, poisoned: Poisoned) -> None:
-        self._poisoned = poisoned
-        self._waiting: deque[bytes] = deque()
-        self._ended = False
-        self.shut = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether anything waits before it."""
-        return bool(self._waiting) or self._ended
-
-    def write(self, data: bytes) -> None:
-        """Bytes of the client's."""
-        if self.shut or self._waiting:
-            self._waiting.append(data)
-        elif not self._poisoned.gone:
-            self._poisoned.inner.data_received(data)
-
-    def end(self) -> None:
-        """The client's FIN."""
-        self._ended = True
-        if not self.shut:
-            self.open()
-
-    def open(self) -> None:
-        """Let in what waits, until it is shut again."""
-        self.shut = False
-        while self._waiting and not self.shut and not self._poisoned.gone:
-            self._poisoned.inner.data_received(self._waiting.popleft())
-        if self._ended and not self._waiting and not self.shut and not self._poisoned.gone:
-            self._ended = False
-            if not self._poisoned.inner.eof_received():
-                self._poisoned.close()
-
-
-class _Outlet:
-    """Where the downstream link ends, and for it also where its bytes come from."""
-
-    def __init__(self, poisoned: Poisoned) -> None:
-        self._poisoned = poisoned
-        self.full = False
-        """Whether the socket takes no more."""
-        self.eager = False
-        """Whether the inner protocol waits for everything to be sent."""
-
-    def write(self, data: bytes) -> None:
-        """Bytes for the client."""
-        self._poisoned.out(data)
-
-    def settle(self) -> None:
-        """Say whether the inner protocol is to write on."""
-        self._poisoned.sink_full(full=self.full or (self.eager and self._poisoned.held_bytes > 0))
-
-    def is_closing(self) -> bool:
-        """As a transport would say."""
-        return self._poisoned.gone
-
-    def pause_reading(self) -> None:
-        """Too much is held back."""
-        self._poisoned.stop_writing(stop=True)
-
-    def resume_reading(self) -> None:
-        """There is room again."""
-        self._poisoned.stop_writing(stop=False)
-
-
 def _send_fin(real: asyncio.Transport, *, torn: bool) -> None:
     if real.is_closing():
         return
@@ -420,56 +351,3 @@ def _send_fin(real: asyncio.Transport, *, torn: bool) -> None:
         real.tear()
     else:
         real.write_eof()
-
-
-class Face(Tearable):
-    """The transport that the inner protocol sees."""
-
-    def __init__(self, poisoned: Poisoned) -> None:
-        super().__init__()
-        self._poisoned = poisoned
-
-    def write(self, data: Any) -> None:
-        self._poisoned.write(data)
-
-    def write_eof(self) -> None:
-        self._poisoned.write_eof()
-
-    def can_write_eof(self) -> bool:
-        return self._poisoned.has_fin
-
-    def tear(self) -> None:
-        self._poisoned.tear()
-
-    def close(self) -> None:
-        self._poisoned.close()
-
-    def abort(self) -> None:
-        self._poisoned.abort()
-
-    def is_closing(self) -> bool:
-        return self._poisoned.closing
-
-    def pause_reading(self) -> None:
-        self._poisoned.read(wanted=False)
-
-    def resume_reading(self) -> None:
-        self._poisoned.read(wanted=True)
-
-    def is_reading(self) -> bool:
-        return self._poisoned.reading
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._poisoned.limit(high)
-
-    def get_write_buffer_size(self) -> int:
-        return self._poisoned.unsent_bytes
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._poisoned.socket_info(name, default)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._poisoned.inner = cast(asyncio.Protocol, protocol)
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self._poisoned.inner
