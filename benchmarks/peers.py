@@ -50,12 +50,27 @@ class Peer:
         return None if self.program.exists() else done.stderr.strip() or f"`{self.tool}` left no {self.program.name}"
 
 
+TOXIPROXY = "github.com/Shopify/toxiproxy/v2"
+TOXIPROXY_VERSION = "2.12.0"
+
+
 def toxiproxy(folder: Path = FOLDER) -> Peer:
     """A relay of bytes with faults, in Go."""
-    version = "2.12.0"
-    home = folder / f"toxiproxy-{version}"
-    words = ("install", f"github.com/Shopify/toxiproxy/v2/cmd/server@v{version}")
-    return Peer("Toxiproxy", version, "go", words, home, home / "server")
+    return _toxiproxy("Toxiproxy", "server", folder)
+
+
+def toxiproxy_cli(folder: Path = FOLDER) -> Peer:
+    """Its command line, a client of its API."""
+    return _toxiproxy("Toxiproxy's CLI", "cli", folder)
+
+
+def _toxiproxy(name: str, command: str, folder: Path) -> Peer:
+    """A command of it that knows its version, as released ones do."""
+    version = TOXIPROXY_VERSION
+    home = folder / f"toxiproxy-v{version}"
+    release = f"-ldflags=-X {TOXIPROXY}.Version={version}"
+    words = ("install", release, f"{TOXIPROXY}/cmd/{command}@v{version}")
+    return Peer(name, version, "go", words, home, home / command)
 
 
 def aimock(folder: Path = FOLDER) -> Peer:
@@ -69,7 +84,7 @@ def aimock(folder: Path = FOLDER) -> Peer:
 
 def main() -> int:
     """Install what is missing; one that cannot be had is named, and is no failure."""
-    for peer in (toxiproxy(), aimock()):
+    for peer in (toxiproxy(), toxiproxy_cli(), aimock()):
         if problem := peer.install():
             print(f"peers: no {peer.name} {peer.version}: {problem}", file=sys.stderr)
     return 0
