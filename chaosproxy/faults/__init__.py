@@ -72,6 +72,15 @@ from chaosproxy.faults.timing.inter_token import TimeInterToken
 from chaosproxy.faults.timing.keepalive_only import TimeKeepaliveOnly
 from chaosproxy.faults.timing.linger import TimeLinger
 from chaosproxy.faults.timing.stall import TimeStall
+from chaosproxy.faults.toxic.bandwidth import ToxicBandwidth
+from chaosproxy.faults.toxic.down import ToxicDown
+from chaosproxy.faults.toxic.latency import ToxicLatency
+from chaosproxy.faults.toxic.limit_data import ToxicLimitData
+from chaosproxy.faults.toxic.noop import ToxicNoop
+from chaosproxy.faults.toxic.reset_peer import ToxicResetPeer
+from chaosproxy.faults.toxic.slicer import ToxicSlicer
+from chaosproxy.faults.toxic.slow_close import ToxicSlowClose
+from chaosproxy.faults.toxic.timeout import ToxicTimeout
 from chaosproxy.faults.websocket.close import WsClose
 from chaosproxy.faults.websocket.delay import WsDelay
 from chaosproxy.faults.websocket.drop import WsDrop
@@ -147,6 +156,15 @@ CATALOGUE: tuple[type[Fault], ...] = (
     WsDelay,
     WsDrop,
     Partition,
+    ToxicLatency,
+    ToxicBandwidth,
+    ToxicSlowClose,
+    ToxicTimeout,
+    ToxicResetPeer,
+    ToxicSlicer,
+    ToxicLimitData,
+    ToxicNoop,
+    ToxicDown,
 )
 
 REGISTRY = Registry(CATALOGUE)

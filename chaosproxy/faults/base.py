@@ -24,6 +24,7 @@ class Room(Enum):
     TIMING = "timing"
     FRAMING = "framing"
     SEMANTIC = "semantic"
+    TOXIC = "toxic"
 
 
 class Gate(Enum):

@@ -71,12 +71,35 @@ class Chain:
         """The attached faults, in order."""
         return tuple(link.fault_id for link in self._links)
 
-    def attach(self, fault_id: str, stage: Stage, at: float) -> None:
-        """Add a stage at the end; it acts from ``at`` on. Follow with ``advance(at)``."""
+    def attach(self, fault_id: str, stage: Stage, at: float, *, before: Collection[str] = ()) -> None:
+        """Add a stage at the end, or ahead of ``before``; it acts from ``at`` on. Follow with ``advance(at)``."""
         self._run(at)
         link = _Link(fault_id, stage)
-        self._links.append(link)
+        later = (index for index, other in enumerate(self._links) if other.fault_id in before)
+        self._links.insert(next(later, len(self._links)), link)
         self._take(link, stage.feed(Tick(at)))
+
+    def stage(self, fault_id: str) -> Stage | None:
+        """The stage of an attached fault."""
+        return next((link.stage for link in self._links if link.fault_id == fault_id), None)
+
+    def replace(self, fault_id: str, stage: Stage, at: float) -> None:
+        """Put ``stage`` in the place of an attached one. Follow with ``advance(at)``.
+
+        The old one is not healed: the data that it delayed is released now, and the end behind it meets the new one.
+        """
+        self._run(at)
+        for link in self._links:
+            if link.fault_id == fault_id:
+                held = [moved(event, at) for event in link.queue]
+                link.stage, link.tick_at = stage, AT_HEAL
+                link.queue = deque(event for event in held if not isinstance(event, _ENDS))
+                self._take(link, stage.feed(Tick(at)))
+                for event in held:
+                    if isinstance(event, _ENDS):
+                        self._take(link, stage.feed(event))
+                self._run(at)
+                return
 
     def heal(self, fault_id: str, at: float) -> None:
         """End a fault: what it delays is released now, what it holds is settled. Follow with ``advance(at)``."""

@@ -14,6 +14,7 @@ ROOMS = {
     "timing": "later, never different",
     "framing": "same words, broken envelope",
     "semantic": "valid envelope, wrong words",
+    "toxic": "the TCP level, any port",
 }
 """What the faults of a room have in common."""
 
