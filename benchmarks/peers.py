@@ -1,4 +1,4 @@
-"""The proxies that ours is compared with: ``python -m benchmarks.peers`` installs them into build/peers."""
+"""The proxies that ours is compared with: ``python -m benchmarks.peers`` installs them (or those that are named) into build/peers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -82,13 +83,14 @@ def aimock(folder: Path = FOLDER) -> Peer:
     return Peer("aimock", version, "npm", words, home, home / "node_modules" / package / "dist" / "cli.js")
 
 
-def main() -> int:
-    """Install what is missing; one that cannot be had is named, and is no failure."""
-    for peer in (toxiproxy(), toxiproxy_cli(), aimock()):
+def main(names: Sequence[str] = ()) -> int:
+    """Install what is missing of all, or of some; one that cannot be had is named, and is no failure."""
+    peers = {"toxiproxy": toxiproxy(), "toxiproxy-cli": toxiproxy_cli(), "aimock": aimock()}
+    for peer in [peers[name] for name in names or peers]:
         if problem := peer.install():
             print(f"peers: no {peer.name} {peer.version}: {problem}", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

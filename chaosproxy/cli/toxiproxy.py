@@ -108,6 +108,7 @@ async def _serve(given: Given) -> None:
 
 async def _populate(api: ToxiproxyApi, config: str) -> None:
     """A file that is wrong is logged, and the server starts without the rest of it."""
+    import asyncio
     from pathlib import Path
 
     import structlog
@@ -116,16 +117,11 @@ async def _populate(api: ToxiproxyApi, config: str) -> None:
 
     log = structlog.get_logger()
     try:
-        body = Path(config).read_bytes()
-    except OSError as error:
-        log.error("Error reading config file", config=config, error=str(error))
-        return
-    try:
-        done = await api.populate(body)
-    except GoError as error:
-        log.error("Failed to populate proxies from file", config=config, error=str(error))
-        return
-    if done.error is not None:
-        log.error("Failed to populate proxies from file", config=config, error=str(done.error))
+        done = await api.populate(await asyncio.to_thread(Path(config).read_bytes))
+        problem: Exception | None = done.error
+    except (OSError, GoError) as error:
+        problem = error
+    if problem is not None:
+        log.error("Failed to populate proxies from file", config=config, error=str(problem))
     else:
         log.info("Populated proxies from file", proxies=len(done.proxies))

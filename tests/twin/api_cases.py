@@ -33,22 +33,27 @@ class Case:
 
 
 def get(path: str) -> Call:
+    """GET."""
     return Call("GET", path)
 
 
 def post(path: str, body: Any = b"") -> Call:
+    """POST."""
     return Call("POST", path, body)
 
 
 def patch(path: str, body: Any = b"") -> Call:
+    """PATCH."""
     return Call("PATCH", path, body)
 
 
 def delete(path: str) -> Call:
+    """DELETE."""
     return Call("DELETE", path)
 
 
 def proxy(name: str = "a", listen: str = HERE, **keys: Any) -> dict[str, Any]:
+    """The JSON of a proxy in front of nothing."""
     return {"name": name, "listen": listen, "upstream": "127.0.0.1:9", **keys}
 
 
@@ -120,12 +125,16 @@ def _proxies() -> list[Case]:
     return [
         *(Case(f"listen on {each}", [post("/proxies", proxy(listen=each)), get("/proxies")]) for each in listens),
         *(
-            Case(f"listen on {each}, disabled", [post("/proxies", proxy(listen=each, enabled=False)), get("/proxies/a")])
+            Case(
+                f"listen on {each}, disabled", [post("/proxies", proxy(listen=each, enabled=False)), get("/proxies/a")]
+            )
             for each in ("nocolon", "localhost:0", "", "127.0.0.1:0")
         ),
         Case("create", [A, get("/proxies"), get("/proxies/a"), get(TOXICS)]),
         Case("create twice", [A, A, get("/proxies")]),
-        Case("create without a listen key, disabled", [post("/proxies", '{"name":"a","upstream":"u","enabled":false}')]),
+        Case(
+            "create without a listen key, disabled", [post("/proxies", '{"name":"a","upstream":"u","enabled":false}')]
+        ),
         Case("create in other letters", [post("/proxies", '{"NAME":"a","Upstream":"u:1","LISTEN":"127.0.0.1:0"}')]),
         Case("create with bytes after it", [post("/proxies", '{"name":"a","upstream":"u","enabled":false}}}}')]),
         Case("create with unknown keys", [post("/proxies", proxy(x=1, id={"y": [None]}))]),
@@ -165,7 +174,10 @@ def _updates() -> list[Case]:
     fixed = post("/proxies", proxy(listen="127.0.0.1:@free@"))
     return [
         *(Case(f"PATCH {body}", [A, LATENCY, patch("/proxies/a", body), get("/proxies/a")]) for body in bodies),
-        *(Case(f"POST {body}", [A, post("/proxies/a", body), get("/proxies/a")]) for body in bodies[:3] + bodies[14:17]),
+        *(
+            Case(f"POST {body}", [A, post("/proxies/a", body), get("/proxies/a")])
+            for body in bodies[:3] + bodies[14:17]
+        ),
         Case(
             "off and on keeps port and toxics",
             [fixed, LATENCY, patch("/proxies/a", {"enabled": False}), patch("/proxies/a", {"enabled": True})],
@@ -174,17 +186,29 @@ def _updates() -> list[Case]:
         Case("the same port by name", [fixed, patch("/proxies/a", {"listen": "localhost:@free@"}), get("/proxies/a")]),
         Case(
             "a new listen while off",
-            [A, patch("/proxies/a", {"enabled": False, "listen": "localhost:0"}), patch("/proxies/a", {"enabled": True})],
+            [
+                A,
+                patch("/proxies/a", {"enabled": False, "listen": "localhost:0"}),
+                patch("/proxies/a", {"enabled": True}),
+            ],
         ),
         Case(
             "what fails leaves it off",
-            [A, patch("/proxies/a", {"listen": "1.2.3.4:1"}), get("/proxies/a"), patch("/proxies/a", {"enabled": True})],
+            [
+                A,
+                patch("/proxies/a", {"listen": "1.2.3.4:1"}),
+                get("/proxies/a"),
+                patch("/proxies/a", {"enabled": True}),
+            ],
         ),
         Case(
             "a busy port stops it",
             [fixed, post("/proxies", proxy("b")), patch("/proxies/b", {"listen": "127.0.0.1:@free@"}), get("/proxies")],
         ),
-        Case("reset starts what is off", [A, LATENCY, patch("/proxies/a", {"enabled": False}), post("/reset"), get("/proxies")]),
+        Case(
+            "reset starts what is off",
+            [A, LATENCY, patch("/proxies/a", {"enabled": False}), post("/reset"), get("/proxies")],
+        ),
         Case("reset with nothing", [post("/reset"), post("/reset", b"rubbish")]),
         Case(
             "reset of what cannot start",
@@ -206,7 +230,10 @@ def _toxics() -> list[Case]:
         *('{"type":"latency","attributes":{"latency":[]}}', '{"type":"latency","attributes":{"jitter":{}}}'),
         *('{"type":"latency","attributes":{"latency":9223372036854775808}}', '{"type":"latency","name":7}'),
         *('{"type":"latency","attributes":{"LATENCY":7,"Jitter":3,"x":"y"}}', '{"type":"latency","toxicity":"1"}'),
-        *('{"type":"latency","attributes":{"latency":1},"attributes":{"jitter":2}}', '{"type":"latency","toxicity":1e39}'),
+        *(
+            '{"type":"latency","attributes":{"latency":1},"attributes":{"jitter":2}}',
+            '{"type":"latency","toxicity":1e39}',
+        ),
         *('{"type":"slicer","attributes":{"average_size":"x"}}', '{"type":"slicer","attributes":{"average_size":64}}'),
         *('{"type":"slicer","attributes":{"average_size":64,"size_variation":32,"delay":10}}', '{"type":"latency"}}'),
         *('{"type":"limit_data","attributes":{"bytes":{}}}', '{"type":"timeout","attributes":{"timeout":[1]}}'),
@@ -214,7 +241,20 @@ def _toxics() -> list[Case]:
         *('{"type":"slow_close","attributes":{"delay":-0}}', '{"type":"noop","attributes":{"latency":"x"}}'),
         *('{"type":"latency","TYPE":"noop"}', '{"type":"noop","toxicity":null}', '{"toxicity":[],"type":1}'),
     )
-    toxicities = ("0", "1", "0.3", "0.5", "1e-7", "0.1", "0.33333333333", "1e-6", "0.00001", "1.0", "0.123456789", "1E0")
+    toxicities = (
+        "0",
+        "1",
+        "0.3",
+        "0.5",
+        "1e-7",
+        "0.1",
+        "0.33333333333",
+        "1e-6",
+        "0.00001",
+        "1.0",
+        "0.123456789",
+        "1E0",
+    )
     return [
         *(Case(f"toxic {body}", [A, post(TOXICS, body), get(TOXICS)]) for body in bodies),
         *(
@@ -225,7 +265,10 @@ def _toxics() -> list[Case]:
             Case(f"toxicity {each}", [A, post(TOXICS, f'{{"type":"noop","toxicity":{each}}}'), get("/proxies")])
             for each in toxicities
         ),
-        Case("upstream first", [A, LATENCY, post(TOXICS, {"type": "noop", "stream": "upstream"}), get(TOXICS), get("/proxies")]),
+        Case(
+            "upstream first",
+            [A, LATENCY, post(TOXICS, {"type": "noop", "stream": "upstream"}), get(TOXICS), get("/proxies")],
+        ),
         Case(
             "in the order of coming",
             [A, *(post(TOXICS, {"type": "noop", "name": name}) for name in "cab"), delete(f"{TOXICS}/a"), get(TOXICS)],
@@ -233,12 +276,24 @@ def _toxics() -> list[Case]:
         Case("a name that is taken", [A, LATENCY, LATENCY, get(TOXICS)]),
         Case(
             "a name that is taken in the other stream",
-            [A, post(TOXICS, {"type": "noop", "name": "t"}), post(TOXICS, {"type": "noop", "name": "t", "stream": "upstream"})],
+            [
+                A,
+                post(TOXICS, {"type": "noop", "name": "t"}),
+                post(TOXICS, {"type": "noop", "name": "t", "stream": "upstream"}),
+            ],
         ),
-        Case("a taken name is seen before wrong attributes", [A, LATENCY, post(TOXICS, '{"type":"latency","attributes":{"latency":""}}')]),
+        Case(
+            "a taken name is seen before wrong attributes",
+            [A, LATENCY, post(TOXICS, '{"type":"latency","attributes":{"latency":""}}')],
+        ),
         Case("odd names of toxics", [A, post(TOXICS, {"type": "noop", "name": '<a>&\u2028"\\\n\b/é'}), get(TOXICS)]),
-        Case("on a disabled proxy", [post("/proxies", proxy(enabled=False)), LATENCY, get("/proxies/a"), delete(LATENCY_PATH)]),
-        Case("delete a toxic", [A, LATENCY, delete(LATENCY_PATH), delete(LATENCY_PATH), get(LATENCY_PATH), get(TOXICS)]),
+        Case(
+            "on a disabled proxy",
+            [post("/proxies", proxy(enabled=False)), LATENCY, get("/proxies/a"), delete(LATENCY_PATH)],
+        ),
+        Case(
+            "delete a toxic", [A, LATENCY, delete(LATENCY_PATH), delete(LATENCY_PATH), get(LATENCY_PATH), get(TOXICS)]
+        ),
         Case("an unknown toxic", [A, *(Call(how, f"{TOXICS}/x", b"?") for how in ("GET", "PATCH", "POST", "DELETE"))]),
         Case("a toxic that was replaced", [A, LATENCY, delete(LATENCY_PATH), LATENCY, get(TOXICS)]),
     ]
@@ -248,19 +303,26 @@ def _toxic_updates() -> list[Case]:
     bodies = (
         *("", "null", "{}", "5", "{", '{"attributes":{"latency":3}}', '{"attributes":null}', '{"attributes":5}'),
         *('{"attributes":{"latency":"q"}}', '{"toxicity":0.25}', '{"toxicity":"x"}', '{"TOXICITY":0.75,"x":1}'),
-        *('{"name":"z","type":"noop","stream":"upstream"}', '{"attributes":{"jitter":1},"toxicity":0}', '{"toxicity":null}'),
+        *(
+            '{"name":"z","type":"noop","stream":"upstream"}',
+            '{"attributes":{"jitter":1},"toxicity":0}',
+            '{"toxicity":null}',
+        ),
         *('{"toxicity":"x","attributes":{"latency":"q"}}', '{"attributes":{"latency":"q"},"toxicity":"x"}', "[]"),
         *('{"attributes":{"bytes":1}}', '{"attributes":{}}', '{"attributes":{"Latency":8}}'),
     )
     return [
         *(Case(f"PATCH a toxic {body}", [A, LATENCY, patch(LATENCY_PATH, body), get(TOXICS)]) for body in bodies),
         *(Case(f"POST a toxic {body}", [A, LATENCY, post(LATENCY_PATH, body), get(TOXICS)]) for body in bodies[5:10]),
-        Case("a slicer is changed", [
-            A,
-            post(TOXICS, {"type": "slicer", "attributes": {"average_size": 9}}),
-            patch(f"{TOXICS}/slicer_downstream", {"attributes": {"size_variation": 4}}),
-            patch(f"{TOXICS}/slicer_downstream", {"attributes": {"delay": "x"}}),
-        ]),
+        Case(
+            "a slicer is changed",
+            [
+                A,
+                post(TOXICS, {"type": "slicer", "attributes": {"average_size": 9}}),
+                patch(f"{TOXICS}/slicer_downstream", {"attributes": {"size_variation": 4}}),
+                patch(f"{TOXICS}/slicer_downstream", {"attributes": {"delay": "x"}}),
+            ],
+        ),
     ]
 
 
@@ -270,7 +332,10 @@ def _populate() -> list[Case]:
         *("", "{}", "5", "[5]", '["x"]', "[{}]", "[null]", '[{"name":"a"}]', '[{"upstream":"a"}]', "[", "[{]"),
         *('[{"listen":3}]', '[{"name":5}]', '[{"enabled":"x"}]', '[{"enabled":null}]', "true", "[[]]"),
         *([q], [q, q], [q, {"name": 5}], [q, {"name": "r"}], [q, {**q, "name": "r"}], [{**q, "enabled": False}]),
-        *([q, {**q, "name": "r", "listen": "nocolon"}, {**q, "name": "s"}], [{**q, "listen": "nocolon", "enabled": False}]),
+        *(
+            [q, {**q, "name": "r", "listen": "nocolon"}, {**q, "name": "s"}],
+            [{**q, "listen": "nocolon", "enabled": False}],
+        ),
         *([{**q, "toxics": None}], [{**q, "enabled": None}], '[{"NAME":"q","UPSTREAM":"u","LISTEN":"localhost:0"}]]]'),
     )
     kept = {"name": "k", "upstream": "u:1", "listen": "127.0.0.1:@free@"}
@@ -289,7 +354,10 @@ def _populate() -> list[Case]:
     return [
         *(Case(f"populate {body}", [post("/populate", body), get("/proxies")]) for body in bodies),
         *(
-            Case(f"populate again, {name}", [post("/populate", [kept]), toxic, post("/populate", [body]), get("/proxies")])
+            Case(
+                f"populate again, {name}",
+                [post("/populate", [kept]), toxic, post("/populate", [body]), get("/proxies")],
+            )
             for name, body in again.items()
         ),
         Case("populate what is off", [post("/populate", [kept]), off, post("/populate", [kept]), get("/proxies")]),
@@ -320,20 +388,39 @@ def _deviating() -> list[Case]:
         Case("no host, later", [A, patch("/proxies/a", {"listen": ""})], "loopback", [201, 200]),
         Case("all of IPv4", [post("/proxies", proxy(listen="0.0.0.0:0"))], "ipv4-wildcard", [201]),
         *(
-            Case(f"toxicity {each}", [A, post(TOXICS, {"type": "noop", "toxicity": each})], "toxicity-range", [201, 400])
+            Case(
+                f"toxicity {each}", [A, post(TOXICS, {"type": "noop", "toxicity": each})], "toxicity-range", [201, 400]
+            )
             for each in (7, -3, 1.01)
         ),
-        Case("toxicity 2, later", [A, LATENCY, patch(LATENCY_PATH, {"toxicity": 2})], "toxicity-range", [201, 200, 400]),
+        Case(
+            "toxicity 2, later", [A, LATENCY, patch(LATENCY_PATH, {"toxicity": 2})], "toxicity-range", [201, 200, 400]
+        ),
         *(Case(f"negative {body}", [A, post(TOXICS, body)], "negative-attributes", [201, 400]) for body in negative),
-        Case("negative, later", [A, LATENCY, patch(LATENCY_PATH, {"attributes": {"latency": -1}})], "negative-attributes", [201, 200, 400]),
+        Case(
+            "negative, later",
+            [A, LATENCY, patch(LATENCY_PATH, {"attributes": {"latency": -1}})],
+            "negative-attributes",
+            [201, 200, 400],
+        ),
         Case("a slicer that varies by more than all", [A, post(TOXICS, slicer)], "slicer-variation", [201, 400]),
-        Case("a wrong PATCH", [A, LATENCY, patch(LATENCY_PATH, wrong), get(LATENCY_PATH)], "atomic-patch", [201, 200, 400, 200]),
+        Case(
+            "a wrong PATCH",
+            [A, LATENCY, patch(LATENCY_PATH, wrong), get(LATENCY_PATH)],
+            "atomic-patch",
+            [201, 200, 400, 200],
+        ),
         Case("one toxic", [A, LATENCY, get(LATENCY_PATH)], "hits", [201, 200, 200]),
         Case("a toxic with a ttl", [A, post(TOXICS, {"type": "noop", "ttl": 60_000})], "ttl", [201, 200]),
         Case("a ttl of another type", [A, post(TOXICS, {"type": "noop", "ttl": "1s"})], "ttl", [201, 400]),
         Case("a ttl, later", [A, LATENCY, patch(LATENCY_PATH, {"ttl": 60_000})], "ttl", [201, 200, 200]),
         Case("populate with toxics", [post("/populate", [proxy(toxics=toxics)])], "toxics-at-creation", [201]),
-        Case("populate with wrong toxics", [post("/populate", [proxy(toxics=[{"type": "x"}])])], "toxics-at-creation", [400]),
+        Case(
+            "populate with wrong toxics",
+            [post("/populate", [proxy(toxics=[{"type": "x"}])])],
+            "toxics-at-creation",
+            [400],
+        ),
         Case("create with toxics", [post("/proxies", proxy(toxics=toxics))], "toxics-at-creation", [201]),
         Case("a body of 5 MB", [post("/proxies", b'{"x":"' + b"x" * 5_000_000 + b'"}')], "body-limit", [413]),
         Case("a method that HTTP does not know", [Call("BREW", "/proxies")], "http-library", [400]),

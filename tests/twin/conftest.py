@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.peers import toxiproxy
-from tests.twin.twin_kit import Twins, ours, real
+from tests.twin.twin_kit import SEED, Twins, ours, real, running
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +16,12 @@ def reference() -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_twins(reference: None) -> Iterator[Twins]:
-    """Both servers, for all tests of a worker."""
-    with real("-proxy-metrics") as theirs, ours("-proxy-metrics") as mine:
+def shared_twins(reference: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    """Both servers, for all tests of a worker. Their file is wrong, and they start all the same."""
+    bad = tmp_path_factory.mktemp("twins") / "toxiproxy.json"
+    bad.write_text('[{"name":"a","upstream":"u"},{"name":"b"}]', encoding="utf-8")
+    flags = ("-proxy-metrics", "-seed", SEED, "-config", str(bad))
+    with running(real(*flags), ours(*flags)) as (theirs, mine):
         yield Twins(theirs, mine)
 
 

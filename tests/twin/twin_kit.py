@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from benchmarks.peers import toxiproxy
 
+SEED = "7"
 START_S = 20.0
 CALL_S = 40.0
 """Longer than the 25 s after which the reference gives up a request."""
@@ -59,26 +61,30 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
 
-    def __enter__(self) -> Server:
+    def launch(self) -> None:
+        """Start the process."""
         environment = {**os.environ, "LOG_LEVEL": "error", **self.env}
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, env=environment)
+
+    def wait(self) -> None:
+        """Wait until it answers. Raises OSError."""
         deadline = time.monotonic() + START_S
         while True:
             try:
                 self.call("GET", "/version")
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.__exit__()
                     raise
                 time.sleep(0.02)
             else:
-                return self
+                return
 
-    def __exit__(self, *exc_info: object) -> None:
+    def end(self) -> None:
+        """SIGTERM, and SIGKILL for one that hangs: the reference waits for its requests."""
         self.process.terminate()
         try:
             self.process.wait(5)
-        except subprocess.TimeoutExpired:  # the reference waits up to 30 s for a request that hangs
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
@@ -86,18 +92,20 @@ class Server:
         self, method: str, path: str, body: Any = b"", headers: Mapping[str, str] | None = None, timeout: float = CALL_S
     ) -> Answer:
         """One request on a connection of its own; ``body`` is sent as JSON unless it is bytes or text."""
-        data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        data = (
+            body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        )
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, data or None, dict(headers or {}))
             response = connection.getresponse()
-            text = response.read().decode()
+            content = response.read().decode()
             found = response.getheader("X-Toxiproxy-Request-Id")
             return Answer(
                 response.status,
                 {name: response.getheader(name) for name in HEADERS},
                 found is not None and _REQUEST_ID.fullmatch(found) is not None,
-                text,
+                content,
             )
         finally:
             connection.close()
@@ -107,10 +115,19 @@ class Server:
         for name in self.call("GET", "/proxies").data:
             self.call("DELETE", f"/proxies/{quote(name, safe='')}")
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self.process.poll() is None
+
+@contextmanager
+def running(*servers: Server) -> Iterator[tuple[Server, ...]]:
+    """All of them, started at the same time."""
+    try:
+        for server in servers:
+            server.launch()
+        for server in servers:
+            server.wait()
+        yield servers
+    finally:
+        for server in servers:
+            server.end()
 
 
 def real(*flags: str, env: Mapping[str, str] | None = None) -> Server:
@@ -149,13 +166,11 @@ def same_ports(answers: Sequence[Answer], known: Mapping[str, str]) -> list[Answ
             names[port] = f"@{len(names)}@"
         return match[1] + names[port]
 
-    return [
-        Answer(each.status, each.headers, each.request_id, _EPHEMERAL.sub(name, each.body)) for each in answers
-    ]
+    return [Answer(each.status, each.headers, each.request_id, _EPHEMERAL.sub(name, each.body)) for each in answers]
 
 
 def deviations() -> dict[str, str]:
     """The list in the documentation: name and what it says."""
     page = Path(__file__).parents[2] / "docs" / "toxiproxy.md"
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9][a-z0-9-]*)` \| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return dict(rows)

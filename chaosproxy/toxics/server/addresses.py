@@ -80,7 +80,7 @@ async def resolve(address: str) -> str:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise AddressError(f"lookup {host}: no such host") from None
-    return join(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0], port)
+    return join(str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0]), port)
 
 
 def join(host: str, port: int) -> str:

@@ -7,6 +7,7 @@ import base64
 import re
 import secrets
 import time
+from itertools import count
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
@@ -37,6 +38,7 @@ IDLE_S = 60.0
 """How long a connection to the API may be idle."""
 SHUTDOWN_S = 1.0
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
+_PROCESS, _REQUESTS = secrets.token_bytes(8), count(1)
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 _NO_SNIFF = {**_PLAIN, "X-Content-Type-Options": "nosniff"}
 
@@ -140,10 +142,11 @@ class ToxiproxyApi:
             done = await self.populate(body)
         except GoError as error:
             done = Populated(error=error)
-        error, proxies = done.error, [proxy.shown() for proxy in done.proxies]
-        if error is None:
+        proxies = [proxy.shown() for proxy in done.proxies]
+        if done.error is None:
             return _json({"proxies": proxies}, 201)
-        return _json({"error": error.message, "status": error.status, "proxies": proxies}, error.status)
+        status = done.error.status
+        return _json({"error": done.error.message, "status": status, "proxies": proxies}, status)
 
     async def _list_toxics(self, name: str, body: bytes) -> web.Response:
         return _json([toxic.shown() for toxic in self.collection.get(name).toxics()])
@@ -223,7 +226,7 @@ async def _body(request: web.Request) -> bytes:
         raise GoError(f"request body is larger than {BODY_BYTES_MAX} bytes", 413) from None
 
 
-async def _bare(request: web.Request, response: web.StreamResponse) -> None:
+async def _bare(_request: web.Request, response: web.StreamResponse) -> None:
     """Without what aiohttp adds by itself."""
     response.headers.popall("Server", None)
     if response.headers.get("Content-Type") == "application/octet-stream":
@@ -235,6 +238,6 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 
 def _request_id() -> str:
-    """Twenty characters that sort by time, as an xid."""
-    data = int(time.time()).to_bytes(4, "big") + secrets.token_bytes(8)
+    """Twenty characters, in the form of an xid: of this process, and in order."""
+    data = next(_REQUESTS).to_bytes(4, "big") + _PROCESS
     return base64.b32hexencode(data).decode().rstrip("=").lower()

@@ -1,4 +1,4 @@
-"""What a body may hold: keys in any case, unknown ones ignored, ``null`` as if absent, and Go's words for a wrong type."""
+"""What a body may hold: keys in any case, unknown ones ignored, ``null`` as if absent; Go's words for a wrong type."""
 
 from __future__ import annotations
 

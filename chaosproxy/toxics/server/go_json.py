@@ -130,7 +130,7 @@ class _Reader:
         for word, value in _WORDS.items():
             if char == word[0]:
                 return self._word(word, value)
-        self.refuse("looking for beginning of value")
+        return self.refuse("looking for beginning of value")
 
     def _word(self, word: str, value: bool | None) -> bool | None:  # noqa: FBT001 - what the word means
         for offset, char in enumerate(word):

@@ -49,7 +49,7 @@ class Counters:
 
 
 def runtime_text() -> str:
-    """This process, under the names that Prometheus' libraries have for any process."""
+    """Numbers of the process, under the names that Prometheus' libraries have for any process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     gauges: dict[str, float] = {"process_cpu_seconds_total": usage.ru_utime + usage.ru_stime}
     proc = Path("/proc/self")
