@@ -29,6 +29,8 @@ class Probe:
 
 def probe(fault: type[Fault]) -> Probe:
     """Settings that change nothing, else a place that is never reached, else the defaults."""
+    if fault.room is Room.TOXIC:
+        return Probe(fault.type, None, "acts on TCP connections, which have a table of their own", streamed=False)
     if fault.room is Room.ADMISSION:
         if fault().gate() is not None:
             return Probe(fault.type, None, "acts on connections: no request reaches the proxy", streamed=False)

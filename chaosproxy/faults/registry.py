@@ -83,7 +83,8 @@ def _problems(fault: type[Fault]) -> Iterator[str]:
 
 def _problems_of_settings(fault: type[Fault]) -> Iterator[str]:
     settings = {field.alias or key for key, field in fault.model_fields.items()}
-    if clashes := sorted(settings & _COMMON_KEYS):
+    common = _COMMON_KEYS - {"delay"} if getattr(fault, "room", None) is Room.TOXIC else _COMMON_KEYS
+    if clashes := sorted(settings & common):
         yield f"a setting cannot be called {' or '.join(clashes)}: every fault has that key"
     try:
         fault()

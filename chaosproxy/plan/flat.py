@@ -75,7 +75,7 @@ def _head(key: str) -> str:
 
 
 def _unknown(key: str, fault: type[Fault]) -> str | None:
-    if key in ELSEWHERE:
+    if key in ELSEWHERE and key not in setting_names(fault):
         return f"{key}: {ELSEWHERE[key]}"
     head, _, rest = key.partition(".")
     if head in MAPPINGS:

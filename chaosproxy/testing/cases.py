@@ -8,8 +8,8 @@ from itertools import accumulate
 
 from hypothesis import strategies as st
 
-from chaosproxy.events import TOKEN, Abort, Ask, Cut, End, Exchange, Frame, Framing, Head, Seen, Travelling
-from chaosproxy.faults.base import Fault
+from chaosproxy.events import RAW, TOKEN, Abort, Ask, Cut, End, Exchange, Frame, Framing, Head, Seen, Travelling
+from chaosproxy.faults.base import Fault, Room
 from chaosproxy.wire import websocket
 from chaosproxy.wire.dialects import DIALECTS, dialect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
@@ -18,6 +18,8 @@ from chaosproxy.wire.dialects.base import Dialect, is_sse
 GAPS_S = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0)
 _UPGRADE = (("Connection", "Upgrade"), ("Upgrade", "websocket"))
 _RANGE = (("Range", "bytes=5-"),)
+_CHUNK_BYTES = st.sampled_from((1, 2, 30, 99, 1000))
+_SEEDS = st.integers(0, 9)
 PIECES = ("a", "é", "日本", "🎉 ", '"x"', "two words ", "\\n")
 
 
@@ -65,6 +67,8 @@ def reachable(fault: Fault) -> list[Exchange]:
 @st.composite
 def cases(draw: st.DrawFn, fault: Fault) -> Case:
     """A case that the fault can act on."""
+    if fault.room is Room.TOXIC:
+        return draw(connections())
     exchange = draw(st.sampled_from(reachable(fault)))
     upgraded = fault.on_messages and draw(st.integers(0, 9)) > 0
     events = draw(conversations() if upgraded else answers(dialect(exchange.dialect)))
@@ -74,6 +78,20 @@ def cases(draw: st.DrawFn, fault: Fault) -> Case:
     heal_at = draw(st.one_of(st.none(), st.sampled_from([at + shift for at in moments for shift in (0.0, 0.005)])))
     attach_at = events[passed - 1].at if passed else 0.0
     return Case(exchange, attach_at, tuple(events[passed:]), heal_at, draw(st.integers(0, 9)))
+
+
+@st.composite
+def connections(draw: st.DrawFn) -> Case:
+    """One direction of a TCP connection: chunks of bytes, then a FIN or an RST."""
+    chunks = [bytes([65 + number]) * size for number, size in enumerate(draw(st.lists(_CHUNK_BYTES, max_size=6)))]
+    gaps = draw(st.lists(st.sampled_from(GAPS_S), min_size=len(chunks) + 2, max_size=len(chunks) + 2))
+    attach_at, *chunks_at, end_at = accumulate(gaps)
+    end = End(end_at) if draw(st.integers(0, 3)) else Abort(end_at, draw(st.sampled_from(Cut)))
+    events = (*(Frame(at, data, RAW) for at, data in zip(chunks_at, chunks, strict=True)), end)
+    moments = [at + shift for at in {attach_at, *chunks_at, end_at} for shift in (0.0, 0.005, 0.7)]
+    heal_at = draw(st.one_of(st.none(), st.sampled_from(sorted(moments))))
+    tunnel = Seen(head=Head(0.0, 101, framing=Framing.EMPTY), open=True)
+    return Case(Exchange("x-1", "primary", 1, "CONNECT", "", seen=tunnel), attach_at, events, heal_at, draw(_SEEDS))
 
 
 @st.composite

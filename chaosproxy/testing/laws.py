@@ -149,7 +149,7 @@ def it_says_what_it_did(fault: Fault, done: Trial) -> str | None:
     """
     if len(done.said) > 1:
         return f"said {done.said}"
-    timed = fault.room in (Room.ADMISSION, Room.TIMING)
+    timed = fault.room in (Room.ADMISSION, Room.TIMING, Room.TOXIC)
     exact = {"timed": timed, "measured": fault.type == "stream.length"}
     differs = _body(done.out, **exact) != _body(done.case.events, **exact)
     if differs and not done.hit:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from chaosproxy.events import Ask
+from dataclasses import replace
+
+from chaosproxy.events import Ask, End
 from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.toxic.base import Toxic
 from chaosproxy.faults.where import Where
-from chaosproxy.testing.lateness import later_never_different
+from chaosproxy.testing.lateness import later_never_different, times
 from chaosproxy.testing.places import place_of
 from chaosproxy.testing.trial import Law, Trial
 from chaosproxy.wire.foreign_json import parse
@@ -43,9 +46,24 @@ def it_still_parses(fault: Fault, done: Trial) -> str | None:
     return None
 
 
+def a_beginning_and_never_earlier(fault: Fault, done: Trial) -> str | None:
+    """The same bytes in the same order, none earlier, and all of them unless the toxic says that it eats some."""
+    given, got = times(done.case.events), times(done.out)
+    if not given[0].startswith(got[0]):
+        return "other bytes, or in another order"
+    if any(out_at < in_at for in_at, out_at in zip(given[1], got[1], strict=False)):
+        return "something came earlier than it was received"
+    if isinstance(fault, Toxic) and fault.eats:
+        return None
+    end, ended = done.case.events[-1], done.ends[0]
+    same_end = type(end) is type(ended) and (isinstance(end, End) or end == replace(ended, at=end.at))
+    return None if got[0] == given[0] and same_end else f"something was lost: {done.out}"
+
+
 ROOM_LAWS: dict[Room, tuple[Law, ...]] = {
     Room.ADMISSION: (it_keeps_the_request,),
     Room.TIMING: (later_never_different, it_speaks_when_its_place_comes),
     Room.FRAMING: (it_speaks_when_its_place_comes,),
     Room.SEMANTIC: (it_still_parses, it_speaks_when_its_place_comes),
+    Room.TOXIC: (a_beginning_and_never_earlier,),
 }

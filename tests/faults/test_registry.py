@@ -73,7 +73,7 @@ def test_what_is_found_everywhere_is_the_catalogue_unless_a_plugin_was_loaded() 
         (variant(room=None), "it misses its room, one of Room.ADMISSION, Room.TIMING"),
         (
             variant(room="timing"),
-            "room is one of Room.ADMISSION, Room.TIMING, Room.FRAMING, Room.SEMANTIC, got 'timing'",
+            "room is one of Room.ADMISSION, Room.TIMING, Room.FRAMING, Room.SEMANTIC, Room.TOXIC, got 'timing'",
         ),
         (variant(symptom=" "), "it misses its symptom"),
         (variant(__doc__=None), "it misses a docstring"),

@@ -106,6 +106,7 @@ _ONE_OF_EACH_ROOM: tuple[tuple[str, dict[str, Any]], ...] = (
     ("time.first_token", {"mean": "1s"}),
     ("stream.truncate", {"where": "token:2"}),
     ("llm.error_event", {"where": "token:2"}),
+    ("toxic.latency", {"latency": "1s"}),
 )
 
 _ELSEWHERE = (
@@ -122,6 +123,21 @@ _ELSEWHERE = (
 )
 """What is declared, and where it really happens."""
 
+_OTHERWISE: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("toxic.latency", {"latency": "1s"}, {"latency": "500ms"}),
+    ("toxic.latency", {"latency": "1s", "jitter": "100ms"}, {"latency": "1s", "jitter": "500ms"}),
+    ("toxic.bandwidth", {"rate": 1}, {"rate": 2}),
+    ("toxic.bandwidth", {"rate": 0}, {"rate": 1}),
+    ("toxic.slow_close", {"delay": "2s"}, {"delay": "1s"}),
+    ("toxic.timeout", {"timeout": "1s"}, {"timeout": "2s"}),
+    ("toxic.timeout", {"timeout": "0s"}, {"timeout": "1s"}),
+    ("toxic.reset_peer", {"timeout": "1s"}, {"timeout": "0s"}),
+    ("toxic.slicer", {"average_size": 10}, {"average_size": 20}),
+    ("toxic.slicer", {"average_size": 10, "delay": "10ms"}, {"average_size": 10}),
+    ("toxic.limit_data", {"bytes": 99}, {"bytes": 100}),
+)
+"""A toxic with settings, and what it really does."""
+
 _IN_EVERY_FAULT = (
     ("says nothing", says_nothing),
     ("only talks", only_talks),
@@ -129,7 +145,14 @@ _IN_EVERY_FAULT = (
     ("loses a byte", loses_a_byte),
     ("loses the first frame", loses_the_first_frame),
 )
-_SENDS_NO_FRAME = frozenset({"conn.lost_response"})
+_TOXIC_THAT_ACTS: dict[str, dict[str, Any]] = {
+    "toxic.latency": {"latency": "1s"},
+    "toxic.bandwidth": {"rate": 1},
+    "toxic.slow_close": {"delay": "1s"},
+    "toxic.slicer": {"average_size": 10, "delay": "10ms"},
+    "toxic.limit_data": {"bytes": 40},
+}
+_SENDS_NO_FRAME = frozenset({"conn.lost_response", "toxic.timeout", "toxic.reset_peer", "toxic.down"})
 """Where nothing is sent, no byte can be lost."""
 
 
@@ -137,6 +160,8 @@ def _that_acts(fault: type[Fault]) -> dict[str, Any]:
     """Settings under which it does something to most answers."""
     if fault.type == "llm.schema":
         return {"nullify": "model,message"}
+    if fault.type in _TOXIC_THAT_ACTS:
+        return _TOXIC_THAT_ACTS[fault.type]
     if issubclass(fault, Delay):
         return {"mean": "1s"}
     if fault.type.startswith("ws."):
@@ -153,7 +178,8 @@ def _that_acts(fault: type[Fault]) -> dict[str, Any]:
 def _of_every_fault() -> Iterator[Mutant]:
     for fault in CATALOGUE:
         for defect, twist in _IN_EVERY_FAULT:
-            if not (fault.type in _SENDS_NO_FRAME and defect.startswith("loses")):
+            equivalent = fault.type == "toxic.noop" and twist is only_talks  # which is what a noop does
+            if not equivalent and not (fault.type in _SENDS_NO_FRAME and defect.startswith("loses")):
                 yield mutant(defect, twist, fault.type, **_that_acts(fault))
 
 
@@ -199,6 +225,15 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     misdeclared("drops every other one only", "sse.drop", {"each": 2}, {"each": 4}),
     misdeclared("forgets its offset", "sse.drop", {"each": 2, "offset": 1}, {"each": 2}),
+    mutant("swaps frames", swaps_frames, "toxic.slicer", average_size=10),
+    mutant("snaps back", snaps_back, "toxic.latency", latency="1s"),
+    mutant("drops what it delays", drops_what_it_delays, "toxic.latency", latency="1s"),
+    mutant("ends early", ends_early, "toxic.slow_close", delay="5s"),
+    mutant("cuts otherwise", cuts_otherwise, "toxic.limit_data", bytes=40),
+    mutant("cuts otherwise", cuts_otherwise, "toxic.reset_peer"),
+    mutant("cuts otherwise", cuts_otherwise, "toxic.timeout", timeout="1s"),
+    mutant("is late", delays, "toxic.noop"),
+    *(misdeclared(f"does what {real} means", name, declared, real) for name, declared, real in _OTHERWISE),
     *(
         misdeclared(f"acts at {real}, not at {declared},", name, {"where": declared}, {"where": real})
         for name, declared, real in _ELSEWHERE

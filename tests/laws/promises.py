@@ -26,6 +26,7 @@ from chaosproxy.wire.dialects.base import payload
 from chaosproxy.wire.dialects.editing import text_span
 from tests.laws.edits import ANSWERS, EDITS
 from tests.laws.lateness import as_late_as_declared
+from tests.laws.toxics import as_the_toxic_declares
 
 # everywhere ---------------------------------------------------------------------------------------------------------
 
@@ -315,4 +316,5 @@ ROOM_LAWS: dict[Room, tuple[Law, ...]] = {
     Room.TIMING: (later_never_different, as_late_as_declared, it_acts_at_its_place),
     Room.FRAMING: (only_what_was_declared, it_acts_at_its_place),
     Room.SEMANTIC: (it_still_parses, only_what_was_declared, it_acts_at_its_place),
+    Room.TOXIC: (as_the_toxic_declares,),
 }

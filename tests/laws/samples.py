@@ -127,6 +127,25 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "ws.delay": ({"mean": "0s"}, {"mean": "100ms"}, {"mean": "1s", "jitter": "1s"}),
     "ws.drop": ({"each": 1}, {"each": 3}),
+    "toxic.latency": (
+        {"latency": "1s"},
+        {"latency": "100ms", "jitter": "50ms"},
+        {"latency": "10ms", "jitter": "1s"},
+        {"latency": "1s", "direction": "upstream", "toxicity": "50%"},
+    ),
+    "toxic.bandwidth": ({"rate": 1}, {"rate": 1000}),
+    "toxic.slow_close": ({"delay": "2s"},),
+    "toxic.timeout": ({"timeout": "300ms"}, {"timeout": "2s"}),
+    "toxic.reset_peer": ({"timeout": "300ms"}, {"timeout": "2s"}),
+    "toxic.slicer": (
+        {"average_size": 10},
+        {"average_size": 10, "delay": "10ms"},
+        {"average_size": 1, "size_variation": 1},
+        {"average_size": 100, "size_variation": 50, "delay": "10ms"},
+        {"delay": "100ms"},
+    ),
+    "toxic.limit_data": ({"bytes": 1}, {"bytes": 99}, {"bytes": 100}, {"bytes": 10_000}),
+    "toxic.down": ({"toxicity": "50%"},),
     "partition": tuple(
         {"mode": mode, "live_streams": live}
         for mode in ("refuse", "blackhole", "reset", "lost_request", "lost_response")

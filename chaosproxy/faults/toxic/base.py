@@ -38,6 +38,9 @@ class Toxic(Fault):
     attribute_units: ClassVar[Mapping[str, float]] = {}
     """Toxiproxy's attributes in its order: one of its whole numbers in the unit of our setting of that name."""
 
+    eats: ClassVar[bool] = False
+    """Whether bytes can be missing on the other side."""
+
     direction: Annotated[Direction, _SPELT] = Direction.DOWNSTREAM
     """upstream: what the client sends; downstream: what it gets."""
     toxicity: Share = 1.0

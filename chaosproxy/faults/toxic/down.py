@@ -19,8 +19,9 @@ class ToxicDown(Toxic):
     """
 
     type: ClassVar[str] = "toxic.down"
-    symptom: ClassVar[str] = "connection refused, and open connections are closed"
+    symptom: ClassVar[str] = "connection refused, and those that were there are closed"
     timeline: ClassVar[str] = "client    connect RST\nclient    dd FIN    (open when it begins)"
+    eats: ClassVar[bool] = True
 
     def gate(self) -> Gate | None:
         """A port is open or not; it cannot refuse a share."""

@@ -23,6 +23,7 @@ class ToxicLimitData(Toxic):
     type: ClassVar[str] = "toxic.limit_data"
     symptom: ClassVar[str] = "the connection is closed in the middle of the data"
     timeline: ClassVar[str] = "upstream  ddddddd\nclient    ddd FIN"
+    eats: ClassVar[bool] = True
     attribute_units: ClassVar[Mapping[str, float]] = {"bytes": 1}
 
     bytes: Annotated[int, Field(ge=0)] = 0

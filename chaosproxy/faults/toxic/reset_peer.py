@@ -22,6 +22,7 @@ class ToxicResetPeer(Toxic):
     type: ClassVar[str] = "toxic.reset_peer"
     symptom: ClassVar[str] = "connection reset by peer, in place of the first data"
     timeline: ClassVar[str] = "upstream  dd\nclient    ....RST"
+    eats: ClassVar[bool] = True
     attribute_units: ClassVar[Mapping[str, float]] = {"timeout": 0.001}
 
     timeout: Duration = 0.0

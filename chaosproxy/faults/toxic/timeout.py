@@ -14,15 +14,16 @@ from chaosproxy.units import Duration, format_duration
 
 
 class ToxicTimeout(Toxic):
-    """Drop all data, and close the connection after so much silence.
+    """Drop all data, and close the connection when none has come for so long.
 
-    Data that comes, and is dropped, starts the silence anew. Taking the toxic away closes the connection, as data is
+    Data that comes, and is dropped, starts the time anew. Taking the toxic away closes the connection, as data is
     missing in it.
     """
 
     type: ClassVar[str] = "toxic.timeout"
     symptom: ClassVar[str] = "the connection is open, nothing comes, and after a time it is closed"
     timeline: ClassVar[str] = "upstream  dd  dd\nclient    ..........FIN"
+    eats: ClassVar[bool] = True
     attribute_units: ClassVar[Mapping[str, float]] = {"timeout": 0.001}
 
     timeout: Duration = 0.0
