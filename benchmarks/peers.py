@@ -1,4 +1,4 @@
-"""The proxies that ours is compared with: ``python -m benchmarks.peers`` installs them (or those that are named) into build/peers."""
+"""The proxies that ours is compared with: ``python -m benchmarks.peers [NAME...]`` installs them into build/peers."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ class Traffic:
 
 
 def toxic(type: str, stream: str = "downstream", toxicity: float = 1, **attributes: int) -> dict[str, Any]:  # noqa: A002
+    """A toxic with its attributes."""
     return {"type": type, "stream": stream, "toxicity": toxicity, **attributes}
 
 
@@ -95,7 +96,7 @@ async def nothing(rig: Rig, *toxics: dict[str, Any], by: str = "upstream") -> No
     rig.fact(client=client.end, upstream=upstream.end, answer=client.digest, request=upstream.digest)
 
 
-# ----------------------------------------------------------------------------------------------------------- live changes
+# --------------------------------------------------------------------------------------------------------- live changes
 
 
 async def answered(rig: Rig, client: Peer, upstream: Peer, what: str) -> None:
@@ -209,7 +210,7 @@ async def toxic_joins_and_ends(rig: Rig, joining: dict[str, Any]) -> None:
     rig.took(client=client.end_at - begun)
 
 
-# ---------------------------------------------------------------------------------------------------------------- proxies
+# -------------------------------------------------------------------------------------------------------------- proxies
 
 
 async def disabled(rig: Rig) -> None:
@@ -315,7 +316,7 @@ async def counted(rig: Rig) -> None:
     rig.fact(sent=sorted((line.partition('direction="')[2][:4], line.split()[-1]) for line in found))
 
 
-# ------------------------------------------------------------------------------------------------------------- deviations
+# ----------------------------------------------------------------------------------------------------------- deviations
 
 
 async def slices_and_latency(rig: Rig) -> None:
