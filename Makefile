@@ -106,6 +106,10 @@ peers: setup ## Install the proxies that ours is compared with (needs Go and npm
 bench: peers compiled ## Measure the data plane (half an hour) and write docs/performance.md and benchmarks/baseline.json
 	$(BIN)/python -m benchmarks.data_plane
 
+.PHONY: bench-tcp
+bench-tcp: peers compiled ## Measure the TCP level beside Toxiproxy (three minutes), and write its part of docs/performance.md
+	$(BIN)/python -m benchmarks.tcp
+
 .PHONY: bench-quick
 bench-quick: peers compiled ## Measure it coarsely (five minutes), and write nothing
 	$(BIN)/python -m benchmarks.data_plane --quick

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ class Kind(Enum):
     AIMOCK = "aimock"
     OURS = "chaosproxy"
     INTERPRETED = "chaosproxy, not compiled"
+    TCP = "chaosproxy, TCP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Way:
         return None
 
 
-DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS, INTERPRETED = (Way(kind, kind.value) for kind in Kind)
+DIRECT, RELAY, TOXIPROXY, AIMOCK, OURS, INTERPRETED, TCP = (Way(kind, kind.value) for kind in Kind)
 
 
 def ours(name: str, *faults: str) -> Way:
@@ -88,12 +90,22 @@ def started(way: Way, folder: Path, cores: Cores, upstream_port: int) -> Iterato
         case Kind.AIMOCK:
             with tempfile.TemporaryDirectory(dir=folder) as name, _aimock(Path(name), cores, upstream_port) as process:
                 yield process
+        case Kind.TCP:
+            words, more = tcp_words(upstream_port)
+            with running([*pinned(cores.proxy), *words], more) as process:
+                yield Process(process[0].pid, process[1]["port"])
         case Kind.OURS | Kind.INTERPRETED:
             with tempfile.TemporaryDirectory(dir=folder) as name:
                 words = [sys.executable, "-P", "-m", "chaosproxy", *serve_words(way, Path(name), upstream_port)]
                 package = COMPILED if way.kind is Kind.OURS and COMPILED.is_dir() else ROOT
                 with running([*pinned(cores.proxy), *words], {"PYTHONPATH": str(package)}) as (process, ready):
                     yield Process(process.pid, port_of(ready["listeners"]["main"]["url"]))
+
+
+def tcp_words(upstream_port: int, latency_ms: int = 0) -> tuple[list[object], dict[str, str]]:
+    """The command of our TCP proxy with a latency toxic, and its environment."""
+    path = os.pathsep.join(map(str, (COMPILED, ROOT) if COMPILED.is_dir() else (ROOT,)))
+    return [sys.executable, "-P", "-m", "benchmarks.tcp_proxy", upstream_port, latency_ms], {"PYTHONPATH": path}
 
 
 def serve_words(way: Way, folder: Path, upstream_port: int) -> list[object]:

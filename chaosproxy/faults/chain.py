@@ -79,6 +79,11 @@ class Chain:
         self._links.insert(next(later, len(self._links)), link)
         self._take(link, stage.feed(Tick(at)))
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Those that are attached, in order."""
+        return tuple(link.stage for link in self._links)
+
     def stage(self, fault_id: str) -> Stage | None:
         """The stage of an attached fault."""
         return next((link.stage for link in self._links if link.fault_id == fault_id), None)

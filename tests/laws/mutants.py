@@ -178,7 +178,7 @@ def _that_acts(fault: type[Fault]) -> dict[str, Any]:
 def _of_every_fault() -> Iterator[Mutant]:
     for fault in CATALOGUE:
         for defect, twist in _IN_EVERY_FAULT:
-            equivalent = fault.type == "toxic.noop" and twist is only_talks  # which is what a noop does
+            equivalent = fault.type == "toxic.noop" and twist in (only_talks, says_nothing)  # as a noop does
             if not equivalent and not (fault.type in _SENDS_NO_FRAME and defect.startswith("loses")):
                 yield mutant(defect, twist, fault.type, **_that_acts(fault))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from chaosproxy.events import Abort, End, Frame, Heal, Hit, Incoming, Miss, Outgoing, Tick
 
@@ -12,6 +13,9 @@ class ByteStage:
 
     What a stage holds back waits in the chain's queue, never in itself: so it can be replaced at any moment.
     """
+
+    reads_ahead: ClassVar[bool] = False
+    """Whether it keeps up the throughput, and so needs much read while it holds it back."""
 
     def __init__(self, missed: str) -> None:
         self._missed = missed

@@ -37,6 +37,8 @@ class ToxicLatency(Toxic):
 class Late(ByteStage):
     """Moves chunks to later, and the end behind the last of them."""
 
+    reads_ahead: ClassVar[bool] = True
+
     def __init__(self, latency_s: float, jitter_s: float, dice: Random) -> None:
         super().__init__("no data came, or the delay was none")
         self._latency_s = latency_s

@@ -42,7 +42,8 @@ class Ends(Protocol):
 class Link:
     """Without a toxic data goes straight to ``sink``. Times of the chain are seconds since ``began_at_s``.
 
-    ``source`` is paused while the sink is full, or while toxics hold back more than Limits.held_bytes.
+    ``source`` is paused while the sink is full, or while toxics hold back more than Limits.unread_bytes; with one that
+    delays and yet keeps up the throughput, than Limits.held_bytes.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Link:
         "_early",
         "_ends",
         "_held_full",
+        "_held_limit",
         "_limits",
         "_paused",
         "_sink_full",
@@ -80,6 +82,7 @@ class Link:
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self._held_full = False
+        self._held_limit = limits.unread_bytes
         self._sink_full = False
         self._paused = False
         self.over = False
@@ -141,17 +144,17 @@ class Link:
             return
         chain = self._chain = self._chain or Chain()
         self._set_direct()
-        self._run(lambda at: chain.attach(name, stage, at, before=before))
+        self._change(lambda at: chain.attach(name, stage, at, before=before))
 
     def replace(self, name: str, stage: Stage) -> None:
         """Put a stage in the place of the toxic's one."""
         if (chain := self._chain) is not None:
-            self._run(lambda at: chain.replace(name, stage, at))
+            self._change(lambda at: chain.replace(name, stage, at))
 
     def remove(self, name: str) -> None:
         """Take a toxic away: what it delayed is released, and what it swallowed ends the connection."""
         if (chain := self._chain) is not None:
-            self._run(lambda at: chain.heal(name, at))
+            self._change(lambda at: chain.heal(name, at))
 
     def stop(self) -> None:
         """Nothing leaves any more, and what is held back is lost."""
@@ -180,6 +183,13 @@ class Link:
     def _wake(self) -> None:
         self._run(_nothing)
 
+    def _change(self, act: Callable[[float], object]) -> None:
+        self._run(act)
+        if (chain := self._chain) is not None:
+            ahead = any(getattr(stage, "reads_ahead", True) for stage in chain.stages)
+            self._held_limit = self._limits.held_bytes if ahead else self._limits.unread_bytes
+            self._settle(chain)
+
     def _run(self, act: Callable[[float], object], now: float | None = None) -> None:
         """Let a change work on the chain, and let out what is due. A broken toxic breaks no other connection."""
         chain, at = self._chain, self._now() if now is None else now
@@ -203,7 +213,7 @@ class Link:
         if chain.empty:
             self._chain = None
             self._set_direct()
-        self._held_full = chain.held_bytes > self._limits.held_bytes
+        self._held_full = chain.held_bytes > self._held_limit
         self._set_flow()
         due_at = chain.next_at()
         if due_at != self._due_at or (self._timer is not None and not self._timer.waits):

@@ -255,6 +255,10 @@ class TcpProxy:
             await loop.connect_accepted_socket(lambda: relay.client, accepted, ssl=self._client_tls)
         except OSError:  # the client left during the TLS handshake, or does not speak TLS
             accepted.close()
+        except asyncio.CancelledError:
+            if not relay.opened:
+                accepted.close()
+            raise
         finally:
             if not relay.opened:
                 self._capacity.left()
