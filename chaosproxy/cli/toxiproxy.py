@@ -102,6 +102,8 @@ async def _serve(given: Given) -> None:
             await _populate(api, given.config)
         async with api:
             log.info("Starting Toxiproxy HTTP server", address=api.address)
+            if not api.is_loopback:
+                log.warning("The API has no authentication and can be reached from elsewhere", address=api.address)
             await told
             log.info("Shutdown started", signal=told.result())
 

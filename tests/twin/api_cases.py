@@ -30,6 +30,8 @@ class Case:
     calls: Sequence[Call]
     deviation: str | None = None
     statuses: Sequence[int] = ()
+    ipv6: bool = False
+    """Whether it needs a machine that has IPv6."""
 
 
 def get(path: str) -> Call:
@@ -123,7 +125,10 @@ def _proxies() -> list[Case]:
         *("127.0.0.1:0:0", "[127.0.0.1]:0", "127.0.0.1:1e3", "[::1]:x", "127.0.0.1:65536", "]:1", "127.0.0.1:+0"),
     )
     return [
-        *(Case(f"listen on {each}", [post("/proxies", proxy(listen=each)), get("/proxies")]) for each in listens),
+        *(
+            Case(f"listen on {each}", [post("/proxies", proxy(listen=each)), get("/proxies")], ipv6=each == "[::1]:0")
+            for each in listens
+        ),
         *(
             Case(
                 f"listen on {each}, disabled", [post("/proxies", proxy(listen=each, enabled=False)), get("/proxies/a")]
@@ -173,7 +178,10 @@ def _updates() -> list[Case]:
     )
     fixed = post("/proxies", proxy(listen="127.0.0.1:@free@"))
     return [
-        *(Case(f"PATCH {body}", [A, LATENCY, patch("/proxies/a", body), get("/proxies/a")]) for body in bodies),
+        *(
+            Case(f"PATCH {body}", [A, LATENCY, patch("/proxies/a", body), get("/proxies/a")], ipv6="[::1]" in body)
+            for body in bodies
+        ),
         *(
             Case(f"POST {body}", [A, post("/proxies/a", body), get("/proxies/a")])
             for body in bodies[:3] + bodies[14:17]
@@ -386,7 +394,7 @@ def _deviating() -> list[Case]:
         Case("no listen", [post("/proxies", {"name": "a", "upstream": "u"})], "loopback", [201]),
         Case("no host", [post("/proxies", proxy(listen=":0"))], "loopback", [201]),
         Case("no host, later", [A, patch("/proxies/a", {"listen": ""})], "loopback", [201, 200]),
-        Case("all of IPv4", [post("/proxies", proxy(listen="0.0.0.0:0"))], "ipv4-wildcard", [201]),
+        Case("all of IPv4", [post("/proxies", proxy(listen="0.0.0.0:0"))], "ipv4-wildcard", [201], ipv6=True),
         *(
             Case(
                 f"toxicity {each}", [A, post(TOXICS, {"type": "noop", "toxicity": each})], "toxicity-range", [201, 400]

@@ -168,7 +168,7 @@ async def timeout_is_removed(rig: Rig) -> None:
 
 async def timeout_restarts(rig: Rig) -> None:
     """Each chunk postpones the end."""
-    await rig.open(toxic("timeout", timeout=200))
+    await rig.open(toxic("timeout", timeout=300))
     client, upstream = await rig.pair()
     begun = rig.now
     for _ in range(4):

@@ -133,7 +133,8 @@ def running(*servers: Server) -> Iterator[tuple[Server, ...]]:
 def real(*flags: str, env: Mapping[str, str] | None = None) -> Server:
     """Toxiproxy's own server."""
     port = free_port()
-    return Server([str(toxiproxy().program), "-host", "127.0.0.1", "-port", str(port), *flags], port, env or {})
+    command = [str(toxiproxy().program), "-host", "127.0.0.1", "-port", str(port), *flags]
+    return Server(command, port, {"GODEBUG": "netdns=go", **(env or {})})  # the resolver that it has everywhere
 
 
 def ours(*flags: str, env: Mapping[str, str] | None = None) -> Server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ipaddress
 import re
 import secrets
 import time
@@ -77,6 +78,11 @@ class ToxiproxyApi:
             await self._runner.cleanup()
         await self.collection.close()
         self._timers.close()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return ipaddress.ip_address(self.address.rpartition(":")[0].strip("[]")).is_loopback
 
     async def populate(self, body: bytes) -> Populated:
         """Create the proxies of a file. Raises GoError when the file is wrong."""

@@ -198,6 +198,13 @@ async def test_the_largest_numbers_do_no_harm(name: str, client: Client, echo: s
     writer.close()
 
 
+@pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("0.0.0.0", False)])
+async def test_it_knows_who_can_reach_it(host: str, loopback: bool) -> None:
+    """So that it can warn."""
+    async with ToxiproxyApi(listen=f"{host}:0", seed=1) as api:
+        assert api.is_loopback is loopback
+
+
 async def test_a_busy_port_is_an_error_of_ours(api: ToxiproxyApi) -> None:
     """With words for a person."""
     with pytest.raises(PartFailed, match="cannot listen on"):

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosproxy.toxics.server.go_json import GoJsonError, Members, Number, read_first
@@ -45,6 +45,7 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     assert words.startswith(("EOF", "unexpected EOF", "invalid character ")) or not words
 
 
+@settings(max_examples=25)
 @given(JSON)
 def test_a_value_that_is_cut_is_never_taken_for_whole(value: Any) -> None:
     """Within an array, the end is missing at every cut."""
