@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 import pytest
+import uvloop
 
 from chaosproxy.dice import Dice
 from chaosproxy.events import Frame, Outgoing
@@ -275,6 +277,7 @@ class Raising(ByteStage):
 
 
 async def test_a_bug_in_a_toxic_resets_its_own_connection_only() -> None:
+    """The others never notice."""
     async with stand() as at:
         healthy, peer = await at.pair()
         at.proxy.add("bug", Broken())
@@ -427,3 +430,18 @@ class TestLeases:
             hands.move(31.0)
 
             assert [each.name for each in at.proxy.toxics] == ["t"]
+
+
+SCENARIOS = [
+    getattr(kind(), name)
+    for kind in (TestBytes, TestEnds, TestLiveChanges, TestLatency, TestPort, TestLeases)
+    for name, function in vars(kind).items()
+    if name.startswith("test_") and len(inspect.signature(function).parameters) == 1
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_it_is_the_same_in_uvloop(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Its transports begin to read and close at other moments than asyncio's."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())

@@ -71,6 +71,8 @@ def _all_is_late_from_the_head(fault: Fault, done: Trial) -> str | None:
     assert isinstance(fault, Delay)
     given = [event.at for event in done.case.events if isinstance(event, Head | Frame)]
     got = [event.at for event in done.out if isinstance(event, Head | Frame)]
+    if len(given) != len(got):
+        return f"{len(given)} events came, {len(got)} left"
     delays = [out_at - in_at for in_at, out_at in zip(given, got, strict=True)]
     uneven = max(delays) - min(delays) > ROUNDING_S
     return f"late by {delays}" if uneven or min(delays) < _least_s(fault) - ROUNDING_S else None
