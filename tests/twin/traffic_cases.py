@@ -409,7 +409,7 @@ CASES: Sequence[Traffic] = [
     _case("reset upstream", cut, T("reset_peer", "upstream", timeout=100), by="client"),
     _case("reset without data", nothing, T("reset_peer", "upstream", timeout=10)),
     _case("slicer", closed_by_upstream, T("slicer", average_size=100, size_variation=50, delay=10_000), size=1000),
-    _case("slicer without a delay", carried, T("slicer", average_size=64, size_variation=32), back=100_000),
+    _case("slicer without a delay", carried, T("slicer", average_size=64, size_variation=32), back=10_000),
     _case("slicer upstream", closed_by_client, T("slicer", "upstream", average_size=100, delay=5000)),
     _case("limit", cut, T("limit_data", bytes=600)),
     _case("limit that is met exactly", cut, T("limit_data", bytes=1000)),
