@@ -71,6 +71,12 @@ def _routing() -> list[Case]:
         *("/proxies/a/toxics/b/c", "//version", "/proxies//a", "/proxies/../version", "/./proxies", "/proxies/.."),
         *("/proxies?x=1", "//proxies?x=1&y=%20", "/proxies/a%2Fb", "/proxies/%zz", "/proxies/a%20b", "/debug"),
         *("/proxies/a/toxics/x%2Fy", "/proxies/%C3%A9", "/metrics/", "/proxies/a?b"),
+        *(
+            "http://127.0.0.1/version",
+            "http://127.0.0.1//version?x",
+            "http://127.0.0.1",
+            "http://127.0.0.1/%2e/version",
+        ),
     )
     methods = (
         *(("PUT", "/proxies"), ("DELETE", "/proxies"), ("PATCH", "/proxies"), ("OPTIONS", "/proxies")),

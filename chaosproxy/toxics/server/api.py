@@ -8,6 +8,7 @@ import ipaddress
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -30,6 +31,8 @@ from chaosproxy.toxics.server.routes import Elsewhere, Route, find
 
 log = structlog.get_logger()
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 VERSION = "2.12.0"
 """Of the Toxiproxy whose contract this is; clients ask for it."""
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -38,6 +41,7 @@ READ_S = 15.0
 IDLE_S = 60.0
 """How long a connection to the API may be idle."""
 SHUTDOWN_S = 1.0
+_ABSOLUTE = re.compile("([A-Za-z][A-Za-z0-9+.-]*://[^/?]*)(.*)")
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 _PROCESS, _REQUESTS = secrets.token_bytes(8), count(1)
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
@@ -61,8 +65,7 @@ class ToxiproxyApi:
     async def __aenter__(self) -> Self:
         """Listen. Raises PartFailed for a busy port."""
         sock = bind(self._listen)
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app = web.Application(middlewares=[self._answer], client_max_size=BODY_BYTES_MAX)
         app.on_response_prepare.append(_bare)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, keepalive_timeout=IDLE_S
@@ -90,14 +93,17 @@ class ToxiproxyApi:
 
     # requests --------------------------------------------------------------------------------------------------------
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever is asked for: aiohttp's router would answer some of it in its own words."""
         begun = time.monotonic()
-        raw_path, _, query = request.raw_path.partition("?")
+        origin, target = _target(request.raw_path)
+        raw_path, _, query = target.partition("?")
         if _BAD_ESCAPE.search(raw_path):
             return web.Response(status=400, text="400 Bad Request", headers={"Connection": "close"})
         route = find(request.method, unquote(raw_path), metrics=self._has_metrics)
         if isinstance(route, Elsewhere):
-            location = quote(route.location) + (f"?{query}" if query else "")
+            location = origin + quote(route.location) + (f"?{query}" if query else "")
             return web.Response(status=301, headers={"Location": location})
         if isinstance(route, int):
             body, headers = (b"404 page not found\n", _NO_SNIFF) if route == 404 else (None, {})
@@ -219,6 +225,12 @@ class ToxiproxyApi:
             }
             self._counters.count(RECEIVED, link.received_bytes, **labels)
             self._counters.count(SENT, link.sent_bytes, **labels)
+
+
+def _target(text: str) -> tuple[str, str]:
+    """Origin (of a request as to a proxy, else empty), and path with query."""
+    match = _ABSOLUTE.fullmatch(text)
+    return (match[1], match[2]) if match else ("", text)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -87,8 +87,7 @@ class Collection:
 
     async def close(self) -> None:
         """End all proxies."""
-        for proxy in self.proxies():
-            await proxy.discard()
+        await asyncio.gather(*(proxy.discard() for proxy in self.proxies()))
         self._proxies.clear()
 
     # toxics ----------------------------------------------------------------------------------------------------------
