@@ -66,6 +66,10 @@ $(VENV_LITELLM)/.locked: requirements/litellm.lock
 	@$(VENV_LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
+.PHONY: setup-toxiproxy
+setup-toxiproxy: setup ## Install the real Toxiproxy with Go, for the tests that compare ours with it (else they are skipped)
+	@$(BIN)/python -m benchmarks.peers toxiproxy toxiproxy-cli
+
 .PHONY: lock
 lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock

@@ -1,4 +1,4 @@
-"""The proxies that ours is compared with: ``python -m benchmarks.peers`` installs them into build/peers."""
+"""The proxies that ours is compared with: ``python -m benchmarks.peers [NAME...]`` installs them into build/peers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,12 +51,27 @@ class Peer:
         return None if self.program.exists() else done.stderr.strip() or f"`{self.tool}` left no {self.program.name}"
 
 
-def toxiproxy(folder: Path = FOLDER, program: str = "server") -> Peer:
-    """A relay of bytes with faults, in Go; as ``program`` "cli", what talks to it."""
-    version = "2.12.0"
-    home = folder / f"toxiproxy-{version}"
-    words = ("install", f"github.com/Shopify/toxiproxy/v2/cmd/{program}@v{version}")
-    return Peer("Toxiproxy", version, "go", words, home, home / program)
+TOXIPROXY = "github.com/Shopify/toxiproxy/v2"
+TOXIPROXY_VERSION = "2.12.0"
+
+
+def toxiproxy(folder: Path = FOLDER) -> Peer:
+    """A relay of bytes with faults, in Go."""
+    return _toxiproxy("Toxiproxy", "server", folder)
+
+
+def toxiproxy_cli(folder: Path = FOLDER) -> Peer:
+    """Its command line, a client of its API."""
+    return _toxiproxy("Toxiproxy's CLI", "cli", folder)
+
+
+def _toxiproxy(name: str, command: str, folder: Path) -> Peer:
+    """A command of it that knows its version, as released ones do."""
+    version = TOXIPROXY_VERSION
+    home = folder / f"toxiproxy-v{version}"
+    release = f"-ldflags=-X {TOXIPROXY}.Version={version}"
+    words = ("install", release, f"{TOXIPROXY}/cmd/{command}@v{version}")
+    return Peer(name, version, "go", words, home, home / command)
 
 
 def aimock(folder: Path = FOLDER) -> Peer:
@@ -67,13 +83,14 @@ def aimock(folder: Path = FOLDER) -> Peer:
     return Peer("aimock", version, "npm", words, home, home / "node_modules" / package / "dist" / "cli.js")
 
 
-def main() -> int:
-    """Install what is missing; one that cannot be had is named, and is no failure."""
-    for peer in (toxiproxy(), toxiproxy(program="cli"), aimock()):
+def main(names: Sequence[str] = ()) -> int:
+    """Install what is missing of all, or of some; one that cannot be had is named, and is no failure."""
+    peers = {"toxiproxy": toxiproxy(), "toxiproxy-cli": toxiproxy_cli(), "aimock": aimock()}
+    for peer in [peers[name] for name in names or peers]:
         if problem := peer.install():
             print(f"peers: no {peer.name} {peer.version}: {problem}", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, run, schema, serve
+from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, run, schema, serve, toxiproxy
 
 app = typer.Typer(
     name="chaosproxy",
@@ -37,6 +37,7 @@ def _options(
 
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("toxiproxy")(toxiproxy.toxiproxy)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("check")(judge.check)

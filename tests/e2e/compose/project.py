@@ -28,7 +28,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "python3": (sys.executable,),
     "litellm": (str(LITELLM),),
     "/toxiproxy": (str(peers.toxiproxy().program),),
-    "/toxiproxy-cli": (str(peers.toxiproxy(program="cli").program),),
+    "/toxiproxy-cli": (str(peers.toxiproxy_cli().program),),
 }
 """Programs of images and what they are here; others are looked for on the search path."""
 

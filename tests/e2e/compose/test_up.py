@@ -15,7 +15,7 @@ from benchmarks import peers
 from tests.e2e.compose.file import COMPOSE, Service, read_services, read_tree
 from tests.e2e.compose.project import LITELLM, Project
 
-MISSING_PEER = next(filter(None, (peers.toxiproxy().missing, peers.toxiproxy(program="cli").missing)), None)
+MISSING_PEER = next(filter(None, (peers.toxiproxy().missing, peers.toxiproxy_cli().missing)), None)
 NEEDS_TOXIPROXY = pytest.mark.skipif(MISSING_PEER is not None, reason=f"no toxiproxy: {MISSING_PEER}")
 NEEDS_REDIS = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 NEEDS_LITELLM = pytest.mark.skipif(not LITELLM.exists(), reason="`make setup-litellm` has not run")
