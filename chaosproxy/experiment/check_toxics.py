@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
-from chaosproxy.experiment.section import host_of, is_bare, is_loopback, is_url
+from chaosproxy.experiment.section import TLS, host_of, is_bare, is_loopback, is_url
 from chaosproxy.experiment.toxics import backends_there, there
 from chaosproxy.faults.admission.partition import Partition
 from chaosproxy.faults.toxic.base import Toxic
@@ -40,8 +40,19 @@ def toxics_problems(draft: Draft) -> Iterator[Found]:
             yield problem
         elif not is_loopback(host_of(toxics.server)):
             yield from _elsewhere(draft, toxics.server)
+    if toxics.server is not None:
+        yield from _secured(draft)
     for path, fault in draft.faults():
         yield from _fault(draft, path, fault)
+
+
+def _secured(draft: Draft) -> Iterator[Found]:
+    """A TCP port there is the server's own, not ours, and it passes bytes on as they are."""
+    for name in backends_there(draft.experiment):
+        backend = draft.experiment.topology.backends[name]
+        if backend.is_tcp and (backend.upstream.startswith(TLS) or backend.tls is not None):
+            words = "a Toxiproxy server speaks no TLS; let client and upstream do it, with tcp:// here and no tls"
+            yield Found(("topology", "backends", name, "upstream"), words)
 
 
 def _server_problem(draft: Draft, server: str) -> Found | None:

@@ -85,17 +85,22 @@ def is_url(text: str) -> bool:
         return False
 
 
-TCP = "tcp://"
-"""How an upstream begins whose traffic is bytes, not HTTP."""
+TCP, TLS = "tcp://", "tls://"
+"""How an upstream begins whose traffic is bytes, not HTTP; ours to it are in TLS with the second."""
 
 
 def is_tcp(upstream: str) -> bool:
     """Whether an upstream is a TCP port, well written or not."""
-    return upstream.startswith(TCP)
+    return upstream.startswith((TCP, TLS))
+
+
+def without_scheme(url: str) -> str:
+    """What is behind tcp:// or tls://; any other text as it is."""
+    return url.removeprefix(TCP).removeprefix(TLS)
 
 
 def tcp_problem(upstream: str) -> str | None:
-    """What is wrong with an upstream for which :func:`is_tcp` holds; None when it is ``tcp://HOST:PORT``."""
+    """What is wrong with an upstream for which :func:`is_tcp` holds; None when it is ``tcp://HOST:PORT`` or tls."""
     try:
         parts = urlsplit(upstream)
         host, port = parts.hostname, parts.port
@@ -105,7 +110,8 @@ def tcp_problem(upstream: str) -> str | None:
     rest = parts.path or parts.query or parts.fragment or parts.username or parts.password
     if host and port and not rest:
         return None
-    return f"expected tcp://HOST:PORT, such as tcp://127.0.0.1:6379, got {upstream!r}"
+    scheme = upstream.partition("://")[0]
+    return f"expected {scheme}://HOST:PORT, such as {scheme}://127.0.0.1:6379, got {upstream!r}"
 
 
 def is_bare(url: str) -> bool:

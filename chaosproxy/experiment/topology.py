@@ -8,7 +8,17 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import TCP, Host, Listen, Name, Section, TlsFiles, is_tcp, is_url, without_port
+from chaosproxy.experiment.section import (
+    Host,
+    Listen,
+    Name,
+    Section,
+    TlsFiles,
+    is_tcp,
+    is_url,
+    without_port,
+    without_scheme,
+)
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -101,7 +111,7 @@ class Backend(Section):
     @property
     def system(self) -> str:
         """What its upstream is called, if it is a system."""
-        return self.upstream.removeprefix(TCP)
+        return without_scheme(self.upstream)
 
 
 class Toxics(Section):

@@ -121,3 +121,8 @@ class Trust:
         if self._context is None:
             self._context = client_context(self._ca)
         return self._context
+
+    @property
+    def for_bytes(self) -> ssl.SSLContext:
+        """The same for an upstream that does not speak HTTP."""
+        return client_context(self._ca, alpn=())

@@ -43,9 +43,9 @@ _SECURE = {"http": "https", "tcp": "tls"}
 class ListenerSpec:
     """What an operator says about a listener.
 
-    ``upstream`` is an http or https URL, or ``tcp://HOST:PORT``. ``listen`` is ``host:port``; ``:9001`` means
-    127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's path) or a dialect's name. ``role`` is a
-    second name that experiments may aim at. With ``tls`` clients speak TLS.
+    ``upstream`` is an http or https URL, ``tcp://HOST:PORT`` or ``tls://HOST:PORT``. ``listen`` is ``host:port``;
+    ``:9001`` means 127.0.0.1, port 0 a free one. ``dialect`` is ``auto`` (by the request's path) or a dialect's name.
+    ``role`` is a second name that experiments may aim at. With ``tls`` clients speak TLS.
     """
 
     name: str
@@ -58,7 +58,7 @@ class ListenerSpec:
     @property
     def is_tcp(self) -> bool:
         """Whether its traffic is bytes, and not HTTP."""
-        return self.upstream.startswith("tcp://")
+        return self.upstream.startswith(("tcp://", "tls://"))
 
 
 def parse_address(text: str) -> tuple[str, int]:

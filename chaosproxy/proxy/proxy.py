@@ -113,7 +113,7 @@ class Proxy:
         try:
             for spec in self._specs:
                 if spec.is_tcp:
-                    self._open_tcp(spec)
+                    self._open_tcp(spec, trust)
                 else:
                     self._open_http(spec, trust)
                 self._set_gate(spec.name)
@@ -217,11 +217,12 @@ class Proxy:
         self._receptions[spec.name] = reception
         self._listen(spec, host)
 
-    def _open_tcp(self, spec: ListenerSpec) -> None:
+    def _open_tcp(self, spec: ListenerSpec, trust: Trust) -> None:
         host = TcpHost(
             spec.name,
             spec.upstream,
             self._limits,
+            trust,
             token=self._around.token,
             clock=self._clock,
             timers=self._timers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from chaosproxy.faults.toxic.base import Direction
 from chaosproxy.journal.records import ConnectionRecord, FaultHit
 from chaosproxy.plan.plan import Active
 from chaosproxy.proxy.capacity import Capacity
+from chaosproxy.proxy.certificates import Trust, distrust
 from chaosproxy.proxy.hosts import Guest
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.placing import stages_of
@@ -24,11 +26,9 @@ from chaosproxy.proxy.turned_away import ShownOut
 
 Ended = Literal["client", "upstream", "client_reset", "upstream_reset", "fin", "reset", "refused", "unfinished"]
 
-TCP = "tcp://"
-
 
 def tcp_address(url: str) -> tuple[str, int]:
-    """Host and port of ``tcp://127.0.0.1:6379``. Raises UserError when it is anything else."""
+    """Host and port of ``tcp://127.0.0.1:6379``, or of tls://. Raises UserError when it is anything else."""
     words = f"expected a TCP upstream such as tcp://127.0.0.1:6379, got {url!r}"
     try:
         parts = urlsplit(url)
@@ -92,6 +92,10 @@ class Passing(Relay):
             self.error = f"connect: no answer within {self._host.limits.connect_s:g} s"
             self.note("refused")
             raise
+        except ssl.SSLError as error:
+            self.error = f"connect: {distrust(error)}"
+            self.note("refused")
+            raise
         except OSError as error:
             self.error = f"connect: {(error.strerror or str(error)).lower()}"
             self.note("refused")
@@ -106,6 +110,7 @@ class TcpHost:
         listener: str,
         upstream: str,
         limits: Limits,
+        trust: Trust,
         *,
         token: str,
         clock: Callable[[], float],
@@ -117,7 +122,8 @@ class TcpHost:
         self.timers = timers
         self._listener = listener
         host, port = tcp_address(upstream)
-        self.upstream = TcpUpstream(f"{host}:{port}", limits)
+        context = trust.for_bytes if upstream.startswith("tls://") else None
+        self.upstream = TcpUpstream(f"{host}:{port}", limits, context=context)
         self._token = token
         self._record = record
         self._placed: dict[str, Active] = {}

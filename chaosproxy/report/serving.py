@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from chaosproxy.plan.rule import Rule
 from chaosproxy.units import format_share
 
-_TCP = "tcp://"
+_BYTES = ("tcp://", "tls://")
 _QUESTION = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "Count to twenty."}]}
 
 
@@ -23,10 +23,10 @@ def welcome(
         yield f"control API at {control}"
     yield ""
     urls = [facts["url"] for facts in listeners.values()]
-    if spoken := [url for url in urls if not url.startswith(_TCP)]:
+    if spoken := [url for url in urls if not url.startswith(_BYTES)]:
         yield from _for_clients(spoken[0])
     else:
-        yield f"point your client at {urls[0].removeprefix(_TCP)}"
+        yield f"point your client at {urls[0].partition('://')[2]}"
     yield ""
     if not rules:
         yield "no fault: everything passes untouched (`chaosproxy faults` lists what --fault can do)"

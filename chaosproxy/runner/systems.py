@@ -23,7 +23,7 @@ import aiohttp
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.probe import Scene
 from chaosproxy.experiment.references import fill
-from chaosproxy.experiment.section import TCP
+from chaosproxy.experiment.section import without_scheme
 from chaosproxy.experiment.topology import Backend, Command, LabBackend, LabGateway, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
@@ -102,7 +102,7 @@ class Systems:
         addresses = await self._server.front(upstreams, listeners)
         for name, url in listeners.items():
             address = addresses.get(name, urlsplit(url).netloc)
-            self._facts[f"listener.{name}"] = urlsplit(url)._replace(netloc=address).geturl().removeprefix(TCP)
+            self._facts[f"listener.{name}"] = without_scheme(urlsplit(url)._replace(netloc=address).geturl())
 
     async def _start_all(self, systems: Mapping[str, System]) -> None:
         try:
@@ -185,7 +185,7 @@ class Systems:
         url = self._urls.get(backend.system)
         if url is None:
             return backend.upstream
-        return TCP + urlsplit(url).netloc if backend.is_tcp else url
+        return urlsplit(url)._replace(scheme=urlsplit(backend.upstream).scheme).geturl() if backend.is_tcp else url
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

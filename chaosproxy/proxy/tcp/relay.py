@@ -223,6 +223,7 @@ class Relay:
         try:
             await self._dial(self._new_upstream)
         except (OSError, UnicodeError):
+            self.upstream = None  # of a failed handshake nobody tells it
             self.cut(Cut.FIN)
         finally:
             self._dialling = None
