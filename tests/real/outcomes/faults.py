@@ -111,6 +111,15 @@ _TOLD = (
     "llm.choices where=event:0 value=json_null",
     "llm.schema drop=choices,candidates,message.content,delta.text",
     "body.truncate bytes=1000",
+    "toxic.latency latency=50ms",
+    "toxic.bandwidth rate=10",
+    "toxic.slow_close delay=50ms",
+    "toxic.timeout timeout=100ms",
+    "toxic.timeout timeout=0s",
+    "toxic.reset_peer",
+    "toxic.slicer average_size=10 delay=100us",
+    "toxic.limit_data bytes=1000",
+    "toxic.down",
 )
 _NAMED = {line.partition(" ")[0] for line in _TOLD}
 _OF_OTHER_QUESTIONS = {
@@ -121,8 +130,9 @@ _OF_OTHER_QUESTIONS = {
     "ws.close",
     "ws.delay",
     "ws.drop",
+    "toxic.noop",
 }
-"""They need a tool call, a Range, a WebSocket or several calls at once: nothing that the table asks for."""
+"""toxic.noop does nothing; the others need a tool call, a Range, a WebSocket or several calls at once."""
 _SAMPLED = {doc.name for doc in catalogue()} - _NAMED - _OF_OTHER_QUESTIONS
 
 FAULTS = (*_TOLD, *(examples(doc)[0] for doc in catalogue() if doc.name in _SAMPLED))
