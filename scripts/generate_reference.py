@@ -34,6 +34,7 @@ COMMANDS = (
     ("profiles",),
     ("init",),
     ("ca",),
+    ("toxiproxy",),
     ("schema",),
     ("lab", "backend"),
     ("lab", "gateway"),

@@ -100,7 +100,7 @@ def test_a_fault_is_shown_with_what_clients_do() -> None:
     """A line of the measured table for each fault that it has."""
     told = [line for line in pages()["faults.md"].splitlines() if line.startswith("[Real clients](clients.md) under ")]
 
-    assert len(told) >= len(CATALOGUE) - 12
+    assert len(told) >= len(CATALOGUE) - 9
     assert any(
         line.startswith("[Real clients](clients.md) under `stream.truncate where=token:5`: **T**") for line in told
     )

@@ -66,13 +66,18 @@ class TestCommand:
         """No child of it holds the pipe open, or lives on."""
         sleep = "import time; time.sleep(60)"
         child = f"import subprocess, time; subprocess.Popen(['{PY}', '-c', '{sleep}'])"
+        before = _children()
         look = await begin(made(CommandProbe, command=[PY, "-c", f"{child}; time.sleep(60)"]), Scene())
 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await look()
 
-        assert not [pid for pid in process._pids() if (stat := process._stat(pid)) and stat.parent == os.getpid()]
+        assert _children() <= before
+
+
+def _children() -> set[int]:
+    return {pid for pid in process._pids() if (stat := process._stat(pid)) and stat.parent == os.getpid()}
 
 
 MODULE = """

@@ -117,7 +117,7 @@ _TOLD = (
     "toxic.timeout timeout=100ms",
     "toxic.timeout timeout=0s",
     "toxic.reset_peer",
-    "toxic.slicer average_size=10 delay=100us",
+    "toxic.slicer average_size=10 delay=0.1ms",
     "toxic.limit_data bytes=1000",
     "toxic.down",
 )
