@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from chaosproxy.faults import CATALOGUE, build
-from chaosproxy.faults.base import Fault, Room
+from chaosproxy.faults.base import Fault
 from chaosproxy.journal.records import FaultEdge
-from tests.e2e.wheel_bench import Ask, Proxied, View, asks, proxied, speak
+from tests.e2e.wheel_bench import HELD, Ask, Proxied, Socket, View, asks, proxied, speak
 from tests.functional.wire_kit import upstream
 from tests.wheel_kit import Installed
 
@@ -72,10 +72,11 @@ def _instead(check: Check) -> Declared:
     return Declared(frozenset({"body"}), may=ALL - {"end"}, check=check)
 
 
+SOCKET = Socket()
 AT_2 = {"where": "token:2"}
 MODELS = "model,modelVersion,response.model,message.model"
-OF_MORE_THAN_ONE_ANSWER = frozenset({"conn.cap", "ws.close", "ws.delay", "ws.drop"})
-"""A cap needs several calls at once, and messages a WebSocket: tests/functional has them, on real sockets."""
+OF_NO_SINGLE_ANSWER = frozenset({"conn.cap", "toxic.noop"})
+"""A cap needs two calls at once, and has a test of its own here; a noop hits nobody."""
 DECLARED: dict[str, Declared] = {
     "http.status": _instead(_status(503)),
     "http.rate_limit": _instead(_status(429)),
@@ -143,14 +144,29 @@ DECLARED: dict[str, Declared] = {
     "body.ignore_range": _instead(_status(200)),
     "body.range_416": _instead(_status(416)),
     "partition": Declared(ALL, end="hang"),
+    "ws.close": _body(lambda healthy, broken: broken.body.endswith(b"\x88\x02\x03\xf3"), settings={"code": 1011}),
+    "ws.delay": Declared(late_s=0.2, settings={"mean": "200ms"}),
+    "ws.drop": _body(_shorter, settings={"each": 2}),
+    "toxic.latency": Declared(late_s=0.2, settings={"latency": "200ms"}),
+    "toxic.bandwidth": Declared(late_s=0.05, settings={"rate": 3}),
+    "toxic.slow_close": Declared(late_s=0.2, settings={"delay": "200ms"}),
+    "toxic.timeout": Declared(
+        ALL, end="fin", check=lambda healthy, broken: broken.raw == b"", settings={"timeout": "100ms"}
+    ),
+    "toxic.reset_peer": Declared(ALL, end="reset"),
+    "toxic.slicer": Declared(settings={"average_size": 50, "delay": "0.1ms"}),
+    "toxic.limit_data": Declared(
+        ALL, end="fin", check=lambda healthy, broken: len(broken.raw) == 50, settings={"bytes": 50}
+    ),
+    "toxic.down": Declared(ALL, end="refused"),
 }
 
 
-async def faulty(at: Proxied, fault: Fault, declared: Declared, healthy: dict[Ask, View]) -> list[str]:
+async def faulty(at: Proxied, fault: Fault, declared: Declared, healthy: dict[Ask | Socket, View]) -> list[str]:
     """What is not as declared, request by request."""
     listener, wrong, hits = fault.type.replace(".", "-"), [], 0
-    claimed = [ask for ask in asks(tool=fault.type == "llm.tool_args_cut") if ask.claimed_by(fault)]
-    for ask in claimed:
+    answers = [ask for ask in asks(tool=fault.type == "llm.tool_args_cut") if ask.claimed_by(fault)]
+    for ask in [SOCKET] if fault.on_messages else answers:
         view = await at.see(listener, ask, hits + 1 if declared.end == "hang" else None)
         if declared.end == "refused":  # the kernel answers: there is no exchange and no hit, only the fault's edge
             applied = [
@@ -185,20 +201,39 @@ def differences(declared: Declared, healthy: View, view: View) -> list[str]:
 
 def test_every_fault_has_an_entry() -> None:
     """A new fault says here what a client sees."""
-    of_answers = {fault.type for fault in CATALOGUE if fault.room is not Room.TOXIC}
-    missing = sorted(of_answers - set(DECLARED) - OF_MORE_THAN_ONE_ANSWER)
+    of_answers = {fault.type for fault in CATALOGUE} - OF_NO_SINGLE_ANSWER
+    missing = sorted(of_answers - set(DECLARED))
     assert not missing, f"add to DECLARED what differs at a client, its end and a check, for {', '.join(missing)}"
-    assert set(DECLARED) == of_answers - OF_MORE_THAN_ONE_ANSWER
+    assert set(DECLARED) == of_answers
 
 
 async def test_every_fault_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
     """Each on a listener of its own; the requests of one fault follow each other, the faults go side by side."""
     described = {name: {"type": name, **declared.settings} for name, declared in DECLARED.items()}
     async with upstream(speak) as server_side, proxied(installed, server_side.url, described, tmp_path) as at:
-        every = [*asks(), *asks(tool=True)]
-        healthy = {ask: await at.see("healthy", ask) for ask in every}
+        every = [*asks(), *asks(tool=True), SOCKET]
+        healthy: dict[Ask | Socket, View] = {ask: await at.see("healthy", ask) for ask in every}
         assert {view.end for view in healthy.values()} == {"end"}
         todo = [faulty(at, build(described[name]), declared, healthy) for name, declared in DECLARED.items()]
         wrong = [words for found in await asyncio.gather(*todo) for words in found]
 
     assert not wrong, "\n".join(wrong)
+
+
+async def test_a_cap_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
+    """While one call is under way the next one is refused, and when it is over the next one passes."""
+    cap = {"type": "conn.cap", "connections": 1, "excess": "refuse"}
+    async with upstream(speak) as server_side, proxied(installed, server_side.url, {"conn.cap": cap}, tmp_path) as at:
+        ask = next(asks())
+        reader, writer = await at.connect("conn-cap")
+        writer.write(f"GET {HELD} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        assert (await reader.readuntil(b"hel")).endswith(b"hel")
+
+        refused = await at.see("conn-cap", ask)
+        writer.close()
+        await at.journal.until_exchange("conn-cap", HELD)
+        passed = await at.see("conn-cap", ask)
+
+        assert (refused.raw, refused.end) == (b"", "reset")
+        assert len(at.journal.hits("conn-cap")) == 1
+        assert (passed.status, passed.end) == (200, "end")

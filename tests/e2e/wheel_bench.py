@@ -18,12 +18,17 @@ from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit, from
 from chaosproxy.wire.dialects import DIALECTS, detect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.websocket import TEXT, close_frame, write_frame
 from tests.functional.wire_kit import Peer, Request, plain, stream
 from tests.wheel_kit import Installed
 
 PIECES = ("Frère", " Jacques,", " dors", "-tu,", " dors", "-tu?", " Sonnez", " les", " matines!")
 FILE = bytes(range(256)) * 4
 RANGE = (100, 299)
+MESSAGES = (b"one", b"two", b"three", b"four")
+HELD = "/held"
+"""The upstream answers the first half, and waits for its client to leave."""
+_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 QUIET_S = 0.5
 """How long nothing must come after a hit for the connection to count as hanging."""
 PATIENCE_S = 30
@@ -32,6 +37,13 @@ PATIENCE_S = 30
 async def speak(request: Request, peer: Peer) -> None:
     """Answer in the dialect of the path; a path with "tool" is answered with a tool call."""
     method, path, _ = request.line.split(" ")
+    if path == Socket.path:
+        await peer.send(_SWITCHED + b"".join(write_frame(TEXT, text) for text in MESSAGES) + close_frame(1000))
+        return
+    if path == HELD:
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
+        await peer.gone.wait()
+        return
     spoken = detect(method, path)
     if spoken.name == "raw":
         await peer.send(_download(request))
@@ -100,6 +112,18 @@ class Ask:
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = f"{method} {self.path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{fields}"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Socket:
+    """A WebSocket, on which the upstream says MESSAGES."""
+
+    name = "websocket"
+    path = "/socket"
+
+    def request(self) -> bytes:
+        """The upgrade."""
+        fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a2V5"
+        return f"GET {self.path} HTTP/1.1\r\nHost: here\r\n{fields}\r\n\r\n".encode()
 
 
 def asks(*, tool: bool = False) -> Iterator[Ask]:
@@ -206,12 +230,16 @@ class Proxied:
     urls: dict[str, str]
     journal: Journal
 
-    async def see(self, listener: str, ask: Ask, hangs_after: int | None = None) -> View:
-        """Send a request, and watch until the connection ends; ``hangs_after`` hits and silence we end it."""
+    async def connect(self, listener: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection of one's own."""
         host, _, port = self.urls[listener].removeprefix("http://").partition(":")
+        return await asyncio.open_connection(host, int(port))
+
+    async def see(self, listener: str, ask: Ask | Socket, hangs_after: int | None = None) -> View:
+        """Send a request, and watch until the connection ends; ``hangs_after`` hits and silence we end it."""
         began, view = time.monotonic(), View()
         try:
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await self.connect(listener)
         except ConnectionRefusedError:
             return View(end="refused")
         try:
