@@ -56,6 +56,10 @@ def _only(name: str) -> Check:
     return lambda healthy, broken: {key for key, _ in healthy.fields.items() ^ broken.fields.items()} == {name}
 
 
+def _of_bytes(count: int) -> Check:
+    return lambda healthy, broken: len(broken.raw) == count
+
+
 def _status(*expected: int) -> Check:
     return lambda healthy, broken: broken.status in expected
 
@@ -88,7 +92,7 @@ DECLARED: dict[str, Declared] = {
     "conn.refuse": Declared(ALL, end="refused"),
     "conn.reset": Declared(ALL, end="reset"),
     "conn.close": Declared(ALL, end="fin"),
-    "conn.partial_head": Declared(ALL, end="fin", check=lambda healthy, broken: len(broken.raw) == 30),
+    "conn.partial_head": Declared(ALL, end="fin", check=_of_bytes(30)),
     "conn.blackhole": Declared(ALL, end="hang"),
     "conn.slow_accept": Declared(late_s=0.2, settings={"hold": "200ms"}),
     "conn.lost_response": Declared(ALL, end="hang"),
@@ -150,14 +154,10 @@ DECLARED: dict[str, Declared] = {
     "toxic.latency": Declared(late_s=0.2, settings={"latency": "200ms"}),
     "toxic.bandwidth": Declared(late_s=0.05, settings={"rate": 3}),
     "toxic.slow_close": Declared(late_s=0.2, settings={"delay": "200ms"}),
-    "toxic.timeout": Declared(
-        ALL, end="fin", check=lambda healthy, broken: broken.raw == b"", settings={"timeout": "100ms"}
-    ),
+    "toxic.timeout": Declared(ALL, end="fin", check=_of_bytes(0), settings={"timeout": "100ms"}),
     "toxic.reset_peer": Declared(ALL, end="reset"),
     "toxic.slicer": Declared(settings={"average_size": 50, "delay": "0.1ms"}),
-    "toxic.limit_data": Declared(
-        ALL, end="fin", check=lambda healthy, broken: len(broken.raw) == 50, settings={"bytes": 50}
-    ),
+    "toxic.limit_data": Declared(ALL, end="fin", check=_of_bytes(50), settings={"bytes": 50}),
     "toxic.down": Declared(ALL, end="refused"),
 }
 
@@ -211,8 +211,8 @@ async def test_every_fault_from_the_wheel(installed: Installed, tmp_path: Path) 
     """Each on a listener of its own; the requests of one fault follow each other, the faults go side by side."""
     described = {name: {"type": name, **declared.settings} for name, declared in DECLARED.items()}
     async with upstream(speak) as server_side, proxied(installed, server_side.url, described, tmp_path) as at:
-        every = [*asks(), *asks(tool=True), SOCKET]
-        healthy: dict[Ask | Socket, View] = {ask: await at.see("healthy", ask) for ask in every}
+        every: list[Ask | Socket] = [*asks(), *asks(tool=True), SOCKET]
+        healthy = {ask: await at.see("healthy", ask) for ask in every}
         assert {view.end for view in healthy.values()} == {"end"}
         todo = [faulty(at, build(described[name]), declared, healthy) for name, declared in DECLARED.items()]
         wrong = [words for found in await asyncio.gather(*todo) for words in found]

@@ -39,6 +39,7 @@ async def speak(request: Request, peer: Peer) -> None:
     method, path, _ = request.line.split(" ")
     if path == Socket.path:
         await peer.send(_SWITCHED + b"".join(write_frame(TEXT, text) for text in MESSAGES) + close_frame(1000))
+        peer.writer.close()
         return
     if path == HELD:
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
