@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 
 def success(history: History, expectation: Expectation, window: Window) -> Observation:
-    """The share of runs that succeeded; one that could not look may have been either."""
+    """The share of runs that succeeded; one that could not look, or failed after the window, may have been either."""
     span, runs = _runs(history, expectation, window)
-    return _observed(span, expectation, runs, "mean", [_succeeded(run) for run in runs])
+    why = _blind(runs) or _late(runs, span)
+    return _observed(span, expectation, why, "mean", [_succeeded(run, span) for run in runs])
 
 
 def value(history: History, expectation: Expectation, window: Window) -> Observation:
     """An aggregate over the values of all runs; of one that failed without a value it may have been anything."""
     span, runs = _runs(history, expectation, window)
     samples = [sample for run in runs for sample in _value(run)]
+    why = _blind(runs) or _mute(runs)
     if all(run.value is None for run in runs):
-        raise Unknowable(_why(runs) or f"no run of probe {expectation.expect.argument!r} in {span.text!r} had a value")
-    return _observed(span, expectation, runs, expectation.expect.aggregate or "mean", samples)
+        raise Unknowable(why or f"no run of probe {expectation.expect.argument!r} in {span.text!r} had a value")
+    return _observed(span, expectation, why, expectation.expect.aggregate or "mean", samples)
 
 
 def _runs(history: History, expectation: Expectation, window: Window) -> tuple[Span, list[Probed]]:
@@ -41,10 +43,15 @@ def _runs(history: History, expectation: Expectation, window: Window) -> tuple[S
     return span, runs
 
 
-def _succeeded(run: Probed) -> Sample:
-    if run.outcome == "unknown":
+def _succeeded(run: Probed, span: Span) -> Sample:
+    if run.outcome == "unknown" or _failed_later(run, span):
         return Sample(run.probe, 0.0, 0.0, 1.0)
     return Sample.sure(run.probe, float(run.outcome == "ok"))
+
+
+def _failed_later(run: Probed, span: Span) -> bool:
+    """It began in the window, and what made it fail may have come after it."""
+    return run.outcome == "failed" and run.at + run.took_s >= span.end
 
 
 def _value(run: Probed) -> Iterable[Sample]:
@@ -54,24 +61,31 @@ def _value(run: Probed) -> Iterable[Sample]:
 
 
 def _observed(
-    span: Span, expectation: Expectation, runs: Sequence[Probed], aggregate: str, samples: Sequence[Sample]
+    span: Span, expectation: Expectation, unknown: str, aggregate: str, samples: Sequence[Sample]
 ) -> Observation:
     low = aggregated(aggregate, [sample.low for sample in samples])
     high = aggregated(aggregate, [sample.high for sample in samples])
     known = [sample.value for sample in samples if sample.low == sample.high]
     seen = aggregated(aggregate, known) if known else None
     needed = needed_samples(aggregate) if expectation.min_samples is None else expectation.min_samples
-    why = _why(runs) if low != high else ""
+    why = unknown if low != high else ""
     if len(samples) < needed:
         why, low, high = f"{len(samples)} samples, it needs {needed}", -math.inf, math.inf
     return Observation(span.text, span, seen, low, high, len(samples), why)
 
 
-def _why(runs: Sequence[Probed]) -> str:
-    """What could not be known, and the first reason."""
+def _blind(runs: Sequence[Probed]) -> str:
+    """How many could not look, and the first reason."""
     blind = [run for run in runs if run.outcome == "unknown"]
-    if blind:
-        return f"{len(blind)} of {len(runs)} runs could not look: {blind[0].detail}"
+    return f"{len(blind)} of {len(runs)} runs could not look: {blind[0].detail}" if blind else ""
+
+
+def _late(runs: Sequence[Probed], span: Span) -> str:
+    late = [run for run in runs if _failed_later(run, span)]
+    return f"{len(late)} of {len(runs)} runs failed when the window was over: {late[0].detail}" if late else ""
+
+
+def _mute(runs: Sequence[Probed]) -> str:
     mute = [run for run in runs if run.outcome == "failed" and run.value is None]
     return f"{len(mute)} of {len(runs)} runs failed without a value: {mute[0].detail}" if mute else ""
 

@@ -79,6 +79,18 @@ class TestSuccess:
         assert [row.state for row in verdict.expectations] == [State.HELD, State.DEVIATED, State.INCONCLUSIVE]
         assert verdict.expectations[2].why == f"1 of 10 runs could not look: {BLIND}"
 
+    def test_one_that_failed_after_the_window_may_have_been_either(self, drill: Drill) -> None:
+        """It began before the fault, and was answered under it; or it hung from within the window on."""
+        look(drill, 0, 29)
+        look(drill, 29, 30, "failed", None, detail=DOWN, took_s=1.5)
+        drill.expect("probe(health).success >= 90%", "0s..30s", id="sure")
+        drill.expect("probe(health).success == 100%", "0s..31s", id="known")
+
+        verdict = judged(drill, "probe(health).success == 100%", "0s..30s", id="unsure")
+
+        assert [row.state for row in verdict.expectations] == [State.HELD, State.DEVIATED, State.INCONCLUSIVE]
+        assert verdict.expectations[2].why == f"1 of 30 runs failed when the window was over: {DOWN}"
+
     def test_a_probe_that_never_ran_proves_nothing(self, drill: Drill) -> None:
         """Exit code 3, with the reason."""
         verdict = judged(drill, "probe(health).success >= 0%")
