@@ -28,7 +28,7 @@ def edited(spoken: Dialect, frame: bytes, edit: Callable[[dict[str, Any]], bool]
     span = payload_span(spoken, frame)
     if span is None:
         return None
-    payload = parse(frame[slice(*span)])
+    payload = parse(frame[span[0] : span[1]])
     if not isinstance(payload, dict) or not edit(payload):
         return None
     return with_payload(frame, span, dump(payload).encode())
