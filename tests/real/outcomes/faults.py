@@ -114,7 +114,6 @@ _TOLD = (
     "toxic.latency latency=50ms",
     "toxic.bandwidth rate=10",
     "toxic.slow_close delay=50ms",
-    "toxic.timeout timeout=300ms",
     "toxic.timeout timeout=0s",
     "toxic.reset_peer",
     "toxic.slicer average_size=10 delay=0.1ms",
