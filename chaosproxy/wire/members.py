@@ -30,7 +30,7 @@ def replace_members(payload: Any, names: frozenset[str], change: Callable[[Any],
     """Give every member with one of these names what ``change`` makes of it; whether any is another now."""
     changed = False
     for fields in list(walk(payload)):
-        for name in names & fields.keys():
+        for name in [name for name in names if name in fields]:
             before = fields[name]
             after = change(before)
             if after != before or type(after) is not type(before):
@@ -43,7 +43,7 @@ def drop_members(payload: Any, names: frozenset[str]) -> bool:
     """Take every member with one of these names away that says something (is not null); whether there was one."""
     changed = False
     for fields in list(walk(payload)):
-        for name in names & fields.keys():
+        for name in [name for name in names if name in fields]:
             if fields[name] is not None:
                 del fields[name]
                 changed = True
