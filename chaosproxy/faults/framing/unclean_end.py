@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, Literal
 
-from chaosproxy.events import Abort, Cut, End, Exchange, Framing, Head, Heal, Hit, Incoming, Miss, Outgoing
+from chaosproxy.events import Abort, Cut, Exchange, Hit, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import announced, chunked, passing
+from chaosproxy.faults.body_end import AtBodyEnd
+from chaosproxy.faults.stages import chunked
 
 
 class StreamUncleanEnd(Fault):
@@ -33,35 +34,13 @@ class StreamUncleanEnd(Fault):
         return UncleanEnd(Cut.FIN if self.how == "fin" else Cut.RESET, exchange)
 
 
-class UncleanEnd:
+class UncleanEnd(AtBodyEnd):
     """Puts an Abort in the place of the End. A body needs chunks to miss the last one."""
 
     def __init__(self, how: Cut, exchange: Exchange) -> None:
+        super().__init__(exchange, chunked)
         self._how = how
-        self._seen = exchange.seen
-        self._settled = False
 
-    def feed(self, event: Incoming) -> Sequence[Outgoing]:
-        if self._settled:
-            return passing(event)
-        miss = announced(self._seen, chunked, event)
-        match event:
-            case _ if miss is not None:
-                return self._miss(event, miss.reason)
-            case Head(framing=Framing.EMPTY):
-                return self._miss(event, "the answer has no body")
-            case Head():
-                return (chunked(event),)
-            case End(at):
-                self._settled = True
-                how = "closed (FIN)" if self._how is Cut.FIN else "reset (RST)"
-                return [Hit(at, f"{how} after the whole answer"), Abort(at, self._how)]
-            case Abort():
-                return self._miss(event, "the answer ended uncleanly by itself")
-            case Heal():
-                return self._miss(event, "healed before the answer ended")
-        return passing(event)
-
-    def _miss(self, event: Incoming, reason: str) -> Sequence[Outgoing]:
-        self._settled = True
-        return [Miss(event.at, reason), *passing(event)]
+    def ending(self, at: float) -> Sequence[Outgoing]:
+        how = "closed (FIN)" if self._how is Cut.FIN else "reset (RST)"
+        return [Hit(at, f"{how} after the whole answer"), Abort(at, self._how)]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, Self
 
-from chaosproxy.events import Abort, End, Exchange, Head, Heal, Hit, Incoming, Miss, Outgoing
+from chaosproxy.events import End, Exchange, Hit, Incoming, Outgoing
 from chaosproxy.faults.base import Fault, Room, Stage
-from chaosproxy.faults.stages import announced, passing, unmeasured
+from chaosproxy.faults.body_end import AtBodyEnd
+from chaosproxy.faults.stages import unmeasured
 from chaosproxy.units import Hold, format_hold
 
 
@@ -37,34 +38,15 @@ class TimeLinger(Fault):
         return Lingering(self.hold, exchange)
 
 
-class Lingering:
+class Lingering(AtBodyEnd):
     """Moves the End."""
 
     def __init__(self, hold_s: float, exchange: Exchange) -> None:
+        super().__init__(exchange, unmeasured)
         self._hold_s = hold_s
-        self._seen = exchange.seen
-        self._settled = False
 
-    def feed(self, event: Incoming) -> Sequence[Outgoing]:
-        if self._settled:
-            return passing(event)
-        miss = announced(self._seen, unmeasured, event)
-        match event:
-            case _ if miss is not None:
-                return self._miss(event, miss.reason)
-            case _ if not self._hold_s:
-                return self._miss(event, "it lasts no time")
-            case Head():
-                return (unmeasured(event),)
-            case End(at):
-                self._settled = True
-                return [Hit(at, f"left open after the end ({format_hold(self._hold_s)})"), End(at + self._hold_s)]
-            case Abort():
-                return self._miss(event, "the answer broke off")
-            case Heal():
-                return self._miss(event, "healed before the answer ended")
-        return passing(event)
+    def why_not(self, event: Incoming) -> str | None:
+        return super().why_not(event) if self._hold_s else "it lasts no time"
 
-    def _miss(self, event: Incoming, reason: str) -> Sequence[Outgoing]:
-        self._settled = True
-        return [Miss(event.at, reason), *passing(event)]
+    def ending(self, at: float) -> Sequence[Outgoing]:
+        return [Hit(at, f"left open after the end ({format_hold(self._hold_s)})"), End(at + self._hold_s)]
