@@ -157,15 +157,25 @@ class Proxy:
     def apply(self, rules: Iterable[Rule], *, owner: str, lease_s: float, seed: int) -> None:
         """Make ``rules`` the whole set of ``owner``, at once. They end after ``lease_s`` unless renewed.
 
-        Raises Conflict when an id belongs to somebody else, UserError for a listener that does not exist.
+        Raises Conflict when an id belongs to somebody else, Halted, UserError for a listener that does not exist.
         """
         rules = tuple(rules)
-        for rule in rules:
-            if unknown := set(rule.listeners) - set(self._targets):
-                raise UserError(
-                    f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
-                )
+        self._check_targets(rules)
         self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
+
+    def add(self, rule: Rule, *, owner: str, lease_s: float, seed: int) -> None:
+        """One more fault for ``owner``, with a lease of its own. Raises as ``apply`` does."""
+        self._check_targets((rule,))
+        self._act(self._plan.add(rule, owner, lease_s, Dice(seed), self._clock()))
+
+    def end(self, rule_id: str) -> None:
+        """End one fault, whoever owns it; one that is not active does not mind."""
+        self._act(self._plan.end(rule_id, self._clock()))
+
+    def prolong(self, rule_id: str, lease_s: float) -> None:
+        """Renew the lease of one fault, if it is active."""
+        self._plan.prolong(rule_id, lease_s, self._clock())
+        self._wind_up()
 
     def renew(self, owner: str, lease_s: float) -> int:
         """Prolong the leases of ``owner``; how many faults it still holds."""
@@ -177,7 +187,24 @@ class Proxy:
         """End all faults of ``owner``, or of everybody."""
         self._act(self._plan.clear(owner, self._clock()))
 
+    def halt(self, why: str) -> None:
+        """End all faults, those that requests asked for included, and inject nothing for the reason ``why``.
+
+        With an empty one faults may come again; none comes back by itself.
+        """
+        self._act(self._plan.halt(why, self._clock()))
+        for pump in list(self._open.values()) if why else ():
+            for rule_id in list(pump.account.attached):
+                pump.heal(rule_id)
+
     # inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_targets(self, rules: Iterable[Rule]) -> None:
+        for rule in rules:
+            if unknown := set(rule.listeners) - set(self._targets):
+                raise UserError(
+                    f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
+                )
 
     def _open_listener(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
