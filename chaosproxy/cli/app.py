@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import demo, faults, init, judge, lab, plan, profiles, run, schema, serve
+from chaosproxy.cli import demo, faults, hand, init, judge, lab, plan, profiles, run, schema, serve
 
 app = typer.Typer(
     name="chaosproxy",
@@ -39,6 +39,10 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
+app.command("status")(hand.status)
+app.command("inject")(hand.inject)
+app.command("heal")(hand.heal)
+app.command("stop")(hand.stop)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
 app.command("faults")(faults.faults)

@@ -202,23 +202,14 @@ class Proxy:
     def _check_targets(self, rules: Iterable[Rule]) -> None:
         for rule in rules:
             if unknown := set(rule.listeners) - set(self._targets):
-                raise UserError(
-                    f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(self._targets)}"
-                )
+                known = ", ".join(self._targets)
+                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {known}")
 
     def _open_listener(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
         self._upstreams.append(upstream)
-        reception = Reception(
-            spec.name,
-            spec.dialect,
-            upstream,
-            self._plan,
-            self._counters,
-            self._around,
-            self._opened,
-            self._header_dice,
-        )
+        around, dice = self._around, self._header_dice
+        reception = Reception(spec.name, spec.dialect, upstream, self._plan, self._counters, around, self._opened, dice)
         self._listeners[spec.name] = Listener(
             spec,
             reception.receive,
