@@ -36,6 +36,8 @@ class ControlClient:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._answer_s = answer_s
         self._session: aiohttp.ClientSession | None = None
+        self.last_event = ""
+        """The id of the newest event that was read."""
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._answer_s)
@@ -107,7 +109,7 @@ class ControlClient:
                     async for line in answer.content:
                         heard_at = loop.time()
                         if line.startswith(b"id: "):
-                            after = line[4:].strip().decode()
+                            after = self.last_event = line[4:].strip().decode()
                         elif line.startswith(b"data: "):
                             yield from_values(json.loads(line[6:]))
                     return

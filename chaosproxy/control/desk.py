@@ -153,14 +153,13 @@ class Desk:
         known = [spec.name for spec in self._proxy.listeners]
         if unknown := sorted(set(scope.listeners) - set(known)):
             raise UserError(f"there is no listener {unknown[0]!r}; the listeners are {', '.join(known)}")
-        now = self._clocks.mono()
+        self._claims.check_scope(owner, scope, self._clocks.mono())
         for active in self._proxy.active:
             shared = sorted(set(scope.listeners) & set(active.rule.listeners))
             if active.owner != owner and (shared or active.rule.id in scope.faults):
                 where = ", ".join(active.rule.listeners)
                 words = f"fault {active.rule.id!r} of {active.owner!r} is active on {where}"
                 raise Conflict(f"{words}; heal it first: chaosproxy heal {active.rule.id}")
-        self._claims.check_scope(owner, scope, now)
 
     def _count(self, owner: str) -> int:
         return sum(active.owner == owner for active in self._proxy.active)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
-from chaosproxy.experiment.section import Listen, Name, Section, is_url, without_port
+from chaosproxy.experiment.section import Listen, Name, Section, is_bare, is_url, without_port
 from chaosproxy.units import Duration
 from chaosproxy.wire.dialects.names import DialectName
 
@@ -91,6 +91,22 @@ class Backend(Section):
     """What is spoken behind the listener; ``auto`` tells it from each request's path."""
 
 
+class Attach(Section):
+    """A proxy that runs already, instead of our own."""
+
+    control: str
+    """The URL of its control API."""
+    token: str | None = Field(default=None, repr=False, min_length=1)
+    """Its token: ``${env:CHAOSPROXY_TOKEN}``, never the token itself."""
+
+    @field_validator("control")
+    @classmethod
+    def _is_a_url(cls, control: str) -> str:
+        if not is_url(control) or not is_bare(control):
+            raise BadValue("expected an http or https URL without user or query, such as http://chaos.staging:8666")
+        return control.rstrip("/")
+
+
 class Topology(Section):
     """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
 
@@ -99,3 +115,6 @@ class Topology(Section):
     What it calls must be the listeners below, not the upstreams behind them."""
     backends: Annotated[dict[Name, Backend], Field(min_length=1)]
     """Listener and upstream by name."""
+    attach: Attach | None = None
+    """Drive a proxy that runs already: backends are its listeners of the same names, and what the file says of their
+    ``listen`` and ``upstream`` is not used. The file must say when to abort."""

@@ -39,11 +39,14 @@ class Plane:
 
 
 @asynccontextmanager
-async def plane(token: str | None = None, *, rates: Rates = RATES, dice: Dice | None = None) -> AsyncIterator[Plane]:
+async def plane(
+    token: str | None = None, *, rates: Rates = RATES, dice: Dice | None = None, names: tuple[str, ...] = ("a", "b")
+) -> AsyncIterator[Plane]:
     """In front of an upstream that answers ``{}``; ``dice`` allow header faults."""
     events = EventLog(OPENED)
     async with upstream(answers(plain(b"{}"))) as server_side:
-        specs = [ListenerSpec("a", ":0", server_side.url, role="primary"), ListenerSpec("b", ":0", server_side.url)]
+        roles = dict(zip(names, ("primary",), strict=False))
+        specs = [ListenerSpec(name, ":0", server_side.url, role=roles.get(name)) for name in names]
         proxy = Proxy(specs, record=events.add, header_dice=dice)
         desk = Desk(proxy, events, Clocks(time.monotonic, lambda: 7.0))
         async with ControlApi(desk, time.monotonic, listen=":0", token=token, rates=rates) as api, proxy:
@@ -51,14 +54,16 @@ async def plane(token: str | None = None, *, rates: Rates = RATES, dice: Dice | 
 
 
 @contextmanager
-def plane_beside(token: str | None = None, *, rates: Rates = RATES) -> Iterator[str]:
+def plane_beside(
+    token: str | None = None, *, rates: Rates = RATES, names: tuple[str, ...] = ("a", "b")
+) -> Iterator[str]:
     """The same in a thread of its own, for clients that block: its URL."""
     ready: list[str] = []
     up, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def run() -> None:
-        async with plane(token, rates=rates) as served:
+        async with plane(token, rates=rates, names=names) as served:
             ready.append(served.url)
             up.set()
             await stop.wait()
