@@ -51,7 +51,8 @@ def check(
     text = read_text(path)
     if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ)
+    attach = {"control": run.attach} if run.attach else None
+    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, attach=attach)
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))

@@ -28,6 +28,15 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Replay with this seed.", min=0)] = None,
     inconclusive: Annotated[str, typer.Option(help="fail: exit code 3; warn: exit code 0.")] = "fail",
     plugin: Plugins = None,
+    attach: Annotated[
+        str | None, typer.Option(metavar="URL", help="Drive a proxy that runs: the URL of its control API.")
+    ] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CHAOSPROXY_TOKEN_FILE", metavar="FILE", help="File with its token. [default: CHAOSPROXY_TOKEN]"
+        ),
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of text.")] = False,
 ) -> None:
@@ -45,7 +54,8 @@ def run(
 
     if inconclusive not in ("fail", "warn"):
         raise UserError(f"--inconclusive: expected fail or warn, got {inconclusive!r}")
-    order = prepare(file, parse_defines(define), seed, plugins=load_plugins(plugin))
+    attached = None if attach is None else _attach(attach, token_file)
+    order = prepare(file, parse_defines(define), seed, plugins=load_plugins(plugin), attach=attached)
     finished = _run(order, quiet=json)
     write_reports(finished.verdict, order.directory, order.experiment.report.formats)
     with reader_may_leave():
@@ -65,8 +75,23 @@ def parse_defines(defines: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tuple[str, ...] = ()) -> Order:
-    """Read the file and everything that it names; ``plugins`` are loaded already.
+def _attach(control: str, token_file: str | None) -> dict[str, str]:
+    """The keys of ``topology.attach``. Raises UserError."""
+    from chaosproxy.cli.setup import read_token
+    from chaosproxy.control.address import control_url
+
+    token = read_token(token_file)
+    return {"control": control_url(control, "--attach"), **({} if token is None else {"token": token})}
+
+
+def prepare(
+    file: str,
+    overrides: dict[str, str],
+    seed: int | None,
+    plugins: tuple[str, ...] = (),
+    attach: dict[str, str] | None = None,
+) -> Order:
+    """Read the file and everything that it names; ``plugins`` are loaded already, ``attach`` wins over the file's.
 
     Raises UserError, InvalidExperiment.
     """
@@ -82,7 +107,9 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
 
     path = find(file)
     text = read_text(path)
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed)
+    experiment = parse_experiment(
+        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed, attach=attach
+    )
     _check_certificates(experiment, path.parent)
     nonce = secrets.token_hex(3)
     started = datetime.now(UTC)  # noqa: TID251 - a date for people, in a folder's name

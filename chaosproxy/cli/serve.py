@@ -87,6 +87,14 @@ ConnectionsMax = Annotated[
     ),
 ]
 
+StopFile = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_STOP_FILE",
+        metavar="PATH",
+        help="While this file exists, nothing is injected.",
+    ),
+]
 HeaderFaults = Annotated[
     bool,
     typer.Option(
@@ -115,6 +123,7 @@ def serve(
     connections_max: ConnectionsMax = None,
     plugin: Plugins = None,
     profile: Profiles = None,
+    stop_file: StopFile = None,
     *,
     allow_header_faults: HeaderFaults = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
@@ -153,6 +162,7 @@ def serve(
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,
+        stop_file=Path(stop_file) if stop_file else None,
     )
     on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 

@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy import __version__
+from chaosproxy.control.desk import Clocks, Desk
+from chaosproxy.control.events import EventLog
+from chaosproxy.control.stop_file import watching
 from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import VERSION, Opened
@@ -36,7 +40,7 @@ class Service:
     """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any.
 
     ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
-    ``allow_header_faults`` lets requests ask for faults of their own.
+    ``allow_header_faults`` lets requests ask for faults of their own. While ``stop_file`` exists, nothing is injected.
     """
 
     listeners: Sequence[ListenerSpec]
@@ -48,6 +52,7 @@ class Service:
     ca: str | None = None
     connections_max: int | None = None
     allow_header_faults: bool = False
+    stop_file: Path | None = None
 
 
 async def serve(
@@ -80,25 +85,30 @@ async def serve(
         limits = Limits(connections=service.connections_max)
         header_dice = Dice(service.seed) if service.allow_header_faults else None
         proxy = Proxy(service.listeners, record=record, limits=limits, ca=service.ca, header_dice=header_dice)
+        desk = _desk(proxy, opened, writers, service)
+        if service.stop_file is not None:
+            await stack.enter_async_context(watching(service.stop_file, partial(desk.halt, "stop-file")))
         facts: dict[str, Any] = {}
         if service.control is not None:
-            api = _control(proxy, opened, writers, service.control, service.token)
-            facts["control"] = (await stack.enter_async_context(api)).url
+            facts["control"] = (await stack.enter_async_context(_control(desk, service))).url
         await stack.enter_async_context(proxy)
-        proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
+        if not desk.halted:
+            proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
         on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
         return await told
 
 
-def _control(
-    proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], listen: str, token: str | None
-) -> ControlApi:
-    from chaosproxy.control.api import Clocks, ControlApi  # noqa: PLC0415 - a web framework, for those who want it
-    from chaosproxy.control.events import EventLog  # noqa: PLC0415
-
+def _desk(proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], service: Service) -> Desk:
     events = EventLog(opened)
-    writers.append(events.add)
-    return ControlApi(proxy, events, Clocks(time.monotonic, _wall), listen=listen, token=token)
+    if service.control is not None:
+        writers.append(events.add)
+    return Desk(proxy, events, Clocks(time.monotonic, _wall))
+
+
+def _control(desk: Desk, service: Service) -> ControlApi:
+    from chaosproxy.control.api import ControlApi  # noqa: PLC0415 - a web framework, for those who want it
+
+    return ControlApi(desk, time.monotonic, listen=service.control or "", token=service.token)
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:

@@ -32,6 +32,7 @@ def check(draft: Draft) -> list[Found]:
     """Everything that is wrong with the valid part of a file."""
     return [
         *_topology(draft),
+        *_attach(draft),
         *_loads(draft),
         *fault_problems(draft),
         *_probes(draft),
@@ -64,6 +65,23 @@ def _topology(draft: Draft) -> Iterator[Found]:
         if backend.listen in taken and not backend.listen.endswith(":0"):
             yield Found((*path, "listen"), f"{taken[backend.listen]} listens at {backend.listen} already")
         taken.setdefault(backend.listen, name)
+
+
+def _attach(draft: Draft) -> Iterator[Found]:
+    """On a system that others use, nobody guesses when it is enough."""
+    topology, written = draft.experiment.topology, draft.raw(("abort",))
+    if topology.attach is not None and topology.toxics.server is not None:
+        words = "a proxy that runs already cannot be put behind a Toxiproxy server; leave out server, or attach"
+        yield Found(("topology", "toxics", "server"), words)
+    if topology.attach is None or len(written or ()) > len(draft.experiment.abort):
+        return  # what is wrong with the others is said already
+    told = {condition.when.measure == "elapsed" for _, condition in draft.aborts()}
+    if told != {True, False}:
+        lacking = "on elapsed" if True not in told else "on what users feel"
+        lacking = lacking if told else "on what users feel, and one on elapsed"
+        words = "a run that attaches to a proxy says itself when to abort"
+        example = "[{when: error_rate > 50%, for: 5s}, elapsed > 3m]"
+        yield Found(("abort",), f"{words}, and a condition {lacking} is missing, such as {example}")
 
 
 def _loads(draft: Draft) -> Iterator[Found]:
@@ -115,8 +133,11 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     topology = draft.experiment.topology
     yield ("topology", "entry"), topology.entry
     yield ("topology", "toxics", "server"), topology.toxics.server or ""
+    if topology.attach is not None:
+        yield ("topology", "attach", "control"), topology.attach.control
     for name, backend in topology.backends.items():
-        yield ("topology", "backends", name, "upstream"), backend.upstream
+        if topology.attach is None:
+            yield ("topology", "backends", name, "upstream"), backend.upstream
     for path, probe in draft.probes():
         for key, url in probe.hosts():
             yield (*path, key), url

@@ -53,6 +53,8 @@ def _entry(experiment: Experiment) -> str | None:
 
 def answer_tokens(experiment: Experiment) -> int | None:
     """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
+    if experiment.topology.attach is not None:
+        return None
     upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
     lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None

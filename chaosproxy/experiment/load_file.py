@@ -27,16 +27,20 @@ def parse_experiment(
     vars: Mapping[str, str] | None = None,  # noqa: A002 - the word of the file, and of -D
     env: Mapping[str, str] | None = None,
     seed: int | None = None,
+    attach: Mapping[str, str] | None = None,
 ) -> Experiment:
     """Read an experiment file.
 
     ``source`` names the file in messages; ``profiles`` are those that ``use`` may name, as texts; ``vars`` are the
-    overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``seed`` wins over the file's. Raises
+    overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``seed`` and ``attach`` (the keys of
+    ``topology.attach``) win over the file's. Raises
     InvalidExperiment with every mistake, and UserError for an override of a variable that the file does not have.
     """
     document = with_profiles(read_yaml(text, source), profiles or {})
     filled = substitute(document, vars or {}, env or {})
     problems = [*document.problems, *filled.problems, *refuse_what_does_not_exist_yet(document, filled)]
+    if attach is not None and isinstance(topology := filled.value.get("topology"), dict):
+        topology["attach"] = dict(attach)
     if "name" not in filled.value:
         filled.value["name"] = _stem(source)
     try:

@@ -7,7 +7,6 @@ from chaosproxy.experiment.references import Filled
 from chaosproxy.experiment.yaml_text import Document, Path, Plain
 
 _KEYS: tuple[tuple[str, ...], ...] = (
-    ("topology", "attach"),
     ("load", "external"),
     ("load", "*", "external"),
     ("load", "journey"),

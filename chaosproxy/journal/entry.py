@@ -41,6 +41,10 @@ class Entry:
             self._record = from_values(self._values)
         return self._record
 
+    def get(self, name: str) -> Any:
+        """One field as it stands in the line; None when it has its default value."""
+        return self._values.get(name)
+
     @property
     def at(self) -> float | None:
         """When it happened, if the record has one such moment."""

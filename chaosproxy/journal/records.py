@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
 
-VERSION = 2
-READABLE = (1, 2)
-"""Version 2 has the record ``probe``; everything else is as in version 1."""
+VERSION = 3
+READABLE = (1, 2, 3)
+"""Version 2 has the record ``probe``, version 3 ``attached``; everything else is as in version 1."""
 ON_THE_WAY = "on the way to our listener"
 """The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
@@ -56,6 +56,8 @@ class Run(Record):
     file: str
     file_sha256: str
     load: Literal["own", "none"] = "own"
+    attach: str = ""
+    """The control API of the proxy that was driven, if the run did not start its own."""
 
 
 class Mark(Record):
@@ -73,6 +75,21 @@ class GateJudged(Record):
     at: float
     held: bool
     reasons: list[str] = Field(default_factory=list)
+
+
+class Attached(Record):
+    """A run drives a proxy that it did not start, at its begin and again at its end.
+
+    The proxy's clock was ``offset_s`` ahead of the runner's, give or take ``error_s``; its records are in the journal
+    with the times of the runner's clock. ``upstreams``: what stands behind its listeners.
+    """
+
+    type: Literal["attached"] = "attached"
+    at: float
+    control: str
+    upstreams: dict[str, str] = Field(default_factory=dict)
+    offset_s: float
+    error_s: float
 
 
 class FaultEdge(Record):
@@ -330,6 +347,7 @@ AnyRecord = Annotated[
     | Run
     | Mark
     | GateJudged
+    | Attached
     | FaultEdge
     | FaultHit
     | ExchangeRecord

@@ -172,18 +172,25 @@ class Proxy:
     def apply(self, rules: Iterable[Rule], *, owner: str, lease_s: float, seed: int) -> None:
         """Make ``rules`` the whole set of ``owner``, at once. They end after ``lease_s`` unless renewed.
 
-        Raises Conflict when an id belongs to somebody else, UserError for a listener that does not exist.
+        Raises Conflict when an id belongs to somebody else, Halted, UserError for a listener that does not exist.
         """
-        rules, by_name = tuple(rules), {spec.name: spec for spec in self._specs}
-        for rule in rules:
-            if unknown := set(rule.listeners) - set(by_name):
-                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
-            if rule.do.needs_server:
-                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
-            words = rule.why_not_on_tcp
-            if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
-                raise UserError(f"fault {rule.id!r}: {words}")
+        rules = tuple(rules)
+        self._check_targets(rules)
         self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
+
+    def add(self, rule: Rule, *, owner: str, lease_s: float, seed: int) -> None:
+        """One more fault for ``owner``, with a lease of its own. Raises as ``apply`` does."""
+        self._check_targets((rule,))
+        self._act(self._plan.add(rule, owner, lease_s, Dice(seed), self._clock()))
+
+    def end(self, rule_id: str) -> None:
+        """End one fault, whoever owns it; one that is not active does not mind."""
+        self._act(self._plan.end(rule_id, self._clock()))
+
+    def prolong(self, rule_id: str, lease_s: float) -> None:
+        """Renew the lease of one fault, if it is active."""
+        self._plan.prolong(rule_id, lease_s, self._clock())
+        self._wind_up()
 
     def renew(self, owner: str, lease_s: float) -> int:
         """Prolong the leases of ``owner``; how many faults it still holds."""
@@ -195,7 +202,28 @@ class Proxy:
         """End all faults of ``owner``, or of everybody."""
         self._act(self._plan.clear(owner, self._clock()))
 
+    def halt(self, why: str) -> None:
+        """End all faults, those that requests asked for included, and inject nothing for the reason ``why``.
+
+        With an empty one faults may come again; none comes back by itself.
+        """
+        self._act(self._plan.halt(why, self._clock()))
+        for pump in list(self._open.values()) if why else ():
+            for rule_id in list(pump.account.attached):
+                pump.heal(rule_id)
+
     # inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_targets(self, rules: Iterable[Rule]) -> None:
+        by_name = {spec.name: spec for spec in self._specs}
+        for rule in rules:
+            if unknown := set(rule.listeners) - set(by_name):
+                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
+            if rule.do.needs_server:
+                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
+            words = rule.why_not_on_tcp
+            if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
+                raise UserError(f"fault {rule.id!r}: {words}")
 
     def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)

@@ -95,7 +95,7 @@ class Reception:
 
     def _rules_asked_for(self, headers: Headers) -> tuple[Rule, ...]:
         """Of the faults that this request brings along, if it may. Raises BadValue."""
-        if self._header_dice is None or not (asked := asked_faults(headers)):
+        if self._header_dice is None or self._plan.halted or not (asked := asked_faults(headers)):
             return ()
         rules = rules_asked_for(asked, self._listener)
         for active in self._plan.active:

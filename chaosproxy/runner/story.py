@@ -15,8 +15,7 @@ from functools import partial
 from hashlib import sha256
 
 from chaosproxy import __version__
-from chaosproxy.control.client import ControlClient
-from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.errors import ChaosError, PartFailed, RunAborted
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.journal.records import (
@@ -31,12 +30,13 @@ from chaosproxy.journal.records import (
     Trouble,
 )
 from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue
-from chaosproxy.runner.lines import Lines
 from chaosproxy.runner.loading import Loading
 from chaosproxy.runner.order import End, Order, Stop
 from chaosproxy.runner.parts import Part
+from chaosproxy.runner.planes import OthersProxy, OwnProxy, Plane
 from chaosproxy.runner.probing import Probing
 from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
@@ -87,6 +87,8 @@ class RunStory:
             end = CANCELLED
             try:
                 end = await first_of(self._perform(exits), stop.asked(), self._abort_met())
+            except RunAborted as error:
+                end = End("aborted", str(error))
             except ChaosError as error:
                 end = End("error", str(error))
             finally:
@@ -110,39 +112,46 @@ class RunStory:
                 vars=order.overrides,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
+                attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,
             )
         )
 
     async def _perform(self, exits: AsyncExitStack) -> End:
-        systems = Systems(self._order, exits, self._server)
-        stage = await systems.start()
-        client = await exits.enter_async_context(ControlClient(stage.control.url, stage.control.token))
-        self._listen(client, stage.proxy)
-        there = self._server.line
+        plane = await self._proxies(exits)
+        self._plane = plane
+        self._listening = asyncio.create_task(self._listen(plane))
         self._conductor = Conductor(
-            client if there is None else Lines(client, there, self._server.faults),
+            plane.line,
             self._order.run_id,
             seed=self._order.seed,
             lease_s=self._experiment.safety.lease,
             clock=self._clock,
             trouble=lambda words: self._trouble("lease", words),
         )
+        stage = plane.stage
         self._loading = await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
         await self._probing.start(self._experiment.probes, stage.scene)
         await self._loading.begin(self._job(stage.entry))
         play = self._play(self._conductor)
-        return await first_of(play, *map(must_live, stage.parts), load_must_live(self._loading))
+        return await first_of(play, plane.broken(), *map(must_live, stage.parts), load_must_live(self._loading))
 
-    def _listen(self, client: ControlClient, proxy: Part) -> None:
-        async def listen() -> None:
-            try:
-                async for record in client.events():
-                    self.recorder.add("proxy", record)
-            except ChaosError as error:
-                self._trouble("events", f"records of the proxy are missing: {error}")
+    async def _proxies(self, exits: AsyncExitStack) -> Plane:
+        """Our own proxy, or the one that the file attaches to, with all that stands around it."""
+        order = self._order
+        if self._experiment.topology.attach is None:
+            stage = await Systems(order, exits, self._server).start()
+            return await exits.enter_async_context(OwnProxy(stage, self._server))
+        there = Attachment(self._experiment, order.run_id, order.seed, self._clock)
+        await exits.enter_async_context(there)
+        self.record(there.begun)
+        return OthersProxy(await Systems(order, exits, self._server, there.urls).start(), there, self.record)
 
-        self._proxy = proxy
-        self._listening = asyncio.create_task(listen())
+    async def _listen(self, plane: Plane) -> None:
+        try:
+            async for record in plane.records():
+                self.recorder.add("proxy", record)
+        except ChaosError as error:
+            self._trouble("events", f"records of the proxy are missing: {error}")
 
     def _job(self, entry: str) -> LoadJob:
         """The load's job, which begins now."""
@@ -228,15 +237,22 @@ class RunStory:
             self.record(Mark(name="drained", at=self._clock()))
         if self._conductor is not None:
             self._verify(end, quiet or await self._server.leave())
-            await self._proxy.stop()
-            await self._listening
+            await self._end_listening()
+
+    async def _end_listening(self) -> None:
+        try:
+            await self._plane.finish()
+        except ChaosError as error:
+            self._trouble("events", f"records of the proxy are missing: {error}")
+            self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
 
     async def _heal(self) -> str:
         """End all faults; why that could not be confirmed, or nothing."""
         if self._conductor is None:
             return ""
         try:
-            async with asyncio.timeout(CLEAR_WITHIN_S + self._server.heal_within_s):
+            async with asyncio.timeout(CLEAR_WITHIN_S + self._plane.patience_s):
                 await self._conductor.heal()
         except (ChaosError, TimeoutError) as error:
             return f"the proxy did not confirm that its faults are over: {str(error) or 'no answer'}"

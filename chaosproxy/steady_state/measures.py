@@ -20,6 +20,7 @@ from chaosproxy.steady_state.samples import SAMPLERS, Sampler, meets
 from chaosproxy.steady_state.spells import applied_late, failover_time, recovery_time, served_by
 from chaosproxy.steady_state.timeline import Span, Unknowable
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit
+from chaosproxy.units import format_duration
 
 if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import Expression
@@ -59,6 +60,21 @@ def _lately(history: History, abort: Abort, recent: Span) -> State:
 
 
 def _observe(history: History, expectation: Expectation, window: Window) -> Observation:
+    """With windows a little wider and a little narrower, where the times of faults are not known exactly."""
+    error_s = history.timeline.clock_error_s
+    if not error_s:
+        return _observe_once(history, expectation, window)
+    wide, narrow = (
+        _observe_once(replace(history, timeline=replace(history.timeline, margin_s=margin_s)), expectation, window)
+        for margin_s in (error_s, -error_s)
+    )
+    if wide.state(expectation.expect) is narrow.state(expectation.expect):
+        return wide
+    why = f"the clocks of the proxy and the runner agree to {format_duration(round(error_s, 6))} only"
+    return replace(wide, low=-math.inf, high=math.inf, why=why)
+
+
+def _observe_once(history: History, expectation: Expectation, window: Window) -> Observation:
     try:
         observe_one = _OTHERS.get(expectation.expect.measure, _over_calls)
         return observe_one(history, expectation, window)
@@ -173,14 +189,15 @@ def _elapsed(history: History, _: Expectation, window: Window) -> Observation:
 
 
 def _applied_late(history: History, expectation: Expectation, window: Window) -> Observation:
-    value = applied_late(history, expectation.expect.argument or "")
-    return Observation(window.text, None, value, value, value, 1)
+    value, error_s = applied_late(history, expectation.expect.argument or ""), history.timeline.clock_error_s
+    return Observation(window.text, None, value, value - error_s, value + error_s, 1)
 
 
 def _spell(
     measure: Callable[[History, Expectation], Observation], history: History, expectation: Expectation, _: Window
 ) -> Observation:
-    return measure(history, expectation)
+    seen, error_s = measure(history, expectation), history.timeline.clock_error_s
+    return replace(seen, low=seen.low - error_s, high=seen.high + error_s) if error_s else seen
 
 
 _OTHERS: Mapping[str, Callable[[History, Expectation, Window], Observation]] = MappingProxyType(

@@ -83,7 +83,8 @@ def verdict_json(verdict: Verdict) -> str:
 def replay_line(run: Run) -> str:
     """The command that repeats a run with its seed and variables."""
     overrides = [part for name, value in sorted(run.vars.items()) for part in ("-D", f"{name}={value}")]
-    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides])
+    attach = ["--attach", run.attach] if run.attach else []
+    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides, *attach])
 
 
 def _outcomes(history: History) -> dict[str, int]:
