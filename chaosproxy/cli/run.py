@@ -11,6 +11,7 @@ from chaosproxy.cli.plugins import Plugins, load_plugins
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from chaosproxy.experiment.model import Experiment
@@ -82,7 +83,9 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
 
     path = find(file)
     text = read_text(path)
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed)
+    experiment = parse_experiment(
+        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed, read=beside(path)
+    )
     nonce = secrets.token_hex(3)
     started = datetime.now(UTC)  # noqa: TID251 - a date for people, in a folder's name
     run_id = f"{experiment.name}-{started:%Y%m%d-%H%M%S}-{nonce}"
@@ -108,6 +111,11 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is not a text file in UTF-8") from None
+
+
+def beside(path: Path) -> Callable[[str], str]:
+    """Reads files that an experiment names; relative paths are meant from its own folder."""
+    return lambda name: read_text(path.parent / name)
 
 
 def _prompts(experiment: Experiment, beside: Path) -> dict[str, tuple[str, ...]]:

@@ -30,7 +30,7 @@ def fault_problems(draft: Draft) -> Iterator[Found]:
     seen: set[str] = set()
     for path, fault in draft.faults():
         yield from _targets(draft, path, fault)
-        yield from _rule(path, fault)
+        yield from _rule(draft, path, fault)
         if fault.id in seen:
             yield Found((*path, "id"), f"two faults are called {fault.id!r}")
             continue
@@ -48,9 +48,10 @@ def _targets(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
             yield Found((*path, "target"), f"no backend or role is called {word!r}{hint(word, known)}; known: {names}")
 
 
-def _rule(path: Path, fault: FaultEntry) -> Iterator[Found]:
+def _rule(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
+    control = draft.experiment.control
     try:
-        rule_of(fault, fault.target, fault.lasts)
+        rule_of(fault, fault.target, fault.lasts, None if control is None else control.match)
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             yield Found(path, str(each.get("ctx", {}).get("error", each["msg"])))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
+from chaosproxy.experiment.check_safety import safety_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.probe_kinds import ProcessProbe
@@ -36,6 +37,7 @@ def check(draft: Draft) -> list[Found]:
         *_probes(draft),
         *claim_problems(draft),
         *_heal(draft),
+        *safety_problems(draft),
         *_hosts(draft),
     ]
 
@@ -111,6 +113,8 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     for path, probe in draft.probes():
         for key, url in probe.hosts():
             yield (*path, key), url
+    for path, notify in draft.notify():
+        yield (*path, "webhook"), notify.webhook
     for name, system in draft.experiment.systems.items():
         match system:
             case LabGateway():

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
 
-VERSION = 2
-READABLE = (1, 2)
-"""Version 2 has the record ``probe``; everything else is as in version 1."""
+VERSION = 3
+READABLE = (1, 2, 3)
+"""Version 2 adds the record ``probe``, version 3 ``hook``, ``notify`` and an exchange's ``asked_tokens``."""
 
 
 class Record(BaseModel):
@@ -145,6 +145,8 @@ class ExchangeRecord(Record):
     stream: bool | None
     began_at: float
     asked_at: float | None = None
+    asked_tokens: int | None = None
+    """Of the prompt, estimated: a quarter of its characters; None when it was not read."""
     received: Edge = Edge()
     sent: Edge = Edge()
     attached: list[str] = Field(default_factory=list)
@@ -252,6 +254,30 @@ class Probed(Record):
     detail: str = ""
 
 
+class Hooked(Record):
+    """A hook's outside action was done or undone, from ``at``; ``detail`` says why it failed, without secrets."""
+
+    type: Literal["hook"] = "hook"
+    hook: str
+    what: Literal["do", "undo"]
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
+class Notified(Record):
+    """A webhook was told of something, or not. ``webhook`` is its host: the rest of the URL may be a secret."""
+
+    type: Literal["notify"] = "notify"
+    webhook: str
+    event: str
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
 class Healed(Record):
     """The heal was verified, or not: the proxies confirmed it, and nothing speaks against it.
 
@@ -300,6 +326,8 @@ AnyRecord = Annotated[
     | Call
     | Lag
     | Probed
+    | Hooked
+    | Notified
     | Healed
     | Trouble
     | Ended,

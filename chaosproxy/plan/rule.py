@@ -125,6 +125,8 @@ class Rule(Model):
     flap: Flap | None = None
     streams: Literal["new", "all"] = "new"
     max_hits: PositiveInt | None = None
+    spare: Match | None = None
+    """Exchanges that it never acts on: the control cohort."""
     lasts: Duration | None = None
     """Ends by itself after this long, renewed or not; None: with its lease."""
 
@@ -135,6 +137,10 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _listener_faults_know_no_request(self) -> Rule:
+        if self.do.gate() is not None and self.spare is not None:
+            raise ValueError(
+                f"{self.do.type} acts on connections, before any request is known: it cannot spare the control cohort"
+            )
         if self.do.gate() is not None and (self.match.reads_request or self.share < 1 or self.max_hits):
             raise ValueError(
                 f"{self.do.type} acts on connections, before any request is known: match, share, max_hits cannot apply"

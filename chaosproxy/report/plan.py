@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from chaosproxy.errors import Problem
 from chaosproxy.experiment.entries import ExpectationEntry
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.outside import HookEntry
 from chaosproxy.experiment.probe import ProbeEntry
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
-from chaosproxy.experiment.traffic import calls_between, meeting
+from chaosproxy.experiment.traffic import calls_between, meeting, planned_cost, planned_requests, planned_tokens
 from chaosproxy.faults.base import Gate
 from chaosproxy.steady_state.claims import Window
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs
-from chaosproxy.units import format_duration, format_share
+from chaosproxy.units import format_duration, format_rate, format_share
 
 
 def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
@@ -24,6 +25,10 @@ def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
         blocks.append(_block("faults", _columns([_fault(experiment, span) for span in spans])))
     if experiment.probes:
         blocks.append(_block("probes", _columns([_probe(probe) for probe in experiment.probes])))
+    if experiment.hooks:
+        blocks.append(_block("hooks", _columns([_hook(hook) for hook in experiment.hooks])))
+    if experiment.safety.limits_upstreams:
+        blocks.append(_block("upstreams", _columns(list(_limits(experiment)))))
     if gate := experiment.gate:
         gated = [(entry.expect.text, _within(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
         blocks.append(_block("gate", _columns(gated)))
@@ -82,6 +87,26 @@ def _probe(probe: ProbeEntry) -> tuple[str, ...]:
     when = {"all": "always", "before": "before the faults", "during": "during the faults", "after": "after the faults"}
     each, timeout = format_duration(probe.each), format_duration(probe.timeout)
     return (probe.id, probe.kind, when[probe.during], f"each {each}", f"timeout {timeout}")
+
+
+def _hook(hook: HookEntry) -> tuple[str, ...]:
+    """Without its commands, which may hold a secret."""
+    lasts = "" if hook.lasts is None else f" for {format_duration(hook.lasts)}"
+    return (hook.id, f"at {format_duration(hook.at)}{lasts}", f"timeout {format_duration(hook.timeout)}")
+
+
+def _limits(experiment: Experiment) -> Iterator[tuple[str, ...]]:
+    """What the load alone asks for, and what is allowed."""
+    safety, cost = experiment.safety, planned_cost(experiment)
+    if safety.max_upstream_requests is not None:
+        yield (f"about {planned_requests(experiment):.0f} requests", f"at most {safety.max_upstream_requests}")
+    if safety.max_upstream_rate is not None:
+        yield ("on average over 5s", f"at most {format_rate(safety.max_upstream_rate)}")
+    if safety.max_upstream_tokens is not None:
+        tokens = f"{planned_tokens(experiment):.0f} tokens in the answers"
+        yield (f"up to {tokens}, prompts come on top", f"at most {safety.max_upstream_tokens} in all")
+    if safety.max_cost is not None and cost is not None:
+        yield (f"up to {cost:.4g} for the answers, prompts come on top", f"at most {safety.max_cost:g} in all")
 
 
 def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
