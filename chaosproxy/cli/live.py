@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, GateJudged, Mark
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, GateJudged, Hooked, Mark
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
 from chaosproxy.units import format_duration
@@ -71,6 +71,9 @@ class Log:
             case FaultEdge():
                 why = f" ({record.why})" if record.why else ""
                 self._tell(record.at, f"{record.fault} {record.edge} on {', '.join(record.listeners)}{why}")
+            case Hooked():
+                did = {"do": "done", "undo": "undone"}[record.what] if record.ok else f"{record.what}: {record.detail}"
+                self._tell(record.at + record.took_s, f"hook {record.hook} {did}")
 
     def _tell(self, at: float, words: str) -> None:
         clock = "      " if self._origin is None else f"{at - self._origin:5.1f}s"

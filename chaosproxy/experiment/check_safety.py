@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.safety import UPSTREAM_LIMITS
 from chaosproxy.experiment.section import host_of, is_url
-from chaosproxy.experiment.traffic import planned_cost, planned_requests, planned_tokens
-from chaosproxy.steady_state.cohorts import request_of
+from chaosproxy.experiment.traffic import part_of_cohort, planned_cost, planned_requests, planned_tokens
 from chaosproxy.units import format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -92,15 +91,11 @@ def _control(draft: Draft) -> Iterator[Found]:
                 if entry.cohort == "control":
                     yield Found((*path, "cohort"), "this file has no control cohort; control: {match: {...}} makes one")
         return
-    spared = [
-        control.match.why_not(request_of(each.api, model, tuple(each.headers.items()), stream=each.stream)) is None
-        for each in (load.request for load in draft.experiment.load)
-        for model in each.model
-    ]
+    spared = [part_of_cohort(draft.experiment, load, "control") for load in draft.experiment.load]
     if not any(spared):
         words = "no request of the load is like this, so nobody would be in the control cohort"
         yield Found(("control", "match"), f"{words}; give it a load of its own, with the same header or model")
-    elif all(spared):
+    elif min(spared) == 1:
         yield Found(
             ("control", "match"), "every request of the load is like this, so none would be left for the faults"
         )

@@ -55,7 +55,7 @@ class HookEntry(Section):
     at: Duration
     """When it is done; t = 0 is the end of the warm-up."""
     lasts: Annotated[Duration, Field(gt=0)] | None = None
-    """How long until it is undone; without it, when all faults have healed."""
+    """How long until it is undone; without it, when no fault acts any more, before the quiet tail."""
     do: HookCommand
     """What is done. When it fails, the run ends with an error."""
     undo: HookCommand

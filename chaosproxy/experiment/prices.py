@@ -52,6 +52,5 @@ def put_in_prices(document: Document, filled: Filled, read: Callable[[str], str]
         problems = [document.problem(PLACE, str(error))]
     else:
         return []
-    del safety["prices"]
     filled.failed.add(PLACE)
     return problems

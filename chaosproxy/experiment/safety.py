@@ -91,9 +91,7 @@ HoursText: TypeAlias = Annotated[
     Hours,
     BeforeValidator(_hours),
     PlainSerializer(lambda hours: hours.text, when_used="json"),
-    WithJsonSchema(
-        {"type": "string", "pattern": _HOURS_PATTERN, "examples": ["mon-fri 09:00-17:00"]}
-    ),
+    WithJsonSchema({"type": "string", "pattern": _HOURS_PATTERN, "examples": ["mon-fri 09:00-17:00"]}),
 ]
 """When a run may go on."""
 

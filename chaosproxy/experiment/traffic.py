@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.events import Exchange
 from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.plan.decision import SPARED
+from chaosproxy.steady_state.cohorts import request_of
 from chaosproxy.steady_state.spending import PER
 from chaosproxy.wire.dialects import dialect
 
@@ -98,6 +99,17 @@ def _planned_answers(experiment: Experiment) -> Iterator[tuple[str, float, int]]
         tokens = tokens_of(experiment, load)
         for model in load.request.model:
             yield model, calls, load.request.max_tokens if tokens is None else tokens
+
+
+def part_of_cohort(experiment: Experiment, load: LoadSpec, cohort: str | None) -> float:
+    """The part of a load's calls that an expectation looks at: the control cohort's, or all others'."""
+    if experiment.control is None:
+        return 1.0
+    match, request = experiment.control.match, load.request
+    headers = tuple(request.headers.items())
+    asked = [request_of(request.api, model, headers, stream=request.stream) for model in request.model]
+    spared = sum(match.why_not(each) is None for each in asked) / len(asked)
+    return spared if cohort == "control" else 1 - spared
 
 
 def requests_at(experiment: Experiment, load: LoadSpec, backend: str, start_s: float, end_s: float) -> float:

@@ -10,7 +10,14 @@ from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.outside import HookEntry
 from chaosproxy.experiment.probe import ProbeEntry
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
-from chaosproxy.experiment.traffic import calls_between, meeting, planned_cost, planned_requests, planned_tokens
+from chaosproxy.experiment.traffic import (
+    calls_between,
+    meeting,
+    part_of_cohort,
+    planned_cost,
+    planned_requests,
+    planned_tokens,
+)
 from chaosproxy.faults.base import Gate
 from chaosproxy.steady_state.claims import Window
 from chaosproxy.steady_state.observation import needed_samples
@@ -118,7 +125,10 @@ def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end
 
 
 def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
-    calls = sum(calls_between(experiment, load, start_s, end_s) for load in experiment.load)
+    calls = sum(
+        calls_between(experiment, load, start_s, end_s) * part_of_cohort(experiment, load, entry.cohort)
+        for load in experiment.load
+    )
     return f"about {calls:.0f} calls, needs {entry.min_samples or needed_samples(entry.expect.aggregate)}"
 
 

@@ -163,7 +163,10 @@ class TestLater:
             ),
             (
                 "report: {dir: '${listener.a}'}",
-                ("report.dir: ${listener.a} is known to the run only; it can be used in systems, topology, probes and hooks"),
+                (
+                    "report.dir: ${listener.a} is known to the run only; "
+                    "it can be used in systems, topology, probes and hooks"
+                ),
             ),
             (
                 "topology: {backends: {prim: {}}}\nsystems: {g: '${listener.prin}'}",
