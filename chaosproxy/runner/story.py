@@ -229,7 +229,15 @@ class RunStory:
         if end.how == "aborted":
             self._notifier.aborted(end.why)
         quiet = await self._heal()
-        await self._hooks.close()
+        await asyncio.gather(self._hooks.close(), self._drain(end))
+        if self._conductor is not None:
+            self._verify(end, quiet)
+            await self._proxy.stop()
+            await self._listening
+        await self._notifier.finish()
+
+    async def _drain(self, end: End) -> None:
+        """Let probes and calls end; those of a run that broke off at once, so that it costs no more."""
         await (self._probing.finish() if end.how in ("completed", "gate") else self._probing.stop())
         if self._loading is not None:
             if end.how == "gate":
@@ -239,11 +247,6 @@ class RunStory:
             except PartFailed as error:
                 self._trouble("load", str(error))
             self.record(Mark(name="drained", at=self._clock()))
-        if self._conductor is not None:
-            self._verify(end, quiet)
-            await self._proxy.stop()
-            await self._listening
-        await self._notifier.finish()
 
     async def _heal(self) -> str:
         """End all faults; why that could not be confirmed, or nothing."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import FaultEdge, Hooked, Mark, Notified
+from chaosproxy.journal.records import Call, FaultEdge, Hooked, Mark, Notified
 from tests.e2e.drill import SMALL, Ended, drill, family, running, small, wait_ended
 
 pytestmark = [
@@ -113,6 +113,27 @@ class TestHooks:
         assert ended.code == 130, ended.out
         assert done(tmp_path) == ["do", "undo"]
         assert "sleep 60" not in str(family(run.mark))
+
+    def test_what_is_half_done_is_undone_after_a_kill(self, tmp_path: Path) -> None:
+        """The runner is gone in the middle of `do`: it is ended, and then undone."""
+        slow = touching(do={"command": ["sh", "-c", "echo do >> done; sleep 60; echo never >> done"]}, timeout="70s")
+        with running(tmp_path, small(**LONG, hooks=[slow])) as run:
+            wait_for(tmp_path, ["do"])
+            run.process.kill()
+            run.process.wait()
+
+            wait_for(tmp_path, ["do", "undo"])
+            wait_ended(run.mark, 20)
+
+    def test_a_slow_undo_does_not_keep_the_load_going(self, tmp_path: Path) -> None:
+        """A run that was ended for what it cost must not cost more while it tidies up."""
+        slow = touching(undo={"command": ["sh", "-c", "sleep 4; echo undo >> done"]})
+
+        ended = drill(tmp_path, small(**{**LONG, "abort": ["elapsed > 3s"]}, hooks=[slow]))
+
+        assert (ended.code, done(tmp_path)) == (4, ["do", "undo"]), ended.out
+        healed = next(edge for edge in ended.all(FaultEdge) if edge.edge == "healed")
+        assert max(call.sent_at or 0.0 for call in ended.all(Call)) < healed.at + 2
 
     def test_an_abort_undoes_it(self, tmp_path: Path) -> None:
         """With the code of the abort."""
