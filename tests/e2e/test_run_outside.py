@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.records import Call, FaultEdge, Hooked, Mark, Notified
-from tests.e2e.drill import SMALL, Ended, drill, family, running, small, wait_ended
+from tests.e2e.drill import SMALL, WITHIN_S, Ended, drill, family, running, small, wait_ended
 
 pytestmark = [
     pytest.mark.e2e,
@@ -51,7 +51,7 @@ def done(folder: Path) -> list[str]:
     return (folder / "done").read_text("utf-8").split()
 
 
-def wait_for(folder: Path, words: list[str], within_s: float = 20.0) -> None:
+def wait_for(folder: Path, words: list[str], within_s: float = WITHIN_S) -> None:
     """Until hooks have written this."""
     end = monotonic() + within_s
     while not (folder / "done").exists() or done(folder) != words:
