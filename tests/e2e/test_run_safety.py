@@ -166,7 +166,7 @@ class TestAborts:
         assert ended.code == 4, ended.out
         (healed,) = [edge for edge in ended.all(FaultEdge) if edge.edge == "healed"]
         took_s = healed.at - first_met(text, ended.records)
-        assert took_s < BOUND_S
+        assert took_s < BOUND_S, took_s
         assert [each.verified for each in ended.all(Healed)] == [True]
         drained = next(mark.at for mark in ended.all(Mark) if mark.name == "drained")
         assert healed.at < drained
