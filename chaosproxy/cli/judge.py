@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaosproxy.cli.plugins import Plugins, load_plugins
-from chaosproxy.cli.run import Define, parse_defines, read_text
+from chaosproxy.cli.run import Define, beside, parse_defines, read_text
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def check(
     if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
     attach = {"control": run.attach} if run.attach else None
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, attach=attach)
+    experiment = parse_experiment(
+        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, attach=attach, read=beside(path)
+    )
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))

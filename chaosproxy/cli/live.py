@@ -22,6 +22,7 @@ from chaosproxy.journal.records import (
     FaultEdge,
     FaultHit,
     GateJudged,
+    Hooked,
     Mark,
     Swept,
 )
@@ -85,6 +86,9 @@ class Log:
                 self._tell(record.at, f"{record.fault} {record.edge} on {', '.join(record.listeners)}{why}")
             case Swept():
                 self._tell(record.at, f"removed {record.name} from {record.server}: {record.why}")
+            case Hooked():
+                did = {"do": "done", "undo": "undone"}[record.what] if record.ok else f"{record.what}: {record.detail}"
+                self._tell(record.at + record.took_s, f"hook {record.hook} {did}")
 
     def _tell(self, at: float, words: str) -> None:
         clock = "      " if self._origin is None else f"{at - self._origin:5.1f}s"

@@ -11,6 +11,7 @@ from chaosproxy.cli.plugins import Plugins, load_plugins
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from chaosproxy.experiment.model import Experiment
@@ -108,7 +109,14 @@ def prepare(
     path = find(file)
     text = read_text(path)
     experiment = parse_experiment(
-        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed, attach=attach
+        text,
+        str(path),
+        profiles=profiles(),
+        vars=overrides,
+        env=os.environ,
+        seed=seed,
+        attach=attach,
+        read=beside(path),
     )
     _check_certificates(experiment, path.parent)
     nonce = secrets.token_hex(3)
@@ -137,6 +145,11 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is not a text file in UTF-8") from None
+
+
+def beside(path: Path) -> Callable[[str], str]:
+    """Reads files that an experiment names; relative paths are meant from its own folder."""
+    return lambda name: read_text(path.parent / name)
 
 
 def _prompts(experiment: Experiment, beside: Path) -> dict[str, tuple[str, ...]]:

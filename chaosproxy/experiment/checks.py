@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
+from chaosproxy.experiment.check_safety import safety_problems
 from chaosproxy.experiment.check_toxics import toxics_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
@@ -23,6 +24,7 @@ from chaosproxy.experiment.topology import Command, LabGateway
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chaosproxy.experiment.topology import Topology
     from chaosproxy.experiment.yaml_text import Path
 
 _LISTENER = re.compile(r"\$\{listener\.([^{}]+)\}(/.*)?")
@@ -39,6 +41,7 @@ def check(draft: Draft) -> list[Found]:
         *claim_problems(draft),
         *toxics_problems(draft),
         *_heal(draft),
+        *safety_problems(draft),
         *_hosts(draft),
     ]
 
@@ -130,17 +133,12 @@ def _hosts(draft: Draft) -> Iterator[Found]:
 
 def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     """Everything that may be a URL which the run, or a gateway that it starts, will speak to."""
-    topology = draft.experiment.topology
-    yield ("topology", "entry"), topology.entry
-    yield ("topology", "toxics", "server"), topology.toxics.server or ""
-    if topology.attach is not None:
-        yield ("topology", "attach", "control"), topology.attach.control
-    for name, backend in topology.backends.items():
-        if topology.attach is None:
-            yield ("topology", "backends", name, "upstream"), backend.upstream
+    yield from _topology_urls(draft.experiment.topology)
     for path, probe in draft.probes():
         for key, url in probe.hosts():
             yield (*path, key), url
+    for path, notify in draft.notify():
+        yield (*path, "webhook"), notify.webhook
     for name, system in draft.experiment.systems.items():
         match system:
             case LabGateway():
@@ -148,3 +146,13 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
                     yield ("systems", name, "upstreams", upstream), url
             case Command(ready=ready) if ready is not None:
                 yield ("systems", name, "ready", "http"), without_port(ready.http)
+
+
+def _topology_urls(topology: Topology) -> Iterator[tuple[Path, str]]:
+    yield ("topology", "entry"), topology.entry
+    yield ("topology", "toxics", "server"), topology.toxics.server or ""
+    if topology.attach is not None:
+        yield ("topology", "attach", "control"), topology.attach.control
+        return
+    for name, backend in topology.backends.items():
+        yield ("topology", "backends", name, "upstream"), backend.upstream

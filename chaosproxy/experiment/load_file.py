@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from chaosproxy.experiment.checks import check
 from chaosproxy.experiment.draft import SECTIONS_OF_ITEMS, Draft
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
+from chaosproxy.experiment.prices import put_in_prices
 from chaosproxy.experiment.problems import conceal, data_path, explain
 from chaosproxy.experiment.profiles import with_profiles
 from chaosproxy.experiment.references import Filled, substitute
@@ -28,19 +29,22 @@ def parse_experiment(
     env: Mapping[str, str] | None = None,
     seed: int | None = None,
     attach: Mapping[str, str] | None = None,
+    read: Callable[[str], str] | None = None,
 ) -> Experiment:
     """Read an experiment file.
 
     ``source`` names the file in messages; ``profiles`` are those that ``use`` may name, as texts; ``vars`` are the
     overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``seed`` and ``attach`` (the keys of
-    ``topology.attach``) win over the file's. Raises
-    InvalidExperiment with every mistake, and UserError for an override of a variable that the file does not have.
+    ``topology.attach``) win over the file's; ``read`` gives the text of a file that this one names (it may raise
+    UserError). Raises InvalidExperiment with every mistake, and UserError for an override of a variable that the file
+    does not have.
     """
     document = with_profiles(read_yaml(text, source), profiles or {})
     filled = substitute(document, vars or {}, env or {})
     problems = [*document.problems, *filled.problems, *refuse_what_does_not_exist_yet(document, filled)]
     if attach is not None and isinstance(topology := filled.value.get("topology"), dict):
         topology["attach"] = dict(attach)
+    problems += put_in_prices(document, filled, read)
     if "name" not in filled.value:
         filled.value["name"] = _stem(source)
     try:

@@ -16,7 +16,8 @@ from chaosproxy.journal.fingerprint import Fingerprint
 
 VERSION = 3
 READABLE = (1, 2, 3)
-"""Version 2 has the record ``probe``, version 3 ``attached``; everything else is as in version 1."""
+"""Version 2 adds the record ``probe``; version 3 ``attached``, ``hook``, ``notify``, an exchange's ``asked_tokens`` and
+a run's ``settings``."""
 ON_THE_WAY = "on the way to our listener"
 """The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
@@ -168,6 +169,8 @@ class ExchangeRecord(Record):
     stream: bool | None
     began_at: float
     asked_at: float | None = None
+    asked_tokens: int | None = None
+    """Of the prompt, estimated: a quarter of its characters; None when it was not read."""
     received: Edge = Edge()
     sent: Edge = Edge()
     attached: list[str] = Field(default_factory=list)
@@ -296,6 +299,30 @@ class Probed(Record):
     detail: str = ""
 
 
+class Hooked(Record):
+    """A hook's outside action was done or undone, from ``at``; ``detail`` says why it failed, without secrets."""
+
+    type: Literal["hook"] = "hook"
+    hook: str
+    what: Literal["do", "undo"]
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
+class Notified(Record):
+    """A webhook was told of something, or not. ``webhook`` is its host: the rest of the URL may be a secret."""
+
+    type: Literal["notify"] = "notify"
+    webhook: str
+    event: str
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
 class Healed(Record):
     """The heal was verified, or not: the proxies confirmed it, and nothing speaks against it.
 
@@ -356,6 +383,8 @@ AnyRecord = Annotated[
     | Call
     | Lag
     | Probed
+    | Hooked
+    | Notified
     | Healed
     | Trouble
     | Swept

@@ -137,6 +137,8 @@ class Account:
         }
         if self.asked_at is not None:
             values["asked_at"] = began_at + self.asked_at
+        if exchange.prompt_tokens is not None:
+            values["asked_tokens"] = exchange.prompt_tokens
         if received:
             values["received"] = received
         sent = self.sent.values(began_at, passed) if self.delivery is None else self.delivery.values(began_at)

@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosproxy.steady_state.expression import parse_expression
-from chaosproxy.steady_state.findings import FaultAccount, Finding, Judged, ProbeAccount, Verdict
+from chaosproxy.steady_state.findings import (
+    BackendCost,
+    FaultAccount,
+    Finding,
+    HookAccount,
+    Judged,
+    ProbeAccount,
+    Verdict,
+)
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.vocabulary import MEASURES, Unit, display
 from chaosproxy.units import format_duration
@@ -58,11 +66,15 @@ def rendered(verdict: Verdict) -> RenderableType:
         return Group(_first_line(verdict), *map(_finding, errors), Text())
     parts: list[RenderableType] = [_first_line(verdict), *map(_finding, others)]
     if verdict.expectations:
-        parts += [Text(), _expectations(verdict.expectations)]
+        parts += [Text(), _expectations(verdict)]
     if verdict.faults:
         parts += [Text(), _faults(verdict.faults)]
     if verdict.probes:
         parts += [Text(), _probes(verdict.probes)]
+    if verdict.hooks:
+        parts += [Text(), _hooks(verdict.hooks)]
+    if verdict.watches_cost:
+        parts += [Text(), _costs(verdict.cost)]
     return Group(*parts, Text())
 
 
@@ -86,17 +98,19 @@ def _finding(finding: Finding) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _expectations(rows: tuple[Judged, ...]) -> Table:
+def _expectations(verdict: Verdict) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("", "expected", "observed", "margin", "samples", "window"):
-        justify: JustifyMethod = "right" if heading in ("observed", "margin", "samples") else "left"
+    control = () if verdict.control is None else ("control",)
+    for heading in ("", "expected", "observed", *control, "margin", "samples", "window"):
+        justify: JustifyMethod = "right" if heading in ("observed", "control", "margin", "samples") else "left"
         table.add_column(heading, justify=justify, no_wrap=heading != "window")
-    for row in rows:
+    for row in verdict.expectations:
         cohort = f" ({row.cohort})" if row.cohort else ""
         table.add_row(
             Text(row.state.value, _STYLES[row.state]),
             row.text,
             row.observed,
+            *(row.control or "" for _ in control),
             _margin(row),
             str(row.samples) if row.samples else "",
             f"{row.window}{_span(row.from_s, row.to_s)}{cohort}",
@@ -145,9 +159,35 @@ def _seen(account: ProbeAccount) -> Iterator[str]:
         yield f"{account.blind} could not look: {account.blind_why}"
 
 
+def _hooks(accounts: tuple[HookAccount, ...]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("hook", "done", "undone", "failed"):
+        table.add_column(heading, no_wrap=heading != "failed")
+    for account in accounts:
+        done, undone = ("never" if at_s is None else _clock(at_s) for at_s in (account.done_at_s, account.undone_at_s))
+        table.add_row(account.id, done, undone, Text(account.failed, "red"))
+    return table
+
+
+def _costs(costs: tuple[BackendCost, ...]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("backend", "requests", "tokens in", "tokens out", "cost", ""):
+        table.add_column(heading, justify="left" if heading in ("backend", "") else "right", no_wrap=heading != "")
+    for cost in costs:
+        money = "unknown" if cost.money is None else f"{'> ' if cost.unpriced else ''}{cost.money:.4g}"
+        estimated = f"tokens of {cost.estimated} requests are estimated" if cost.estimated else ""
+        unpriced = f"no price for {', '.join(cost.unpriced)}" if cost.unpriced else ""
+        row = (cost.requests, cost.tokens_in, cost.tokens_out)
+        table.add_row(cost.backend, *map(str, row), money, "; ".join(filter(None, (estimated, unpriced))))
+    return table
+
+
 def _last_lines(verdict: Verdict, directory: Path) -> list[str]:
     outcomes = ", ".join(f"{count} {name}" for name, count in verdict.outcomes.items())
     lines = [f"{verdict.calls} calls ({outcomes or 'none'}), {verdict.exchanges} upstream requests"]
+    if verdict.control is not None:
+        spared = ", ".join(f"{count} {name}" for name, count in verdict.control.outcomes.items())
+        lines.append(f"{verdict.control.calls} calls of the control cohort ({spared or 'none'})")
     if verdict.replay:
         lines.append(f"seed {verdict.seed}, again with: {verdict.replay}")
     lines.append(f"report.json, junit.xml and journal.jsonl in {directory}")

@@ -7,7 +7,7 @@ we look again until they must have.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Self
@@ -17,7 +17,8 @@ from chaosproxy.control.client import ControlClient
 from chaosproxy.control.messages import Scope, Status
 from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.model import Experiment
-from chaosproxy.experiment.section import host_of
+from chaosproxy.experiment.safety import Safety
+from chaosproxy.experiment.section import host_of, is_local, is_url
 from chaosproxy.journal.records import AnyRecord, Attached, ExchangeRecord, FaultEdge, FaultHit
 from chaosproxy.journal.shift import shifted
 from chaosproxy.plan.rule import Rule
@@ -138,7 +139,7 @@ class Attachment:
 
     async def _begin(self) -> None:
         status = await self._client.status()
-        if problems := [*self._contradictions(status)]:
+        if problems := [*contradictions(self._experiment, status)]:
             raise PartFailed(f"{self._control} does not fit the file: {'; '.join(problems)}")
         self._instance, self._after = status.instance, status.events
         self._client.last_event = status.events
@@ -161,24 +162,6 @@ class Attachment:
             error_s=offset.error_s + abs(offset.offset_s - self._offset.offset_s),
         )
 
-    def _contradictions(self, status: Status) -> list[str]:
-        """What the file says about its backends that is not so; ``listen`` and ``upstream`` are the operator's."""
-        problems = []
-        known, allowed = ", ".join(status.listeners) or "none", self._experiment.safety.allow_hosts
-        for name, backend in self._experiment.topology.backends.items():
-            listener = status.listeners.get(name)
-            if listener is None:
-                problems.append(f"it has no listener {name!r}, but {known}")
-                continue
-            if backend.role and listener.role and backend.role != listener.role:
-                problems.append(f"{name} is {backend.role} in the file, and {listener.role} there")
-            if "auto" not in (backend.dialect, listener.dialect) and backend.dialect != listener.dialect:
-                problems.append(f"{name} speaks {backend.dialect} in the file, and {listener.dialect} there")
-            host = host_of(listener.upstream)
-            if allowed is not None and not any(fnmatchcase(host, glob) for glob in allowed):
-                problems.append(f"{name} stands before {host!r}, which is not in safety.allow_hosts")
-        return problems
-
     def _is_ours(self, record: AnyRecord) -> bool:
         match record:
             case FaultEdge():
@@ -199,3 +182,27 @@ def _reachable(url: str, host: str) -> str:
         return url
     name = f"[{host}]" if ":" in host else host
     return urlunsplit(parts._replace(netloc=f"{name}:{parts.port}"))
+
+
+def contradictions(experiment: Experiment, status: Status) -> Iterator[str]:
+    """What the file says of its backends that is not so there; ``listen`` and ``upstream`` are the operator's."""
+    known = ", ".join(status.listeners) or "none"
+    for name, backend in experiment.topology.backends.items():
+        listener = status.listeners.get(name)
+        if listener is None:
+            yield f"it has no listener {name!r}, but {known}"
+            continue
+        if backend.role and listener.role and backend.role != listener.role:
+            yield f"{name} is {backend.role} in the file, and {listener.role} there"
+        if "auto" not in (backend.dialect, listener.dialect) and backend.dialect != listener.dialect:
+            yield f"{name} speaks {backend.dialect} in the file, and {listener.dialect} there"
+        yield from _unsafe(experiment.safety, name, listener.upstream)
+
+
+def _unsafe(safety: Safety, name: str, upstream: str) -> Iterator[str]:
+    host = host_of(upstream)
+    if safety.allow_hosts is not None and not any(fnmatchcase(host, glob) for glob in safety.allow_hosts):
+        yield f"{name} stands before {host!r}, which is not in safety.allow_hosts"
+    if is_url(upstream) and not is_local(upstream) and (lacking := safety.lacking_limits):
+        words = f"{name} stands before {host!r}, somebody's machine, so safety must say how far the run may go"
+        yield f"{words}; it misses {', '.join(lacking)}"

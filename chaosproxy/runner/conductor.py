@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chaosproxy.errors import ChaosError, PartFailed, RunAborted
 from chaosproxy.journal.records import AnyRecord, FaultEdge
 from chaosproxy.plan.rule import Rule
+
+if TYPE_CHECKING:
+    from chaosproxy.experiment.model import Experiment
 
 RENEWALS_PER_LEASE = 3
 
@@ -41,6 +44,15 @@ class Cue:
     delay_s: float
     after: str = ""
     edge: str = ""
+
+
+def cues_of(experiment: Experiment) -> list[Cue]:
+    """When which rule begins."""
+    rules = experiment.rules()
+    return [
+        Cue(rules[fault.id], fault.delay if fault.at is None else fault.at, *(fault.after or "").rpartition(".")[::2])
+        for fault in experiment.faults
+    ]
 
 
 class Conductor:
