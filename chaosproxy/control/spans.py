@@ -127,7 +127,9 @@ async def exporting(endpoint: str, opened: Opened) -> AsyncIterator[Callable[[En
 def _provider(endpoint: str) -> TracerProvider:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"--otel-endpoint: expected a URL such as http://127.0.0.1:4318/v1/traces, got {endpoint!r}")
+        raise UserError(
+            "--otel-endpoint: expected a URL such as http://127.0.0.1:4318/v1/traces"
+        )  # it may hold a secret
     resource = Resource.create({"service.name": "chaosproxy", "service.version": __version__})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_S)))

@@ -169,7 +169,7 @@ class Proxy:
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
 
-        Such a request never reaches the upstream, is no exchange, and no fault acts on it.
+        Such a request never reaches the upstream, and is no exchange, so that only faults on connections act on it.
         """
         self._pages = pages
 

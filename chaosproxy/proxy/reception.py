@@ -38,8 +38,8 @@ BAD_FAULT = "fault_header"
 class Reception:
     """Receives the requests of one listener. ``opened`` is told of each pump that starts.
 
-    ``header_dice`` are for faults that requests ask for themselves; None: they may not. What ``pages`` answer never
-    reaches the upstream, is no exchange, and no fault acts on it.
+    ``header_dice`` are for faults that requests ask for themselves; None: they may not. What ``pages`` answers
+    never reaches the upstream, and is no exchange.
     """
 
     def __init__(

@@ -178,7 +178,7 @@ def test_hits_of_exchanges_are_not_counted_twice(figures: Figures) -> None:
 
 def test_connections_of_a_tcp_listener(figures: Figures) -> None:
     """By who ended them, with the bytes both ways; one that could not be made is an upstream error."""
-    common = {"listener": "db", "began_at": 1.0, "end_at": 2.0}
+    common: dict[str, Any] = {"listener": "db", "began_at": 1.0, "end_at": 2.0}
     _tell(
         figures,
         ConnectionRecord(id="1", number=1, ended="client", upstream_bytes=3, downstream_bytes=5, **common),

@@ -340,3 +340,64 @@ async def test_a_traceparent_passes_untouched() -> None:
         await call(it.url, ask(headers="".join(f"{each}\r\n" for each in fields)))
 
     assert [each for each in requests[0].fields if each.lower().startswith("trace")] == list(fields)
+
+
+async def test_a_fault_that_hit_before_it_spared_is_counted_as_injected() -> None:
+    """A stream that was hit in the first phase of a flap, and let pass in a later one: the record has no miss."""
+    go_on = asyncio.Event()
+
+    async def half(request: Request, peer: Peer) -> None:
+        await peer.send(SSE_HEAD + chunk(event("one")))
+        await go_on.wait()
+        await peer.send(WHOLE.removeprefix(SSE_HEAD))
+
+    rule = {"id": "f", "streams": "all", "do": {"type": "sse.drop", "each": 1}}
+    async with plane(half) as it:
+        client = await Client.connect(it.url)
+        it.apply(rule)
+        await client.send(ask())
+        await it.journal.until(lambda journal: any(record.type == "hit" for record in journal.records))
+        it.apply()
+        it.apply({**rule, "match": {"path": "/nowhere"}})
+        go_on.set()
+        record = await it.journal.exchange()
+        scraped = await it.scrape()
+        client.close()
+
+    assert record.misses == []
+    assert scraped.total("chaosproxy_fault_injected_total") == scraped.total("chaosproxy_fault_seen_total") == 1
+
+
+async def test_toxics_are_faults_of_the_exchanges_that_they_meet() -> None:
+    """One that holds back the answer has hit it, one that met nothing could do nothing."""
+    async with plane(answers(WHOLE)) as it:
+        it.apply(
+            {"id": "slow", "do": {"type": "toxic.latency", "latency": "1ms"}},
+            {"id": "late", "do": {"type": "toxic.limit_data", "bytes": 100_000}},
+        )
+        await call(it.url, ask())
+        await it.journal.exchange()
+        scraped = await it.scrape()
+
+    assert scraped.total("chaosproxy_fault_injected_total", fault="slow") == 1
+    assert scraped.total("chaosproxy_fault_not_applicable_total", fault="late") == 1
+    scraped.check_sums()
+
+
+async def test_what_the_end_of_the_proxy_cuts_off_is_closed() -> None:
+    """Nothing stays open in the figures of a proxy that has stopped."""
+
+    async def endless(request: Request, peer: Peer) -> None:
+        await peer.send(SSE_HEAD + chunk(event("wait")))
+        await peer.gone.wait()
+
+    async with plane(endless) as it:
+        client = await Client.connect(it.url)
+        await client.send(ask())
+        await client.head()
+    last = parse(b"".join(it.metrics._text()).decode())
+    client.close()
+
+    assert last.total("chaosproxy_exchanges_total", outcome="unfinished") == 1
+    assert last.value("chaosproxy_failures_total", listener="a", cause="proxy") == 1
+    last.check_sums()
