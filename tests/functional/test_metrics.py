@@ -401,3 +401,27 @@ async def test_what_the_end_of_the_proxy_cuts_off_is_closed() -> None:
     assert last.total("chaosproxy_exchanges_total", outcome="unfinished") == 1
     assert last.value("chaosproxy_failures_total", listener="a", cause="proxy") == 1
     last.check_sums()
+
+
+async def test_an_answer_that_a_toxic_still_holds_is_open() -> None:
+    """All of it has come, and its client has nothing yet: there is no record, so it has not ended."""
+    asked = asyncio.Event()
+
+    async def answer(request: Request, peer: Peer) -> None:
+        await peer.send(WHOLE)
+        asked.set()
+
+    async with plane(answer) as it:
+        it.apply({"id": "slow", "do": {"type": "toxic.latency", "latency": "50s"}})
+        client = await Client.connect(it.url)
+        await client.send(ask())
+        await asked.wait()
+        async with asyncio.timeout(10):
+            while it.proxy.open_exchanges:  # noqa: ASYNC110 - nothing tells of it: there is no record yet
+                await asyncio.sleep(0)
+        scraped = await it.scrape()
+        client.close()
+
+    assert scraped.value("chaosproxy_exchanges_opened_total", listener="a") == 1
+    assert scraped.value("chaosproxy_open_streams", listener="a") == 1
+    scraped.check_sums()
