@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self, TypeVar
 
 from aiohttp import web
@@ -42,7 +42,10 @@ Said = TypeVar("Said", bound=Message)
 
 
 class ControlApi:
-    """Serves one proxy. Raises UserError when it would listen beyond this machine without a good token."""
+    """Serves one proxy, and ``more_routes`` of others behind the same guard.
+
+    Raises UserError when it would listen beyond this machine without a good token.
+    """
 
     def __init__(
         self,
@@ -52,10 +55,12 @@ class ControlApi:
         listen: str,
         token: str | None = None,
         rates: Rates = RATES,
+        more_routes: Iterable[web.RouteDef] = (),
     ) -> None:
         self._guard = Guard(listen, token, clock, rates)
         self._desk = desk
         self._listen = listen
+        self._more_routes = tuple(more_routes)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -64,6 +69,7 @@ class ControlApi:
         app = web.Application(middlewares=[self._around], client_max_size=MESSAGE_BYTES_MAX)
         for route in ROUTES:
             app.router.add_route(route.method, route.path, getattr(self, f"_{route.name}"))
+        app.add_routes(self._more_routes)
         sock = bind(self._listen)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()

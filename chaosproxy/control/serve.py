@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from chaosproxy.control.desk import Clocks, Desk
 from chaosproxy.control.events import EventLog
 from chaosproxy.control.stop_file import watching
 from chaosproxy.dice import Dice
+from chaosproxy.errors import UserError
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import VERSION, Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
@@ -30,6 +31,7 @@ from chaosproxy.proxy.proxy import Proxy
 
 if TYPE_CHECKING:
     from chaosproxy.control.api import ControlApi
+    from chaosproxy.control.metrics import Metrics
 
 OWNER = "start"
 """Who owns the faults that a proxy is started with; they have no lease."""
@@ -41,6 +43,8 @@ class Service:
 
     ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
     ``allow_header_faults`` lets requests ask for faults of their own. While ``stop_file`` exists, nothing is injected.
+    ``metrics_compat`` shows the metrics on the ports that carry traffic, too. ``otel_endpoint`` is the URL that gets a
+    span of each exchange.
     """
 
     listeners: Sequence[ListenerSpec]
@@ -53,6 +57,8 @@ class Service:
     connections_max: int | None = None
     allow_header_faults: bool = False
     stop_file: Path | None = None
+    metrics_compat: bool = False
+    otel_endpoint: str | None = None
 
 
 async def serve(
@@ -89,8 +95,14 @@ async def serve(
         if service.stop_file is not None:
             await stack.enter_async_context(watching(service.stop_file, partial(desk.halt, "stop-file")))
         facts: dict[str, Any] = {}
+        metrics = _metrics(proxy, writers) if service.control is not None or service.metrics_compat else None
+        if metrics is not None and service.metrics_compat:
+            proxy.show(metrics.on_data_port)
+        if service.otel_endpoint is not None:
+            writers.append(await stack.enter_async_context(_spans(service.otel_endpoint, opened)))
         if service.control is not None:
-            facts["control"] = (await stack.enter_async_context(_control(desk, service))).url
+            api = _control(desk, service, metrics)
+            facts["control"] = (await stack.enter_async_context(api)).url
         await stack.enter_async_context(proxy)
         if not desk.halted:
             proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
@@ -105,10 +117,31 @@ def _desk(proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], 
     return Desk(proxy, events, Clocks(time.monotonic, _wall))
 
 
-def _control(desk: Desk, service: Service) -> ControlApi:
+def _metrics(proxy: Proxy, writers: list[Callable[[Entry], None]]) -> Metrics:
+    from chaosproxy.control.figures import Figures  # noqa: PLC0415 - nobody may want to look
+    from chaosproxy.control.metrics import Metrics  # noqa: PLC0415
+
+    figures = Figures(time.monotonic)
+    writers.append(figures.add)
+    return Metrics(figures, proxy)
+
+
+def _spans(endpoint: str, opened: Opened) -> AbstractAsyncContextManager[Callable[[Entry], None]]:
+    try:
+        from chaosproxy.control.spans import exporting  # noqa: PLC0415 - it needs an optional package
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise UserError("--otel-endpoint needs OpenTelemetry: pip install 'chaosproxy[otel]'") from None
+
+    return exporting(endpoint, opened)
+
+
+def _control(desk: Desk, service: Service, metrics: Metrics | None) -> ControlApi:
     from chaosproxy.control.api import ControlApi  # noqa: PLC0415 - a web framework, for those who want it
 
-    return ControlApi(desk, time.monotonic, listen=service.control or "", token=service.token)
+    routes = () if metrics is None else metrics.routes()
+    return ControlApi(desk, time.monotonic, listen=service.control or "", token=service.token, more_routes=routes)
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:
