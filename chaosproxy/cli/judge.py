@@ -51,7 +51,9 @@ def check(
     text = read_text(path)
     if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ)
+    experiment = parse_experiment(
+        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, settings=run.settings
+    )
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))

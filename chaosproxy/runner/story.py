@@ -108,6 +108,7 @@ class RunStory:
                 seed=order.seed,
                 nonce=order.nonce,
                 vars=order.overrides,
+                settings=order.settings,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
             )
