@@ -113,7 +113,8 @@ def explain(
 def _newest() -> str:
     from pathlib import Path
 
-    runs = sorted((path for path in Path("out").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    folders = [path for path in Path("out").glob("*") if any(path.glob("journal.jsonl")) or any(path.glob("*.ndjson"))]
+    runs = sorted(folders, key=lambda path: path.stat().st_mtime)
     if not runs:
         raise UserError("no run in out/ here; give a journal: --journal FILE")
     return str(runs[-1])
