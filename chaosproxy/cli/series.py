@@ -53,6 +53,8 @@ class Given:
             cells = grid([parse_sweep(text) for text in self.sweeps])
         except BadValue as error:
             raise UserError(f"{FLAG}: {error}") from None
+        if "seed" in cells[0]:
+            raise UserError(f"{FLAG} seed: the values of a sweep share their seeds; --repeat runs each with several")
         for name in self.overrides:
             if f"vars.{name}" in cells[0]:
                 raise UserError(f"-D {name} would hide {FLAG} vars.{name}; leave one of them out")

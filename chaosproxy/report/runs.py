@@ -60,7 +60,7 @@ class Kept:
 def list_runs(folder: Path, now_s: float) -> list[RunInfo]:
     """The runs right inside ``folder``, newest first. ``now_s`` is wall time, seconds since the epoch."""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    runs = [run for each in inside if (run := _run(each, now_s)) is not None]
+    runs = [run for each in inside if (run := _looked_at(each, now_s)) is not None]
     return sorted(runs, key=lambda run: run.started, reverse=True)
 
 
@@ -71,10 +71,9 @@ def remove_runs(runs: Iterable[RunInfo]) -> tuple[list[str], list[Kept]]:
     parents: dict[Path, None] = {}
     for run in runs:
         path = Path(run.directory)
-        if why := _why_not(path, run):
+        if why := _why_not(path, run) or _remove(path):
             kept.append(Kept(run.directory, why))
             continue
-        _remove(path)
         removed.append(run.directory)
         parents[path.parent] = None
     for parent in parents:
@@ -93,11 +92,15 @@ def _ours(path: Path) -> bool:
     return not path.is_symlink() and path.is_file() and any(fnmatchcase(path.name, glob) for glob in OURS)
 
 
-def _remove(path: Path) -> None:
-    """File by file, the journal last: what makes it a run goes when nothing else is left."""
-    for each in sorted(path.iterdir(), key=lambda each: each.suffix in (".jsonl", ".ndjson")):
-        each.unlink()
-    path.rmdir()
+def _remove(path: Path) -> str:
+    """File by file, the journal last: what makes it a run goes when nothing else is left. Why it failed, or nothing."""
+    try:
+        for each in sorted(path.iterdir(), key=lambda each: each.suffix in (".jsonl", ".ndjson")):
+            each.unlink()
+        path.rmdir()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
 
 
 def _remove_summaries(parent: Path) -> Iterator[str]:
@@ -119,6 +122,14 @@ def _outlived(path: Path) -> bool:
         return False
     runs = [run for cell in series.cells for run in cell.runs]
     return not any(Path(run.directory).exists() or (path.parent / run.run_id).exists() for run in runs)
+
+
+def _looked_at(path: Path, now_s: float) -> RunInfo | None:
+    """A run, or nothing: what we may not read is not ours, and another prune may be faster than we are."""
+    try:
+        return _run(path, now_s)
+    except OSError:
+        return None
 
 
 def _run(path: Path, now_s: float) -> RunInfo | None:

@@ -115,6 +115,7 @@ def test_ctrl_c_heals_and_summarises(tmp_path: Path) -> None:
         (["--min-pass-rate", "0%"], "--min-pass-rate: 0% would pass whatever happens"),
         (["--min-pass-rate", "0.9"], "--min-pass-rate: expected a share with its percent sign"),
         (["-D", "x=1", "--sweep", "vars.x=1,2"], "-D x would hide --sweep vars.x"),
+        (["--sweep", "seed=1,2"], "--sweep seed: the values of a sweep share their seeds"),
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
     ],
 )

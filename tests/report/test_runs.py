@@ -169,6 +169,22 @@ class TestPrune:
         assert {path.name for path in tmp_path.iterdir()} == {"busy", "noted", "nested", "photos"}
         assert len(list((tmp_path / "noted").iterdir())) == 5
 
+    def test_what_cannot_be_removed_stays_a_run(
+        self, tmp_path: Path, dead_pid: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And is told with the reason."""
+        make(tmp_path, "a", dead_pid)
+
+        def refuse(path: Path, missing_ok: bool = False) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", refuse)
+            removed, kept = remove_runs(list_runs(tmp_path, NOW_S))
+
+        assert (removed, [one.why for one in kept]) == ([], ["permission denied"])
+        assert len(list_runs(tmp_path, NOW_S)) == 1
+
     def test_a_link_is_not_followed(self, tmp_path: Path, dead_pid: int) -> None:
         """Not even one that is called like a file of ours."""
         (tmp_path / "precious").write_text("mine")
