@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from chaosproxy import ctk
+from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import ChaosError, UserError
 from chaosproxy.journal.reading import read_journal
 from chaosproxy.journal.records import FaultEdge, Healed
@@ -241,6 +243,40 @@ def test_the_end_of_their_runner_heals_ours(tmp_path: Path, number: signal.Signa
     records = read_journal(journal.read_text("utf-8").splitlines()).records
     assert [record.edge for record in records if isinstance(record, FaultEdge)] == ["applied", "healed"]
     assert [record.verified for record in records if isinstance(record, Healed)] == [True]
+
+
+def test_the_examples_of_the_page_are_valid(tmp_path: Path) -> None:
+    """Chaos Toolkit says so itself."""
+    page = Path(__file__).parents[2] / "docs/how-to/come-from-chaos-toolkit.md"
+    shown = re.findall(r"^```json\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "shown.json").write_text(text, encoding="utf-8")
+        words = ["--no-version-check", "--settings", "none.yaml", "validate", "shown.json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "chaostoolkit", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_token_of_the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wins over the environment's, and is in no message."""
+    given: list[str | None] = []
+
+    class Client(ControlClient):
+        def __init__(self, url: str, token: str | None = None) -> None:
+            given.append(token)
+            super().__init__(url, token)
+
+    monkeypatch.setattr(ctk, "ControlClient", Client)
+    monkeypatch.setenv("CHAOSPROXY_TOKEN", "from-env")
+    for secrets in ({"token": "planted"}, None):
+        with pytest.raises(ChaosError) as refused:
+            ctk.active_faults("http://127.0.0.1:1", secrets=secrets)
+        assert "planted" not in str(refused.value)
+        assert "from-env" not in str(refused.value)
+
+    assert given == ["planted", "from-env"]
 
 
 def test_mistakes_are_words(proxy: Running) -> None:
