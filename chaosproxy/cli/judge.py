@@ -53,7 +53,14 @@ def check(
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
     attach = {"control": run.attach} if run.attach else None
     experiment = parse_experiment(
-        text, str(path), profiles=profiles(), vars=overrides, env=os.environ, attach=attach, read=beside(path)
+        text,
+        str(path),
+        profiles=profiles(),
+        vars=overrides,
+        env=os.environ,
+        settings=run.settings,
+        attach=attach,
+        read=beside(path),
     )
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
@@ -114,7 +121,8 @@ def explain(
 def _newest() -> str:
     from pathlib import Path
 
-    runs = sorted((path for path in Path("out").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    folders = [path for path in Path("out").glob("*") if any(path.glob("journal.jsonl")) or any(path.glob("*.ndjson"))]
+    runs = sorted(folders, key=lambda path: path.stat().st_mtime)
     if not runs:
         raise UserError("no run in out/ here; give a journal: --journal FILE")
     return str(runs[-1])

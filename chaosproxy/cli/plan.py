@@ -40,6 +40,8 @@ def plan(
     path = find(file)
     text, source = read_text(path), str(path)
     experiment = parse_experiment(
-        text, source, profiles=profiles(), vars=parse_defines(define), env=os.environ, seed=seed, read=beside(path)
+        text, source, profiles=profiles(), vars=parse_defines(define), env=os.environ, read=beside(path)
     )
+    if seed is not None:
+        experiment = experiment.with_seed(seed)
     typer.echo(plan_text(experiment, lint(experiment, with_profiles(read_yaml(text, source), profiles()))))

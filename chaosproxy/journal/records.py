@@ -45,7 +45,7 @@ class Opened(Record):
 
 
 class Run(Record):
-    """What was run; written by the runner. ``vars`` are the overrides of -D."""
+    """What was run; written by the runner. ``vars`` are the overrides of -D, ``settings`` those of --sweep."""
 
     type: Literal["run"] = "run"
     id: str
@@ -54,6 +54,7 @@ class Run(Record):
     nonce: str
     """Enters every call tag, so that a cache never answers one run from another."""
     vars: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, str] = Field(default_factory=dict)
     file: str
     file_sha256: str
     load: Literal["own", "none"] = "own"

@@ -27,7 +27,9 @@ from chaosproxy.units import format_duration
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of the text in a pipe or a log."""
-_STYLES = {State.HELD: "bold green", State.DEVIATED: "bold red", State.INCONCLUSIVE: "bold yellow"}
+STYLES = {State.HELD: "bold green", State.DEVIATED: "bold red", State.INCONCLUSIVE: "bold yellow"}
+ENDS = {4: "ABORTED", 5: "ERROR", 130: "INTERRUPTED", 143: "TERMINATED"}
+"""What an exit code is called that is not one of a verdict."""
 _SIGNS = {"error": ("!", "red"), "deviated": ("x", "red"), "inconclusive": ("?", "yellow"), "note": ("-", "dim")}
 
 
@@ -37,7 +39,7 @@ def print_verdict(verdict: Verdict, directory: Path, console: Console | None = N
     if console.is_terminal:
         console.print(rendered(verdict))
     else:
-        console.print(_plain(rendered(verdict)), soft_wrap=True)
+        console.print(plain(rendered(verdict)), soft_wrap=True)
     for line in _last_lines(verdict, directory):
         console.print(Text(line), soft_wrap=True)
 
@@ -50,7 +52,7 @@ class QuietConsole(Console):
         raise BrokenPipeError
 
 
-def _plain(report: RenderableType) -> Text:
+def plain(report: RenderableType) -> Text:
     """For pipes and logs: wide, and without the blanks with which rich fills its lines."""
     paper = Console(width=WIDTH_WITHOUT_TERMINAL, file=io.StringIO(), highlight=False, color_system=None)
     with paper.capture() as written:
@@ -80,13 +82,12 @@ def rendered(verdict: Verdict) -> RenderableType:
 
 def word(verdict: Verdict) -> str:
     """What the exit code stands for, in one word."""
-    names = {4: "ABORTED", 5: "ERROR", 130: "INTERRUPTED", 143: "TERMINATED"}
-    return names.get(verdict.exit_code, verdict.verdict.value.upper())
+    return ENDS.get(verdict.exit_code, verdict.verdict.value.upper())
 
 
 def _first_line(verdict: Verdict) -> Text:
     line = Text()
-    line.append(word(verdict), _STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
+    line.append(word(verdict), STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
     line.append(f"  {verdict.name}", "bold")
     return line.append(f": {verdict.headline}")
 
@@ -107,7 +108,7 @@ def _expectations(verdict: Verdict) -> Table:
     for row in verdict.expectations:
         cohort = f" ({row.cohort})" if row.cohort else ""
         table.add_row(
-            Text(row.state.value, _STYLES[row.state]),
+            Text(row.state.value, STYLES[row.state]),
             row.text,
             row.observed,
             *(row.control or "" for _ in control),

@@ -116,6 +116,7 @@ class RunStory:
                 seed=order.seed,
                 nonce=order.nonce,
                 vars=order.overrides,
+                settings=order.settings,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
                 attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,

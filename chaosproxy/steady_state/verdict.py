@@ -32,6 +32,8 @@ from chaosproxy.steady_state.probes import account_of_probe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pydantic import BaseModel
+
     from chaosproxy.journal.reading import Journal
     from chaosproxy.journal.records import Run
     from chaosproxy.steady_state.claims import Claims, Expectation
@@ -91,15 +93,21 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
 
 def verdict_json(verdict: Verdict) -> str:
     """The verdict as JSON text, the same bytes for the same verdict: keys as declared, six digits, a final newline."""
-    values = _rounded(verdict.model_dump(mode="json"))
+    return report_json(verdict)
+
+
+def report_json(report: BaseModel) -> str:
+    """Any report in the same form; numbers without end are null."""
+    values = _rounded(report.model_dump(mode="json"))
     return json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def replay_line(run: Run) -> str:
-    """The command that repeats a run with its seed and variables."""
+    """The command that repeats a run with its seed, variables and swept values."""
     overrides = [part for name, value in sorted(run.vars.items()) for part in ("-D", f"{name}={value}")]
+    settings = [part for path, value in run.settings.items() for part in ("--sweep", f"{path}={value}")]
     attach = ["--attach", run.attach] if run.attach else []
-    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides, *attach])
+    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides, *settings, *attach])
 
 
 # ------------------------------------------------------------------------------------------------------ expectations
