@@ -7,6 +7,7 @@ proxy that stands still is late for all that should have come meanwhile, and is 
 A process that is ready to run and has to wait for others of the machine is late by their time slices, of several
 milliseconds each. So everything is measured twice: as the machine comes, and with real-time scheduling, where load,
 backend and proxy go before all other processes. That takes away neither their own work nor waiting for each other.
+Nothing helps against a hypervisor that takes a core away: while it did, a row is measured again, whatever came out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import peers, toxiproxy
@@ -33,6 +34,9 @@ DELAYS_MS = (5, 50, 500)
 STREAMS, INTERVAL_MS = 4, 5.0
 """800 events per second: far less than any of the ways can carry, and the table says how busy each was."""
 BOUND_MS = 2.0
+STOLEN_MAX = 0.005
+"""A row for which the hypervisor took more than this share of all cores, one percent of either of two, is repeated."""
+TRIES = 4
 _MARGIN_S = 0.1
 """What connecting and the first bytes may take, before events are counted."""
 
@@ -62,6 +66,10 @@ class Sample:
     """CPU time of the proxy, as a share of one core."""
     others: float
     """CPU time of other processes, as a share of the whole machine."""
+    stolen: float
+    """What the hypervisor took of the whole machine."""
+    tries: int = 1
+    """How often it was measured until so little was stolen; else this is the try with the least."""
 
     @property
     def words(self) -> str:
@@ -69,7 +77,8 @@ class Sample:
         errors = self.errors
         return (
             f"p50 {errors.p50_us:6.0f} us  p99 {errors.p99_us:6.0f} us  max {errors.max_us:6.0f} us  "
-            f"{self.delivered:.1%} came, proxy {self.busy:.0%}, others {self.others:.0%}"
+            f"{self.delivered:.1%} came, proxy {self.busy:.0%}, others {self.others:.0%}, "
+            f"stolen {self.stolen:.1%}, tries {self.tries}"
         )
 
 
@@ -108,14 +117,19 @@ class Delays:
     def table(self) -> Iterator[str]:
         """Markdown: medians of the rounds, least and greatest."""
         head = ("latency toxic", "way", "scheduling", "error p50, ms", "error p99, ms", "proxy's core busy")
+        repeated = sum(sample.tries - 1 for samples in self.samples.values() for sample in samples)
+        yield f"Measured again because the hypervisor took more than {STOLEN_MAX:.1%} of the machine: {repeated} times."
+        yield ""
         rows = sorted(self.samples, key=lambda row: (not row.real_time, row.delay_ms))
-        yield from table((*head, "other processes"), (_cells(row, self.samples[row]) for row in rows))
+        yield from table((*head, "other processes", "stolen"), (_cells(row, self.samples[row]) for row in rows))
 
 
 def _cells(row: Row, samples: list[Sample]) -> tuple[str, ...]:
     p50, p99 = (_ms(getattr(sample.errors, rank) for sample in samples) for rank in ("p50_us", "p99_us"))
-    busy, others = (Spread.of(getattr(sample, name) for sample in samples) for name in ("busy", "others"))
-    shares = ("" if row.way == DIRECT else cell(busy, ".0%"), cell(others, ".0%"))
+    busy, others, stolen = (
+        Spread.of(getattr(sample, name) for sample in samples) for name in ("busy", "others", "stolen")
+    )
+    shares = ("" if row.way == DIRECT else cell(busy, ".0%"), cell(others, ".0%"), cell(stolen, ".1%"))
     toxic = f"{row.delay_ms} ms" if row.delay_ms else "none"
     return toxic, row.way.name, row.scheduling, cell(p50, ".2f"), cell(p99, ".2f"), *shares
 
@@ -144,12 +158,19 @@ class Bench:
                     stack.enter_context(going_first())
                 port = stack.enter_context(backend(self.program, self.cores.load))
                 for row in _rows(ways, real_time=real_time)[:: -1 if backwards else 1]:
-                    sample = self._measure(row, port)
+                    sample = self.measure(row, port)
                     found.samples[row].append(sample)
                     name = f"{row.way.name}, {row.scheduling}"
                     print(f"  {name:28} latency {row.delay_ms:3} ms: {sample.words}", flush=True)
 
-    def _measure(self, row: Row, port: int) -> Sample:
+    def measure(self, row: Row, port: int) -> Sample:
+        """Once, or of some tries that with the least stolen; its errors are not looked at."""
+        tries = [self._try(row, port)]
+        while tries[-1].stolen > STOLEN_MAX and len(tries) < TRIES:
+            tries.append(self._try(row, port))
+        return replace(min(tries, key=lambda sample: sample.stolen), tries=len(tries))
+
+    def _try(self, row: Row, port: int) -> Sample:
         spread_s = (row.delay_ms / 1000 + _MARGIN_S) * STREAMS  # the last stream arrives before the count begins
         load = Load(STREAMS, events=int((spread_s + self.seconds) * 1000 / INTERVAL_MS), interval_ms=INTERVAL_MS)
         trace = self.folder / "trace"
@@ -167,7 +188,13 @@ class Bench:
             raise BenchmarkFailed(f"latency {row.delay_ms} ms, {row.way.name}: {seen['errors']} broken connections")
         arrivals = [Arrival(*map(int, text.split())) for text in trace.read_text(encoding="ascii").splitlines()]
         delivered = len(arrivals) / (load.offered_per_s * seen["seconds"])
-        return Sample(_errors(arrivals, row.delay_ms), min(1.0, delivered), busy_s / seen["seconds"], watch.others_cpu)
+        return Sample(
+            errors=_errors(arrivals, row.delay_ms),
+            delivered=min(1.0, delivered),
+            busy=busy_s / seen["seconds"],
+            others=watch.others_cpu,
+            stolen=watch.stolen,
+        )
 
 
 def _errors(arrivals: list[Arrival], delay_ms: int) -> Errors:
