@@ -108,7 +108,7 @@ bench: peers compiled ## Measure the data plane (half an hour) and write docs/pe
 	$(BIN)/python -m benchmarks.data_plane
 
 .PHONY: bench-tcp
-bench-tcp: peers compiled ## Measure the TCP level beside Toxiproxy (three minutes), and write its part of docs/performance.md
+bench-tcp: peers compiled ## Measure the TCP level beside Toxiproxy (ten minutes), and write its part of docs/performance.md
 	$(BIN)/python -m benchmarks.tcp
 
 .PHONY: bench-quick
