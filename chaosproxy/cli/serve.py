@@ -96,6 +96,23 @@ HeaderFaults = Annotated[
     ),
 ]
 
+MetricsCompat = Annotated[
+    bool,
+    typer.Option(
+        "--metrics-compat",
+        envvar="CHAOSPROXY_METRICS_COMPAT",
+        help="Show /metrics and its JSON pages on the data ports, too, for everybody who reaches them.",
+    ),
+]
+OtelEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_OTEL_ENDPOINT",
+        metavar="URL",
+        help="Send an OpenTelemetry span of each exchange, such as to http://127.0.0.1:4318/v1/traces.",
+    ),
+]
+
 GC_THRESHOLDS = (20_000, 10, 50)
 """New objects before a collection of the newest, and how many collections of each age make one of the next."""
 
@@ -115,8 +132,10 @@ def serve(
     connections_max: ConnectionsMax = None,
     plugin: Plugins = None,
     profile: Profiles = None,
+    otel_endpoint: OtelEndpoint = None,
     *,
     allow_header_faults: HeaderFaults = False,
+    metrics_compat: MetricsCompat = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,
 ) -> None:
@@ -153,6 +172,8 @@ def serve(
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,
+        metrics_compat=metrics_compat,
+        otel_endpoint=otel_endpoint,
     )
     on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 

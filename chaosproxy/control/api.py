@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -38,7 +38,10 @@ class Clocks:
 
 
 class ControlApi:
-    """Serves one proxy. Raises UserError when it would listen beyond this machine without a token."""
+    """Serves one proxy, and ``routes`` of others behind the same token.
+
+    Raises UserError when it would listen beyond this machine without a token.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class ControlApi:
         *,
         listen: str,
         token: str | None = None,
+        routes: Iterable[web.RouteDef] = (),
     ) -> None:
         if token is None and not _is_loopback(parse_address(listen)[0]):
             raise UserError(f"the control API on {listen} can be reached from elsewhere, so it needs a token")
@@ -55,6 +59,7 @@ class ControlApi:
         self._events = events
         self._listen = listen
         self._token = token
+        self._more_routes = tuple(routes)
         self._clocks = clocks
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -71,6 +76,7 @@ class ControlApi:
                 web.delete("/v1/owners", self._clear_all),
                 web.get("/v1/status", self._status),
                 web.get("/v1/events", self._follow),
+                *self._more_routes,
             ]
         )
         sock = bind(self._listen)

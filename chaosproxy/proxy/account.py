@@ -144,11 +144,12 @@ class Account:
             values["sent"] = sent
         if self.attached:
             values["attached"] = list(self.attached)
-        if self.misses:
-            values["misses"] = [{"fault": fault, "reason": reason} for fault, reason in self.misses.items()]
+        missed = [{"fault": it, "reason": reason} for it, reason in self.misses.items() if it not in self.hit]
+        if missed:
+            values["misses"] = missed
         if (error := self.error or self._flaw) is not None:
             values["error"] = error
-        return Entry(values)
+        return Entry(values, exchange)
 
     @property
     def _flaw(self) -> str | None:

@@ -14,6 +14,7 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.counters import LocalCounters
@@ -27,9 +28,11 @@ from chaosproxy.proxy.hosts import Host, HttpHost
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
+from chaosproxy.proxy.own_answer import Pages
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
+from chaosproxy.proxy.standing import Standing
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.tcp_host import TcpHost, tcp_address
@@ -75,6 +78,7 @@ class Proxy:
         self._capacity = Capacity(limits.connections)
         self._ca = ca
         self._header_dice = header_dice
+        self._pages: Pages | None = None
         self._clock = clock
         self._counters = LocalCounters(limits.calls)
         self._plan = Plan(self._counters)
@@ -162,6 +166,19 @@ class Proxy:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
 
+    def show(self, pages: Pages) -> None:
+        """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
+
+        Such a request never reaches the upstream, and is no exchange, so that only faults on connections act on it.
+        """
+        self._pages = pages
+
+    def standing(self) -> list[Standing]:
+        """How each listener stands now, once started."""
+        accounts = [*(pump.account for pump in self._open.values()), *self._undelivered.values()]
+        exchanges = [account.exchange for account in accounts]
+        return [self._standing(listener, exchanges) for listener in self._listeners.values()]
+
     # the plan --------------------------------------------------------------------------------------------------------
 
     @property
@@ -197,6 +214,23 @@ class Proxy:
 
     # inside ----------------------------------------------------------------------------------------------------------
 
+    def _standing(self, listener: Listener, exchanges: Sequence[Exchange]) -> Standing:
+        name = listener.spec.name
+        here = [exchange for exchange in exchanges if exchange.listener == name]
+        upstream_bytes, downstream_bytes = self._hosts[name].passed_bytes()
+        connections_opened, connections_open = listener.connections
+        return Standing(
+            listener=name,
+            is_tcp=listener.spec.is_tcp,
+            opened=self._counters.arrivals(name),
+            open=len(here),
+            open_streams=sum(1 for exchange in here if exchange.stream),
+            connections_opened=connections_opened,
+            connections_open=connections_open,
+            upstream_bytes=upstream_bytes,
+            downstream_bytes=downstream_bytes,
+        )
+
     def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
         self._upstreams.append(upstream)
@@ -210,6 +244,7 @@ class Proxy:
             self._opened,
             self._header_dice,
         )
+        reception.pages = self._pages
         ledger = Ledger(spec.name, self._clock, self._record, self._delivered)
         host = self._http[spec.name] = HttpHost(
             reception.receive, self._limits, self._refusals.add, ledger, self._timers
