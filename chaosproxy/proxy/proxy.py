@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 from secrets import token_hex
 from typing import Self
 
@@ -84,6 +85,7 @@ class Proxy:
         self._plan = Plan(self._counters)
         self._timers = Timers(clock)
         self._plan_timer: Timer | None = None
+        self._plan_due_at = inf
         self._refusals = Refusals(self._record, clock)
         self._around = Surroundings(
             token=token or token_hex(3),
@@ -165,6 +167,11 @@ class Proxy:
     def open_exchanges(self) -> int:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
+
+    @property
+    def waiting_timers(self) -> int:
+        """Timed events that wait: those of exchanges and connections, and the next change of the plan."""
+        return len(self._timers)
 
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
@@ -277,6 +284,8 @@ class Proxy:
         )
 
     def _began(self, account: Account, wire: HttpWire) -> None:
+        if self._clock() >= self._plan_due_at:  # its timer is late: what the journal says of a moment is true for it
+            self._advance()
         self._http[account.exchange.listener].begin(account, wire)
 
     def _opened(self, pump: Pump) -> None:
@@ -368,5 +377,6 @@ class Proxy:
             self._plan_timer.cancel()
             self._plan_timer = None
         due = self._plan.next_at()
+        self._plan_due_at = inf if due is None else due
         if due is not None:
             self._plan_timer = self._timers.call_at(due, self._advance)

@@ -169,6 +169,8 @@ class Relay:
         _keep_alive(transport)
         transport.set_write_buffer_limits(self._limits.unsent_bytes)
         if side is not self.client:
+            if side is not self.upstream:
+                transport.abort()  # too late
             return
         self.opened = True
         loop = asyncio.get_running_loop()
@@ -222,6 +224,10 @@ class Relay:
     async def _connect(self) -> None:
         try:
             await self._dial(self._new_upstream)
+        except asyncio.CancelledError:
+            if self.upstream is not None and self.upstream.transport is None:
+                self.upstream = None  # it was about to connect, and nobody will tell it that it does not
+            raise
         except (OSError, UnicodeError):
             self.upstream = None  # of a failed handshake nobody tells it
             self.cut(Cut.FIN)
