@@ -74,7 +74,9 @@ class Watch:
             ):
                 text = await answer.text()
         except (aiohttp.ClientError, OSError) as error:
-            raise BenchmarkFailed(f"the proxy's metrics cannot be read: {str(error) or type(error).__name__}") from error
+            raise BenchmarkFailed(
+                f"the proxy's metrics cannot be read: {str(error) or type(error).__name__}"
+            ) from error
         return Scrape(
             tuple(
                 (sample.name, frozenset(sample.labels.items()), sample.value)

@@ -13,6 +13,8 @@ EVENTS_KEPT = 20_000
 """Records that wait for a slow or absent reader; older ones are lost, and the reader is told."""
 EVENT_BYTES_KEPT = 16 * 1024 * 1024
 """How much these may come to."""
+TURN = 100
+"""Records that a reader gets before the streams have their turn again: there may be many for one who comes late."""
 
 
 class EventLog:
@@ -57,6 +59,8 @@ class EventLog:
             while after < self.newest and after + 1 >= self._oldest:
                 after += 1
                 yield _numbered(after, self._lines[after - self._oldest])
+                if after % TURN == 0:
+                    await asyncio.sleep(0)
             if after == self.newest:
                 if self._closed:
                     return

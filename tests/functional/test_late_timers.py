@@ -23,13 +23,16 @@ async def test_an_exchange_meets_the_plan_of_its_time() -> None:
         return time.monotonic() + passed_s
 
     journal, statuses = Journal(), []
-    async with upstream(answers(plain(b"{}"))) as server_side:
-        async with Proxy(
-            [ListenerSpec("a", "127.0.0.1:0", server_side.url)], record=journal.add, clock=clock
-        ) as proxy:
-            proxy.apply([FLAPPING], owner="test", lease_s=600, seed=1)
-            for passed_s in (0.0, 31.0, 61.0):  # noqa: B007 - the clock reads it
-                statuses.append((await call(proxy.urls["a"], ask(stream=False))).status)
+    async with (
+        upstream(answers(plain(b"{}"))) as server_side,
+        Proxy([ListenerSpec("a", "127.0.0.1:0", server_side.url)], record=journal.add, clock=clock) as proxy,
+    ):
+        proxy.apply([FLAPPING], owner="test", lease_s=600, seed=1)
+        statuses.append((await call(proxy.urls["a"], ask(stream=False))).status)
+        passed_s = 31.0
+        statuses.append((await call(proxy.urls["a"], ask(stream=False))).status)
+        passed_s = 61.0
+        statuses.append((await call(proxy.urls["a"], ask(stream=False))).status)
 
     edges = [record for record in journal.records if isinstance(record, FaultEdge)]
     told = [bool(record.attached) for record in journal.records if isinstance(record, ExchangeRecord)]
