@@ -337,19 +337,14 @@ class Proxy:
         self._act(self._plan.advance(self._clock()))
 
     def _act(self, changes: list[Change]) -> None:
-        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones."""
+        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones.
+
+        All are told before any has an effect: what a fault did stands in the journal after its beginning.
+        """
+        for change in changes:
+            self._tell(change)
         for change in changes:
             rule = change.rule
-            self._record(
-                FaultEdge(
-                    fault=rule.id,
-                    edge=change.edge,  # type: ignore[arg-type]
-                    at=change.at,
-                    listeners=list(rule.listeners),
-                    why=change.why,
-                    fault_type=rule.do.type,
-                )
-            )
             for name in rule.listeners:
                 self._set_gate(name)
                 if name in self._hosts:
@@ -362,6 +357,19 @@ class Proxy:
                 elif not change.acts:
                     pump.heal(rule.id)
         self._wind_up()
+
+    def _tell(self, change: Change) -> None:
+        rule = change.rule
+        self._record(
+            FaultEdge(
+                fault=rule.id,
+                edge=change.edge,  # type: ignore[arg-type]
+                at=change.at,
+                listeners=list(rule.listeners),
+                why=change.why,
+                fault_type=rule.do.type,
+            )
+        )
 
     def _set_gate(self, name: str) -> None:
         listener, closed = self._listeners.get(name), self._plan.gate(name)
