@@ -78,8 +78,7 @@ class Visitors:
         """A reset in the middle."""
         async with self._session.ws_connect(f"{self._urls['echo']}/ws") as socket_:
             await socket_.send_str("message")
-            if (transport := socket_.get_extra_info("socket")) is not None:
-                _reset_at_close(transport)
+            _reset_at_close(socket_.get_extra_info("socket"))
             socket_._response.close()  # noqa: SLF001 - no other way to leave a WebSocket without a goodbye
 
     async def download(self) -> None:
@@ -177,8 +176,9 @@ def _question() -> dict[str, object]:
     return {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
 
 
-def _reset_at_close(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def _reset_at_close(sock: socket.socket | None) -> None:
+    if sock is not None:  # or it is closed already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 # the upstream ---------------------------------------------------------------------------------------------------------

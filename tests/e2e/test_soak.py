@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def test_a_minute_of_changing_plans_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Descriptors, tasks and timers as before, no call without an end, every counter adds up; only memory needs longer."""
+    """Files, tasks and timers as before, no call without an end, every counter adds up; only memory needs longer."""
     words = ("-m", "benchmarks.soak", "--seconds", str(SECONDS), "--json", "--keep", str(tmp_path / "soak"))
     soak = await create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=PIPE, stderr=PIPE, env=untraced())
     try:
