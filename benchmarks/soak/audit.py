@@ -170,6 +170,7 @@ class Audit:
         beyond = self._beyond[listener]
         if ordinal in beyond or ordinal <= self._closed[listener]:
             self._flaw("closed twice", f"{listener} {ordinal}")
+            return
         self.opened[listener] = max(self.opened[listener], ordinal)
         beyond.add(ordinal)
         while self._closed[listener] + 1 in beyond:

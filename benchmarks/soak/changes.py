@@ -65,7 +65,11 @@ class Changes:
 
     def next(self) -> list[Rule]:
         """The next plan."""
-        return [self._rule(self._draw()) for _ in range(RULES)]
+        plan: dict[str, Rule] = {}
+        while len(plan) < RULES:
+            rule = self._rule(self._draw())
+            plan.setdefault(rule.id, rule)  # where one round of the catalogue ends and the next begins
+        return list(plan.values())
 
     def _draw(self) -> type[Fault]:
         if not self._left:

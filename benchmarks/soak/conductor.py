@@ -19,6 +19,7 @@ from benchmarks.soak.scene import BYTES, ECHO, MODELS, Scene, running
 from benchmarks.soak.watch import MB, Figures, Scrape, Watch
 from chaosproxy.control.client import ControlClient
 from chaosproxy.plan.rule import Rule
+from chaosproxy.runner.racing import first_of
 
 LEASE_S = 5.0
 """As an experiment has it by default."""
@@ -77,13 +78,7 @@ class Soak:
             await _warm_up(scene, control)
             before = await self._at_rest(watch, control, None)
             await scene.begin(self.streams, self.seconds)
-            async with asyncio.TaskGroup() as group:
-                looking = group.create_task(self._look(watch))
-                changing = group.create_task(self._change(control))
-                async for line in scene.load.lines():
-                    self.calls.add(line)
-                looking.cancel()
-                changing.cancel()
+            await first_of(self._count(scene), self._look(watch), self._change(control))
             await control.clear()
             visits = await _send_home(scene)
             after = await self._at_rest(watch, control, before)
@@ -105,6 +100,11 @@ class Soak:
             audit=audit,
             proxy_code=code,
         )
+
+    async def _count(self, scene: Scene) -> None:
+        """Until the load is over."""
+        async for line in scene.load.lines():
+            self.calls.add(line)
 
     async def _look(self, watch: Watch) -> None:
         began_s = told_s = time.monotonic()

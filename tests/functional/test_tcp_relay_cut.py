@@ -77,7 +77,7 @@ async def test_cut_before_it_began_to_dial() -> None:
     port, clock = Port(), time.monotonic
     relay = Relay(port, 1, Limits(), clock=clock, timers=Timers(clock), dial=dial)
     ours, theirs = socket.socketpair()
-    ours.setblocking(False)  # noqa: FBT003 - the name of the method says it
+    ours.setblocking(False)
     loop = asyncio.get_running_loop()
     with closing(theirs):
         _, writer = await asyncio.open_connection(sock=ours)
