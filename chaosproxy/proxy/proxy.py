@@ -299,7 +299,7 @@ class Proxy:
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
         if account.delivery is None or account.delivery.over:
-            self._enter(account.entry())
+            self._close(account)
         else:
             self._undelivered[exchange.id] = account
         self._rest()
@@ -308,8 +308,12 @@ class Proxy:
     def _delivered(self, account: Account) -> None:
         """No more of an answer can reach its client."""
         if self._undelivered.pop(account.exchange.id, None) is not None:
-            self._enter(account.entry())
+            self._close(account)
             self._rest()
+
+    def _close(self, account: Account) -> None:
+        self._enter(account.entry())
+        account.delivery = None  # it refers back here
 
     def _rest(self) -> None:
         if not self._open and not self._undelivered:

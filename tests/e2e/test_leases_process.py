@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from chaosproxy.control.client import ControlClient
@@ -115,6 +116,25 @@ async def ask_again_and_again(url: str) -> None:
     while True:
         await status_of(url)
         await asyncio.sleep(0.05)
+
+
+async def status_of(url: str) -> int:
+    """What a client is answered with."""
+    question = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/chat/completions", json=question) as answer:
+        return answer.status
+
+
+async def until_healed(control: ControlClient, faults: int = 1) -> list[AnyRecord]:
+    """All records up to the end of so many faults."""
+    records: list[AnyRecord] = []
+    async with asyncio.timeout(60):
+        async for record in control.events():
+            records.append(record)
+            faults -= isinstance(record, FaultEdge) and record.edge == "healed"
+            if faults == 0:
+                break
+    return records
 
 
 def met_by(record: ExchangeRecord, begin: float, end: float) -> str:
