@@ -119,6 +119,12 @@ bench-quick: peers compiled ## Measure it coarsely (five minutes), and write not
 bench-check: peers compiled ## Compare a shorter run with benchmarks/baseline.json; fails when a ratio has become worse
 	$(BIN)/python -m benchmarks.data_plane --check
 
+SOAK_ARGS ?=
+
+.PHONY: soak
+soak: setup ## Soak the proxy for half an hour, and write its part of docs/performance.md (SOAK_ARGS="--seconds 600": only print)
+	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
+
 PROFILE_ARGS ?=
 
 .PHONY: profile

@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from typing import Protocol
 
 from chaosproxy.faults.base import Bucket
+from chaosproxy.plan.attempts import Attempts
 
 
 class Counters(Protocol):
@@ -97,22 +98,6 @@ class Seats:
         following, _ = self._waiting.popitem(last=False)
         self._taken.add(following)
         return following
-
-
-class Attempts:
-    """Counts attempts per key. Remembers ``size`` keys and forgets the one that was not seen for longest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._counts: OrderedDict[str, int] = OrderedDict()
-
-    def next(self, key: str) -> int:
-        """One more attempt; its number, from 1."""
-        number = self._counts.pop(key, 0) + 1
-        self._counts[key] = number
-        if len(self._counts) > self._size:
-            self._counts.popitem(last=False)
-        return number
 
 
 class LocalCounters:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 from secrets import token_hex
 from typing import Self
 
@@ -84,6 +85,7 @@ class Proxy:
         self._plan = Plan(self._counters)
         self._timers = Timers(clock)
         self._plan_timer: Timer | None = None
+        self._plan_due_at = inf
         self._refusals = Refusals(self._record, clock)
         self._around = Surroundings(
             token=token or token_hex(3),
@@ -165,6 +167,11 @@ class Proxy:
     def open_exchanges(self) -> int:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
+
+    @property
+    def waiting_timers(self) -> int:
+        """Timed events that wait: those of exchanges and connections, and the next change of the plan."""
+        return len(self._timers)
 
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
@@ -305,6 +312,8 @@ class Proxy:
         )
 
     def _began(self, account: Account, wire: HttpWire) -> None:
+        if self._clock() >= self._plan_due_at:  # its timer is late: what the journal says of a moment is true for it
+            self._advance()
         self._http[account.exchange.listener].begin(account, wire)
 
     def _opened(self, pump: Pump) -> None:
@@ -318,7 +327,7 @@ class Proxy:
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
         if account.delivery is None or account.delivery.over:
-            self._enter(account.entry())
+            self._close(account)
         else:
             self._undelivered[exchange.id] = account
         self._rest()
@@ -327,8 +336,12 @@ class Proxy:
     def _delivered(self, account: Account) -> None:
         """No more of an answer can reach its client."""
         if self._undelivered.pop(account.exchange.id, None) is not None:
-            self._enter(account.entry())
+            self._close(account)
             self._rest()
+
+    def _close(self, account: Account) -> None:
+        self._enter(account.entry())
+        account.delivery = None  # it refers back here
 
     def _rest(self) -> None:
         if not self._open and not self._undelivered:
@@ -356,19 +369,14 @@ class Proxy:
         self._act(self._plan.advance(self._clock()))
 
     def _act(self, changes: list[Change]) -> None:
-        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones."""
+        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones.
+
+        All are told before any has an effect: what a fault did stands in the journal after its beginning.
+        """
+        for change in changes:
+            self._tell(change)
         for change in changes:
             rule = change.rule
-            self._record(
-                FaultEdge(
-                    fault=rule.id,
-                    edge=change.edge,  # type: ignore[arg-type]
-                    at=change.at,
-                    listeners=list(rule.listeners),
-                    why=change.why,
-                    fault_type=rule.do.type,
-                )
-            )
             for name in rule.listeners:
                 self._set_gate(name)
                 if name in self._hosts:
@@ -381,6 +389,19 @@ class Proxy:
                 elif not change.acts:
                     pump.heal(rule.id)
         self._wind_up()
+
+    def _tell(self, change: Change) -> None:
+        rule = change.rule
+        self._record(
+            FaultEdge(
+                fault=rule.id,
+                edge=change.edge,  # type: ignore[arg-type]
+                at=change.at,
+                listeners=list(rule.listeners),
+                why=change.why,
+                fault_type=rule.do.type,
+            )
+        )
 
     def _set_gate(self, name: str) -> None:
         listener, closed = self._listeners.get(name), self._plan.gate(name)
@@ -396,5 +417,6 @@ class Proxy:
             self._plan_timer.cancel()
             self._plan_timer = None
         due = self._plan.next_at()
+        self._plan_due_at = inf if due is None else due
         if due is not None:
             self._plan_timer = self._timers.call_at(due, self._advance)

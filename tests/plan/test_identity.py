@@ -71,9 +71,9 @@ class TestAttempts:
         assert [first.attempt, second.attempt] == [1, 2]
 
     def test_only_so_many_calls_are_remembered(self) -> None:
-        """The one that was not seen for longest is forgotten."""
+        """The oldest is forgotten."""
         counters = LocalCounters(calls=2)
-        numbers = [counters.attempt(key) for key in ("a", "b", "a", "c", "b")]
+        numbers = [counters.attempt(key) for key in ("a", "b", "a", "c", "a")]
 
         assert numbers == [1, 1, 2, 1, 1]
 
