@@ -7,9 +7,10 @@ waiting. Sockets are real.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 from chaosproxy.errors import UserError
 
@@ -19,17 +20,37 @@ NOOP_CYCLES = 8
 
 def virtual_loop() -> asyncio.AbstractEventLoop:
     """A new one, not running. Raises UserError when looptime is missing."""
+    return cast(
+        asyncio.AbstractEventLoop, _looptime().patch_event_loop(asyncio.SelectorEventLoop(), noop_cycles=NOOP_CYCLES)
+    )
+
+
+@contextmanager
+def jumping(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let the time of a loop that runs be virtual for a while. Raises UserError for one that is not asyncio's own."""
+    looptime = _looptime()
+    if not isinstance(loop, asyncio.SelectorEventLoop):
+        raise UserError(f"virtual time needs an event loop of asyncio's own, got {type(loop).__module__}'s")
+    began_s = loop.time()
+    patched = looptime.patch_event_loop(loop, start=began_s, _enabled=False)
+    with patched.looptime_enabled():
+        yield
+
+
+def _looptime() -> Any:
     try:
         import looptime  # noqa: PLC0415 - an extra, needed for nothing else
     except ModuleNotFoundError:
         raise UserError("virtual time needs the library looptime: pip install 'chaosproxy[search]'") from None
-    loop = looptime.patch_event_loop(asyncio.SelectorEventLoop(), noop_cycles=NOOP_CYCLES)
-    return cast(asyncio.AbstractEventLoop, loop)
+    return looptime
 
 
 @contextmanager
 def running_loop(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
-    """Ends all that is left in the loop, and closes it."""
+    """Ends all that is left in the loop, and closes it. What asyncio has to say about broken connections is no news."""
+    voice = logging.getLogger("asyncio")
+    level = voice.level
+    voice.setLevel(logging.CRITICAL)
     try:
         yield loop
     finally:
@@ -41,3 +62,4 @@ def running_loop(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEv
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+        voice.setLevel(level)

@@ -29,8 +29,12 @@ class Asked:
 
 Call = Callable[[Asked], Awaitable[str | None]]
 """Asks once, and returns the text of the answer."""
-Target = Call | Callable[[Mapping[str, str]], AbstractAsyncContextManager[Call]]
-"""The code that is tried: a coroutine function; or what is opened with the URLs, keeps its clients, and gives one."""
+Opener = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Call]]
+"""Gets the URLs of the listeners by name, opens clients that all runs share, and gives a Call."""
+Blocking = Callable[[Asked], str | None]
+"""A Call that is no coroutine: it waits in real time, in a thread."""
+Target = Call | Opener | Blocking
+"""The code that is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Observation:
     """One call as its caller saw it, and every exchange that it cost.
 
     ``text`` is what was returned; None when it raised (``error`` says what, ``error_type`` is the class alone) or when
-    it had neither returned nor raised ``deadline_s`` after its begin (``hung``). ``took_s`` is in the time of the
+    it had neither returned nor raised ``deadline_s`` after its begin (``hung``). ``restarted``: the answer begins anew
+    within the text. ``took_s`` is in the time of the
     world, which may be virtual. ``exchanges`` are in the order in which they began; those of one listener are its
     first, second, ... of this run.
     """
@@ -50,6 +55,7 @@ class Observation:
     hung: bool
     took_s: float
     deadline_s: float
+    restarted: bool = False
     exchanges: tuple[ExchangeRecord, ...] = ()
     hits: tuple[FaultHit, ...] = ()
 
