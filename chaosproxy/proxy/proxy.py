@@ -100,6 +100,7 @@ class Proxy:
             refused=self._refusals.add,
         )
         self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
+        self._may_lag = clock is time.monotonic  # virtual time waits for everybody
         self._open: dict[str, Pump] = {}
         self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
         self._undelivered: dict[str, Account] = {}  # ended, and not all of the answer has left for its client
@@ -236,6 +237,10 @@ class Proxy:
             for rule_id in list(pump.account.attached):
                 pump.heal(rule_id)
 
+    def forget_calls(self) -> None:
+        """Count the attempts of calls from one again, so that a call that is repeated throws the same dice."""
+        self._counters.forget_calls()
+
     # inside ----------------------------------------------------------------------------------------------------------
 
     def _check_targets(self, rules: Iterable[Rule]) -> None:
@@ -319,7 +324,8 @@ class Proxy:
     def _opened(self, pump: Pump) -> None:
         self._open[pump.account.exchange.id] = pump
         self._idle.clear()
-        self._lag.start()
+        if self._may_lag:
+            self._lag.start()
 
     def _finished(self, account: Account) -> None:
         exchange = account.exchange
