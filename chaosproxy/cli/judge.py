@@ -42,7 +42,7 @@ def check(
     from chaosproxy.steady_state.verdict import judge, verdict_json
 
     load_plugins(plugin)
-    read = _read(journal)
+    read = read_run(journal)
     run = next((record for record in read.records if isinstance(record, Run)), None)
     if run is None:
         raise UserError(f"{journal}: not the journal of a run (serve writes journals, too), so there is no verdict")
@@ -58,7 +58,7 @@ def check(
     sys.exit(verdict.exit_code)
 
 
-def _read(journal: str) -> Journal:
+def read_run(journal: str) -> Journal:
     """A journal; of a run's folder also the pieces that a killed runner leaves, one per process."""
     from pathlib import Path
 
@@ -95,8 +95,8 @@ def explain(
     """
     from chaosproxy.journal import explanation
 
-    journal = journal or _newest()
-    records = _read(journal).records
+    journal = journal or newest_run("give a journal: --journal FILE")
+    records = read_run(journal).records
     found = explanation.find_exchanges(records, exchange)
     connections = explanation.find_connections(records, exchange)
     if not found and not connections:
@@ -108,10 +108,11 @@ def explain(
         typer.echo("\n".join(explanation.explain_connection(records, connection)))
 
 
-def _newest() -> str:
+def newest_run(otherwise: str) -> str:
+    """The folder in out/ that was changed last. Raises UserError, which says what to do ``otherwise``."""
     from pathlib import Path
 
     runs = sorted((path for path in Path("out").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
     if not runs:
-        raise UserError("no run in out/ here; give a journal: --journal FILE")
+        raise UserError(f"no run in out/ here; {otherwise}")
     return str(runs[-1])

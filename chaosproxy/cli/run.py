@@ -65,8 +65,10 @@ def parse_defines(defines: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tuple[str, ...] = ()) -> Order:
-    """Read the file and everything that it names; ``plugins`` are loaded already.
+def prepare(
+    file: str, overrides: dict[str, str], seed: int | None, plugins: tuple[str, ...] = (), *, text: str | None = None
+) -> Order:
+    """Read the file and everything that it names; ``plugins`` are loaded already, ``text`` stands in the file's place.
 
     Raises UserError, InvalidExperiment.
     """
@@ -81,7 +83,7 @@ def prepare(file: str, overrides: dict[str, str], seed: int | None, plugins: tup
     from chaosproxy.shipped import find, profiles
 
     path = find(file)
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ, seed=seed)
     _check_certificates(experiment, path.parent)
     nonce = secrets.token_hex(3)
