@@ -109,6 +109,7 @@ class _Task:
 
         Raises UserError when something is there already, or nothing can be.
         """
+        import os
         from pathlib import Path
 
         from chaosproxy.shipped import directory
@@ -118,8 +119,8 @@ class _Task:
         path = Path(given) if given else Path(name) if shipped else self.file.with_name(name)
         if path.exists():
             raise UserError(f"{path} is there already; name another file with --output")
-        if not path.parent.is_dir():
-            raise UserError(f"--output: there is no folder {path.parent}")
+        if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            raise UserError(f"{path}: there is no such folder, or it cannot be written to; name another with --output")
         return path
 
     def header(self) -> str:
@@ -257,11 +258,14 @@ def _lasted_s(journal: Journal) -> float | None:
 
 
 def _free_folder(run: Path) -> Path:
-    """Beside the run's: ``RUN-minimize``, or with -2, -3 behind it."""
+    """Inside the run's: ``minimize``, or ``minimize-2`` and so on. Raises UserError when it cannot be made there."""
+    import os
+
     from chaosproxy.plan.rule import free_id
 
-    beside = run.resolve()
-    return beside.with_name(free_id(f"{beside.name}-minimize", [path.name for path in beside.parent.iterdir()]))
+    if not os.access(run, os.W_OK):
+        raise UserError(f"{run}: cannot be written to, and the runs of the search are kept there")
+    return run / free_id("minimize", [path.name for path in run.iterdir()])
 
 
 def _seconds(budget: str) -> float:

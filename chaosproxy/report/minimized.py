@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from chaosproxy.runner.minimizing import Minimized, Terms, Tried
 from chaosproxy.search.drill import Candidate, Drill, name_of
 from chaosproxy.search.minimize import Outcome, expected_candidates
-from chaosproxy.units import format_duration
 
 _ENDS = {
     "budget": "the budget is spent: smaller ones were not tried",
@@ -26,7 +25,7 @@ def announced(drill: Drill, terms: Terms, run_s: float) -> str:
     return (
         f"{terms.expectation}: {count} fault{'' if count == 1 else 's'}; a candidate deviates when"
         f" {terms.repeats // 2 + 1} of {terms.repeats} runs do\n"
-        f"{expected} in all; the search ends after {format_duration(terms.budget_s)} (--budget)"
+        f"{expected} in all; the search ends after {_about(terms.budget_s)} (--budget)"
     )
 
 

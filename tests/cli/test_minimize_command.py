@@ -129,7 +129,7 @@ def test_nothing_is_written_over(run: Path) -> None:
     ("words", "message"),
     [
         (("--budget", "10"), "--budget: expected a time with its unit, such as 250ms, 2s or 3m, got '10'"),
-        (("--output", "nowhere/x.yaml"), "--output: there is no folder nowhere"),
+        (("--output", "nowhere/x.yaml"), "nowhere/x.yaml: there is no such folder, or it cannot be written to"),
         (("out",), "out/journal.jsonl: no such file or directory"),
     ],
 )

@@ -114,6 +114,7 @@ def test_commands_print_what_a_page_shows(page: Path, folder: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", _with("console e2e"), ids=_name)
 def test_runs_print_what_a_page_shows(page: Path, folder: Path) -> None:
     """Those that start processes."""

@@ -54,6 +54,8 @@ def test_the_two_faults_that_matter_are_found(tmp_path: Path, monkeypatch: pytes
     assert [fault.id for fault in smallest.faults] == ["down", "also"]
     assert [entry.id for entry in smallest.hypothesis] == ["hidden"]
     assert (smallest.seed, smallest.vars) == (11, {"status": "503"})
+    assert (first.results / "minimize/001/experiment.yaml").is_file()
+    assert (first.results / "minimize/001/journal.jsonl").is_file()
     assert family(found.mark) == {}
     again = chaosproxy("run", "drill-minimal.yaml", cwd=tmp_path)
     assert (again.code, [row.id for row in again.report.expectations]) == (1, ["hidden"])
