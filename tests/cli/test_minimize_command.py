@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaosproxy.journal.records import AnyRecord, Call, Ended, Fingerprint, Mark, Opened, Run, to_line
+from chaosproxy.journal.records import AnyRecord, Call, CallError, Ended, Mark, Opened, Run, to_line
 from tests.cli.command import chaosproxy
 
 TEXT = """\
@@ -32,8 +32,7 @@ def failed_call(number: int) -> Call:
         sent_at=12.0,
         end_at=12.5,
         status=500,
-        error={"kind": "http"},  # type: ignore[arg-type] - pydantic builds it
-        text=Fingerprint(),
+        error=CallError(kind="http"),
     )
 
 
