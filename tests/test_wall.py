@@ -26,7 +26,7 @@ PURE = (
     "steady_state",
     "experiment",
     "search",
-    "testing",
+    "strategies",
 )
 WORLDLY = (
     "proxy",
@@ -35,6 +35,7 @@ WORLDLY = (
     "control",
     "probes",
     "runner",
+    "testing",
     "report",
     "shipped",
     "cli",

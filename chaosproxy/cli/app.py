@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import ca, demo, faults, init, judge, lab, minimize, plan, profiles, run, schema, serve, toxiproxy
+from chaosproxy.cli import (
+    ca,
+    demo,
+    faults,
+    init,
+    judge,
+    lab,
+    minimize,
+    plan,
+    profiles,
+    run,
+    schema,
+    search,
+    serve,
+    toxiproxy,
+)
 
 app = typer.Typer(
     name="chaosproxy",
@@ -43,6 +58,8 @@ app.command("plan")(plan.plan)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
 app.command("minimize")(minimize.minimize)
+app.command("search")(search.search)
+app.command("replay")(search.replay)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

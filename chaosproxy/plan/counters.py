@@ -44,6 +44,9 @@ class Counters(Protocol):
     def forget(self, rule_id: str) -> None:
         """The rule is gone: a later one of the same id starts at zero."""
 
+    def forget_calls(self) -> None:
+        """No call has been attempted yet."""
+
 
 class TokenBucket:
     """A quota that refills steadily: full at the start, ``per_minute`` a minute."""
@@ -117,6 +120,7 @@ class LocalCounters:
 
     def __init__(self, calls: int = 100_000) -> None:
         self._arrivals: Counter[str] = Counter()
+        self._calls = calls
         self._attempts = Attempts(calls)
         self._ordinals: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
@@ -162,3 +166,6 @@ class LocalCounters:
         self._chosen.pop(rule_id, None)
         for key in [key for key in self._buckets if key[0] == rule_id]:
             del self._buckets[key]
+
+    def forget_calls(self) -> None:
+        self._attempts = Attempts(self._calls)

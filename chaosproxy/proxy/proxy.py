@@ -94,6 +94,7 @@ class Proxy:
             refused=self._refusals.add,
         )
         self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
+        self._may_lag = clock is time.monotonic  # virtual time waits for everybody
         self._open: dict[str, Pump] = {}
         self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
         self._undelivered: dict[str, Account] = {}  # ended, and not all of the answer has left for its client
@@ -195,6 +196,10 @@ class Proxy:
         """End all faults of ``owner``, or of everybody."""
         self._act(self._plan.clear(owner, self._clock()))
 
+    def forget_calls(self) -> None:
+        """Count the attempts of calls from one again, so that a call that is repeated throws the same dice."""
+        self._counters.forget_calls()
+
     # inside ----------------------------------------------------------------------------------------------------------
 
     def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
@@ -247,7 +252,8 @@ class Proxy:
     def _opened(self, pump: Pump) -> None:
         self._open[pump.account.exchange.id] = pump
         self._idle.clear()
-        self._lag.start()
+        if self._may_lag:
+            self._lag.start()
 
     def _finished(self, account: Account) -> None:
         exchange = account.exchange
