@@ -10,6 +10,7 @@ from chaosproxy import __version__
 from chaosproxy.cli import (
     ca,
     demo,
+    enumerate_plans,
     faults,
     init,
     judge,
@@ -59,6 +60,7 @@ app.command("check")(judge.check)
 app.command("explain")(judge.explain)
 app.command("minimize")(minimize.minimize)
 app.command("search")(search.search)
+app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
