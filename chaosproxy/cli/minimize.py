@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from chaosproxy.experiment.model import Experiment
     from chaosproxy.experiment.yaml_text import Plain
-    from chaosproxy.journal.reading import Journal
     from chaosproxy.journal.records import Run
     from chaosproxy.runner.minimizing import Minimized, Terms
     from chaosproxy.runner.order import Order
@@ -147,6 +146,7 @@ def _task(run: str, file: str | None, expect: str | None, plugins: tuple[str, ..
     import os
     from pathlib import Path
 
+    from chaosproxy.cli.finished_run import deviated, file_of, lasted_s, run_of
     from chaosproxy.cli.judge import read_run
     from chaosproxy.experiment.load_file import parse_experiment
     from chaosproxy.experiment.profiles import with_profiles
@@ -157,86 +157,25 @@ def _task(run: str, file: str | None, expect: str | None, plugins: tuple[str, ..
     path = Path(run)
     journal = read_run(run)
     folder = path if path.is_dir() else path.parent
-    found = _run_of(journal, run)
-    source, text = _file_of(found, file, folder)
+    found = run_of(journal, run)
+    source, text = file_of(found, file, folder)
 
     def read(candidate: str) -> Experiment:
         return parse_experiment(candidate, str(source), profiles=profiles(), env=os.environ)
 
     experiment = parse_experiment(text, str(source), profiles=profiles(), vars=found.vars, env=os.environ)
-    expectation = _deviated(journal, experiment, run, expect)
+    expectation = deviated(journal, experiment, run, expect)
     plain = with_profiles(read_yaml(text, str(source)), profiles()).plain()
     return _Task(
         drill=Drill(_as_run(plain, found), experiment, expectation, read),
         found=found,
         file=source,
         expectation=expectation,
-        takes_s=_lasted_s(journal) or experiment.planned_s,
+        takes_s=lasted_s(journal) or experiment.planned_s,
         planned_s=experiment.planned_s,
         folder=_free_folder(folder),
         plugins=plugins,
     )
-
-
-def _run_of(journal: Journal, name: str) -> Run:
-    from chaosproxy.journal.records import Run
-
-    run = next((record for record in journal.records if isinstance(record, Run)), None)
-    if run is None:
-        raise UserError(f"{name}: not the journal of a run (serve writes journals, too), so there is nothing to repeat")
-    return run
-
-
-def _file_of(run: Run, given: str | None, folder: Path) -> tuple[Path, str]:
-    """The experiment file and its text: the one that is given, else the one of the run, here or as from its folder.
-
-    Raises UserError when it is not there, or not the one that was run.
-    """
-    from hashlib import sha256
-
-    from chaosproxy.cli.run import read_text
-    from chaosproxy.shipped import find
-
-    if given is not None:
-        path = find(given)
-        text = read_text(path)
-        if sha256(text.encode()).hexdigest() != run.file_sha256:
-            sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-        return path, text
-    here = _shipped_or_none(run.file)
-    places = [place for place in (here, *(parent / run.file for parent in folder.resolve().parents)) if place]
-    found = [place for place in places if place.is_file()]
-    for path in found:
-        if sha256((text := read_text(path)).encode()).hexdigest() == run.file_sha256:
-            return path, text
-    why = f"{found[0]} was changed since that run" if found else f"the file of that run, {run.file}, is not here"
-    raise UserError(f"{why}; name the file as it was with --file")
-
-
-def _shipped_or_none(name: str) -> Path | None:
-    from chaosproxy.shipped import find
-
-    try:
-        return find(name)
-    except UserError:
-        return None
-
-
-def _deviated(journal: Journal, experiment: Experiment, run: str, wanted: str | None) -> str:
-    """The id of the expectation that the search is about. Raises UserError when it did not deviate."""
-    from chaosproxy.experiment.references import hint
-    from chaosproxy.steady_state.observation import State
-    from chaosproxy.steady_state.verdict import judge
-
-    verdict = judge(journal, experiment.claims())
-    deviated = [judged.id for judged in verdict.expectations if judged.state is State.DEVIATED]
-    if not deviated:
-        raise UserError(f"{run}: no expectation deviated in that run ({verdict.verdict.value}: {verdict.headline})")
-    if wanted is not None and wanted not in deviated:
-        known = ", ".join(dict.fromkeys(deviated))
-        raise UserError(f"--expect: {wanted!r} did not deviate in that run{hint(wanted, deviated)}; deviated: {known}")
-    about = (name for finding in verdict.findings if finding.kind == "deviated" for name in finding.about)
-    return wanted or next((name for name in about if name in deviated), deviated[0])
 
 
 def _as_run(plain: dict[str, Plain], run: Run) -> dict[str, Plain]:
@@ -246,15 +185,6 @@ def _as_run(plain: dict[str, Plain], run: Run) -> dict[str, Plain]:
     variables: dict[str, Plain] = {**(given if isinstance(given, dict) else {}), **run.vars}
     rest = {key: value for key, value in plain.items() if key not in (*first, "seed", "vars")}
     return {**first, "seed": str(run.seed), **({"vars": variables} if variables else {}), **rest}
-
-
-def _lasted_s(journal: Journal) -> float | None:
-    """From the first process to the last record; None for a run that was broken off."""
-    from chaosproxy.journal.records import Ended, Opened
-
-    began = min((record.mono for record in journal.records if isinstance(record, Opened)), default=None)
-    ended = next((record.at for record in journal.records if isinstance(record, Ended)), None)
-    return None if began is None or ended is None else ended - began
 
 
 def _free_folder(run: Path) -> Path:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from chaosproxy.faults import describe
 from chaosproxy.faults.base import Fault
+from chaosproxy.search.effect import Slot
 from chaosproxy.search.observation import Setting
 from chaosproxy.search.promise import Broken
-from chaosproxy.search.systematic import Attempt, Coverage, Injections, Slot
+from chaosproxy.search.systematic import Attempt, Coverage, Injections
 
 
 def heading(target: str, setting: Setting, faults: Sequence[Fault], max_faults: int, *, virtual: bool) -> str:

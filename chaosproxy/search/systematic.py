@@ -20,22 +20,11 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from chaosproxy.faults.base import Fault, Room
-from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import ExchangeRecord
 from chaosproxy.plan.rule import Match, Rule, free_id
+from chaosproxy.search.effect import Slot, effect_of, slots_of
 from chaosproxy.search.observation import Observation, Plan, Run
 from chaosproxy.search.promise import Broken, Promise
 from chaosproxy.search.settings_of import fault_classes
-
-
-class Slot(NamedTuple):
-    """An exchange of the call: the ``number``-th at a listener, from 1."""
-
-    listener: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.listener}#{self.number}"
 
 
 class Injection(NamedTuple):
@@ -178,7 +167,7 @@ class Systematic:
         self._promise = promise
         self._max_faults = max_faults
         self._effects: dict[Injection, Hashable] = {}
-        """What each fault did to each exchange of the passing call."""
+        """What each fault did to each exchange of the passing call, if it took effect: else nobody knows its class."""
 
     def plans(self) -> Generator[Injections, Observation, Coverage]:
         """Propose plans, first none; send what each came to."""
@@ -202,7 +191,8 @@ class Systematic:
 
     def _at(self, node: _Node, slot: Slot) -> Generator[Injections, Observation, list[_Node]]:
         """Every fault at one exchange, unless it is like one that was tried there; what is worth going on from."""
-        classes: dict[Hashable, Injections] = {("nothing", effect_of(node.seen, slot)): node.injections}
+        unchanged = (effect_of(node.seen, slot), _key(self._promise(plan_of(node.injections, self._faults), node.seen)))
+        classes: dict[tuple[Hashable, ...], Injections] = {}
         nodes: list[_Node] = []
         for number in range(len(self._faults)):
             injections = (*node.injections, Injection(slot, number))
@@ -211,85 +201,46 @@ class Systematic:
                 continue
             plan = plan_of(injections, self._faults)
             seen = yield injections
-            met = plan[-1].id in seen.hit
-            self.coverage.attempts.append(Attempt(injections, met, self._promise(plan, seen)))
-            effect = effect_of(seen, slot)
-            if not node.injections:
-                self._effects[injections[-1]] = (self._faults[number].room, met, effect)
-            harmless = classes.get(("nothing", effect))
-            like = classes.setdefault((self._faults[number].room, effect), injections) if harmless is None else harmless
+            attempt = Attempt(injections, plan[-1].id in seen.hit, self._promise(plan, seen))
+            self.coverage.attempts.append(attempt)
+            effect = self._class_of(attempt, seen)
+            if not node.injections and attempt.met:
+                self._effects[injections[-1]] = effect
+            like = node.injections if effect[1:] == unchanged else classes.setdefault(effect, injections)
             if like != injections:
-                self.coverage.like.setdefault(injections, like)
+                self.coverage.like[injections] = like
             else:
                 nodes.append(_Node(injections, seen))
         return nodes
 
+    def _class_of(self, attempt: Attempt, seen: Observation) -> tuple[Hashable, ...]:
+        """Room, effect and verdict: faults with the same are taken to be the same to the target."""
+        slot, number = attempt.injections[-1]
+        return (self._faults[number].room, effect_of(seen, slot), _key(attempt.broken))
+
     def _known(self, node: _Node, slot: Slot, number: int) -> int | None:
         """An earlier fault that had the same effect as this one on each exchange of its kind in the passing call."""
-        base = [each for each in _slots(self.coverage.passing) if self._alike(each, node, slot)]
+        base = [each for each in slots_of(self.coverage.passing) if self._alike(each, node, slot)]
         if not node.injections or not base:
             return None
-        mine = [self._effects[Injection(each, number)] for each in base]
-        for other in range(number):
-            if mine == [self._effects[Injection(each, other)] for each in base]:
-                return other
-        return None
+        mine = [self._effects.get(Injection(each, number)) for each in base]
+        if None in mine:
+            return None
+        others = ([self._effects.get(Injection(each, other)) for each in base] for other in range(number))
+        return next((other for other, theirs in enumerate(others) if theirs == mine), None)
 
     def _alike(self, of_passing: Slot, node: _Node, slot: Slot) -> bool:
         """Whether two exchanges ask for the same kind of answer."""
-        first, second = _exchange(self.coverage.passing, of_passing), _exchange(node.seen, slot)
+        first, second = slots_of(self.coverage.passing)[of_passing], slots_of(node.seen)[slot]
         return (first.dialect, first.stream) == (second.dialect, second.stream)
 
     def _later(self, node: _Node) -> list[Slot]:
-        slots = list(_slots(node.seen))
+        slots = list(slots_of(node.seen))
         if not node.injections:
             return slots
         at = node.injections[-1].slot
         return slots[slots.index(at) + 1 :] if at in slots else []
 
 
-def _slots(seen: Observation) -> dict[Slot, ExchangeRecord]:
-    """The exchanges of a run, in the order in which they began."""
-    counts: dict[str, int] = {}
-    found = {}
-    for exchange in seen.exchanges:
-        counts[exchange.listener] = counts.get(exchange.listener, 0) + 1
-        found[Slot(exchange.listener, counts[exchange.listener])] = exchange
-    return found
-
-
-def _exchange(seen: Observation, slot: Slot) -> ExchangeRecord:
-    return _slots(seen)[slot]
-
-
-def effect_of(seen: Observation, slot: Slot) -> Hashable:
-    """What the client was sent in an exchange, and what it did then; times in orders of magnitude.
-
-    None when the exchange did not happen.
-    """
-    slots = _slots(seen)
-    if slot not in slots:
-        return None
-    exchange, sent, whole = slots[slot], slots[slot].sent, fingerprint(seen.expected)
-    end_at = exchange.began_at if sent.end_at is None else sent.end_at
-    later = [(each, record) for each, record in slots.items() if record.began_at > exchange.began_at]
-    pause_s = later[0][1].began_at - end_at if later else None
-    told = (
-        *(exchange.stream, sent.status, sent.ended, sent.terminal, sent.finish, sent.error_event, sent.retry_after_s),
-        *(sent.text == whole, _compared(sent.text.chars, whole.chars), sent.text.chars == 0, sent.bytes == 0),
-        _magnitude(end_at - exchange.began_at),
-    )
-    done = (
-        *(tuple(each for each, _ in later), None if pause_s is None else _magnitude(pause_s)),
-        *(seen.hung, seen.error_type, seen.text == seen.expected, not seen.text, seen.restarted),
-    )
-    return (told, done)
-
-
-def _compared(one: int, other: int) -> int:
-    return (one > other) - (one < other)
-
-
-def _magnitude(seconds: float) -> int:
-    """0 below a second, 1 below ten, 2 below a minute, 3 beyond."""
-    return sum(seconds >= bound for bound in (1.0, 10.0, 60.0))
+def _key(broken: Broken | None) -> str | None:
+    return None if broken is None else broken.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,9 +15,10 @@ from chaosproxy.faults import build
 from chaosproxy.faults.base import Fault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.runner.world import opened
+from chaosproxy.search.effect import Slot
 from chaosproxy.search.observation import Asked, Call, Run, Setting
 from chaosproxy.search.promise import Broken, Promise, default_promise
-from chaosproxy.search.systematic import Coverage, Injection, Injections, Slot, explore, plan_of
+from chaosproxy.search.systematic import Coverage, Injection, Injections, explore, plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +43,10 @@ FAULTS: tuple[Fault, ...] = tuple(
 )
 SETTING = Setting(listeners=("primary", "secondary"), tokens=4)
 RATE_LIMIT = 0
+PATIENCE = {
+    "primary": aiohttp.ClientTimeout(total=None, sock_read=20),
+    "secondary": aiohttp.ClientTimeout(total=None),
+}
 
 
 class Incomplete(Exception):
@@ -54,8 +60,7 @@ async def client(urls: Mapping[str, str]) -> AsyncIterator[Call]:
     When it has waited as a Retry-After said, it takes a cut answer for a whole one; and after a fallback it waits for
     ever.
     """
-    timeout = aiohttp.ClientTimeout(total=None, sock_read=20)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with aiohttp.ClientSession() as session:
 
         async def call(asked: Asked) -> str:
             return await _answer(session, asked)
@@ -64,14 +69,11 @@ async def client(urls: Mapping[str, str]) -> AsyncIterator[Call]:
 
 
 async def _answer(session: aiohttp.ClientSession, asked: Asked) -> str:
-    import asyncio
-
     waited, backend = False, "primary"
     for _ in range(3):
         body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": asked.prompt}]}
-        patience = None if backend == "primary" else aiohttp.ClientTimeout(total=None)
         url = f"{asked.urls[backend]}/v1/chat/completions"
-        async with session.post(url, json=body, **({} if patience is None else {"timeout": patience})) as response:
+        async with session.post(url, json=body, timeout=PATIENCE[backend]) as response:
             if response.status == 429:
                 await asyncio.sleep(float(response.headers["retry-after"]))
                 waited = True
@@ -128,7 +130,7 @@ def test_pruned_finds_what_brute_force_finds() -> None:
     ] == []
 
 
-def test_the_planted_pair_is_found_as_a_pair(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_planted_pair_is_found_as_a_pair() -> None:
     """A Retry-After and a truncation, each of which alone is survived."""
     with opened(client, SETTING) as run:
         coverage = explore(run, FAULTS, default_promise(10), max_faults=2)
