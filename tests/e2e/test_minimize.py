@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,7 @@ def test_the_two_faults_that_matter_are_found(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(drills, "WITHIN_S", 800.0)
     first = drill(tmp_path, TWO_OF_THREE, "-D", "status=503")
     assert first.code == 1, first.err
+    interrupt(tmp_path, first.results)
 
     found = chaosproxy("minimize", str(first.results), "--repeats", "1", "--budget", "12m", cwd=tmp_path)
 
@@ -54,8 +58,37 @@ def test_the_two_faults_that_matter_are_found(tmp_path: Path, monkeypatch: pytes
     assert [fault.id for fault in smallest.faults] == ["down", "also"]
     assert [entry.id for entry in smallest.hypothesis] == ["hidden"]
     assert (smallest.seed, smallest.vars) == (11, {"status": "503"})
-    assert (first.results / "minimize/001/experiment.yaml").is_file()
-    assert (first.results / "minimize/001/journal.jsonl").is_file()
+    assert (first.results / "minimize-2/001/experiment.yaml").is_file()
+    assert (first.results / "minimize-2/001/journal.jsonl").is_file()
     assert family(found.mark) == {}
     again = chaosproxy("run", "drill-minimal.yaml", cwd=tmp_path)
     assert (again.code, [row.id for row in again.report.expectations]) == (1, ["hidden"])
+
+
+def interrupt(folder: Path, run: Path) -> None:
+    """Ctrl-C in the second run: 130, and the best that was seen so far is written."""
+    words = ["minimize", str(run), "--repeats", "1", "--budget", "12m", "--output", "stopped.yaml"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chaosproxy", *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "everything, again" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=drills.WITHIN_S)
+    finally:
+        process.kill()
+        process.wait(drills.WITHIN_S)
+
+    assert process.returncode == 130, err
+    assert "interrupted: smaller ones were not tried" in out
+    assert "smallest so far: 3 of 3 faults: down, chatty, also" in out
+    assert len(parse_experiment((folder / "stopped.yaml").read_text("utf-8"), "stopped.yaml").faults) == 3
+    assert (run / "minimize/002/journal.jsonl").is_file()
