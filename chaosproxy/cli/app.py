@@ -10,11 +10,13 @@ from chaosproxy import __version__
 from chaosproxy.cli import (
     ca,
     demo,
+    enumerate_plans,
     faults,
     hand,
     init,
     judge,
     lab,
+    minimize,
     plan,
     profiles,
     run,
@@ -63,7 +65,9 @@ app.command("stop")(hand.stop)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
 app.command("runs")(runs.runs)
+app.command("minimize")(minimize.minimize)
 app.command("search")(search.search)
+app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)

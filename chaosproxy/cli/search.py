@@ -55,7 +55,7 @@ def search(
     Example: chaosproxy search --target myapp:call --max-faults 3 --examples 5000
     """
     load_plugins(plugin)
-    setting = _setting(backend, dialect, tokens, deadline)
+    setting = setting_of(backend, dialect, tokens, deadline)
     limit = max_requests if max_requests is not None else 5 * len(setting.listeners)
     found = _search(target, setting, limit, max_faults=max_faults, examples=examples, seed=seed, keep=keep)
     sys.exit(1 if found else 0)
@@ -104,8 +104,8 @@ def load_target(text: str) -> Target:
     return found  # type: ignore[no-any-return]
 
 
-def _setting(backends: Sequence[str] | None, dialect: str, tokens: int, deadline: str) -> Setting:
-    """Raises UserError with what is wrong."""
+def setting_of(backends: Sequence[str] | None, dialect: str, tokens: int, deadline: str) -> Setting:
+    """The world that the options ask for. Raises UserError with what is wrong."""
     from difflib import get_close_matches
 
     from chaosproxy.errors import BadValue
