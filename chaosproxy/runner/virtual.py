@@ -18,6 +18,9 @@ NOOP_CYCLES = 8
 """How often the loop looks for bytes on the way, before it believes that all are waiting and jumps."""
 
 
+_VOICES = ("asyncio", "aiohttp.server")
+
+
 def virtual_loop() -> asyncio.AbstractEventLoop:
     """A new one, not running. Raises UserError when looptime is missing."""
     return cast(
@@ -47,10 +50,10 @@ def _looptime() -> Any:
 
 @contextmanager
 def running_loop(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
-    """Ends all that is left in the loop, and closes it. What asyncio has to say about broken connections is no news."""
-    voice = logging.getLogger("asyncio")
-    level = voice.level
-    voice.setLevel(logging.CRITICAL)
+    """Ends all that is left in the loop, and closes it. What the libraries log about broken connections is no news."""
+    levels = {name: logging.getLogger(name).level for name in _VOICES}
+    for name in _VOICES:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         yield loop
     finally:
@@ -62,4 +65,5 @@ def running_loop(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEv
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
-        voice.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -69,10 +69,6 @@ class Observation:
         """Requests that the call cost, those included that a fault kept from the upstream."""
         return len(self.exchanges)
 
-    def hits_of(self, exchange: str) -> frozenset[str]:
-        """The rules that took effect on the exchange of that id."""
-        return frozenset(hit.fault for hit in self.hits if hit.exchange == exchange)
-
 
 Run = Callable[[Plan], Observation]
 """A world that runs one plan: nothing of it is left when it returns."""

@@ -2,7 +2,7 @@
 
 It returns the whole text or raises. It does not hang, pass off half an answer, none or another one as whole, say a part
 twice, ask upstream again and again, or fail on an answer that came whole and within the protocol. What no client could
-know is never held against it: a text that was sent to it as a valid whole answer is one.
+know is never held against it: where a fault sends other words as a valid answer, no text is judged.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _broken(flaw: Flaw, words: str, detail: str = "") -> Broken:
 
 
 def _flawed(plan: Plan, seen: Observation, text: str) -> Broken | None:
-    if text == seen.expected or _was_told(plan, seen, text):
+    if text == seen.expected or _was_lied_to(plan, seen):
         return None
     if not text:
         return _broken(Flaw.SILENT_EMPTY, f"returned no text, as if that were the answer {seen.expected!r}")
@@ -79,19 +79,27 @@ def _flawed(plan: Plan, seen: Observation, text: str) -> Broken | None:
     return _broken(Flaw.SILENT_CORRUPT, f"returned {text!r} instead of {seen.expected!r}")
 
 
-def _was_told(plan: Plan, seen: Observation, text: str) -> bool:
-    """Whether this very text was sent to it as a whole answer, by faults that leave no trace: no client could know."""
-    said = fingerprint(text)
-    return any(
-        _is_whole(exchange) and exchange.sent.text == said and _only(plan, seen, exchange, _leaves_no_trace)
-        for exchange in seen.exchanges
-    )
+def _was_lied_to(plan: Plan, seen: Observation) -> bool:
+    """Whether a fault took effect that sends other words as a valid answer: then no text proves anything."""
+    return any(rule.do.type in _LIES or _means_otherwise(rule.do) for rule in plan if rule.id in seen.hit)
+
+
+_LIES = frozenset({"sse.drop", "sse.duplicate", "sse.reorder", "sse.line_separator", "body.corrupt"})
+_TOLD_APART = frozenset(
+    {"llm.error_event", "llm.foreign_error_event", "llm.no_terminal", "llm.choices", "llm.dialect_swap"}
+    | {"llm.finish_reason", "llm.usage", "llm.model_swap"}
+)
+"""Faults in the meaning that leave the words as they are, or that a reader can see."""
+
+
+def _means_otherwise(fault: Fault) -> bool:
+    return fault.room is Room.SEMANTIC and fault.type not in _TOLD_APART
 
 
 def _rejected(plan: Plan, seen: Observation, error: str) -> Broken | None:
     said = fingerprint(seen.expected)
     for exchange in seen.exchanges:
-        if _is_whole(exchange) and exchange.sent.text == said and _only(plan, seen, exchange, _is_legal):
+        if _is_whole(exchange) and exchange.sent.text == said and all(map(_is_legal, _hit_by(plan, seen, exchange))):
             words = f"raised {error[:_ERROR_CHARS]}, although the whole answer had come and nothing in it was illegal"
             return _broken(Flaw.REJECTED, words, seen.error_type or "")
     return None
@@ -106,24 +114,17 @@ def _is_whole(exchange: ExchangeRecord) -> bool:
     return sent.status == 200 and sent.ended == "end" and said_its_end and not sent.error_event
 
 
-def _only(plan: Plan, seen: Observation, exchange: ExchangeRecord, allowed: Callable[[Fault], bool]) -> bool:
-    """Whether all that was done to this exchange is ``allowed``."""
-    hits = seen.hits_of(exchange.id) | {hit.fault for hit in seen.hits if hit.exchange is None}
-    return all(allowed(rule.do) for rule in plan if rule.id in hits)
+def _hit_by(plan: Plan, seen: Observation, exchange: ExchangeRecord) -> list[Fault]:
+    """What was done to this exchange, or to the connections of its listener."""
+    ids = {hit.fault for hit in seen.hits if hit.exchange in (None, exchange.id)}
+    return [rule.do for rule in plan if rule.id in ids]
 
 
-_LIES = frozenset({"sse.drop", "sse.duplicate", "sse.reorder", "sse.line_separator", "body.corrupt"})
 _LEGAL = frozenset({"sse.comment", "sse.field", "sse.empty", "sse.line_end"})
-
-
-def _leaves_no_trace(fault: Fault) -> bool:
-    """Whether what it sends is a valid answer, though with other words."""
-    return fault.room in (Room.SEMANTIC, Room.TIMING) or fault.type in _LIES or _is_legal(fault)
+_MODES = {"sse.utf8": "split", "sse.split": "data_lines"}
+"""Faults with one mode that the protocol allows."""
 
 
 def _is_legal(fault: Fault) -> bool:
     """Whether the protocol allows what it does, so that a client has to bear it; delays it need not bear."""
-    in_words = fault.model_dump(mode="json")
-    split = fault.type == "sse.utf8" and in_words["mode"] == "split"
-    spread = fault.type == "sse.split" and in_words["mode"] == "data_lines"
-    return fault.type in _LEGAL or split or spread
+    return fault.type in _LEGAL or (fault.type in _MODES and getattr(fault, "mode", "") == _MODES[fault.type])

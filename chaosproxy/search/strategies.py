@@ -6,7 +6,7 @@ defaults, its place to ``token:1``, and the requests that it is for to all of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,9 +22,9 @@ from chaosproxy.search.settings_of import fault_classes, is_place, settings_of
 
 _REQUESTS: tuple[dict[str, int], ...] = ({}, {"first": 1}, {"nth": 2}, {"skip": 1}, {"first": 2}, {"nth": 3})
 """For which requests of the run; all of them is the simplest."""
-_SPANS_S = (None, 1.0, 10.0)
+SPANS_S = (None, 1.0, 10.0)
 """How long a fault lasts that acts on connections, where no request can be chosen; None: to the end."""
-_MATCHES = tuple(Match.model_validate(match) for match in _REQUESTS)
+MATCHES = tuple(Match.model_validate(match) for match in _REQUESTS)
 _CHANGES = 2
 """How many settings of a fault differ from their defaults at most, beside its place."""
 
@@ -46,7 +46,16 @@ def plans(
 ) -> st.SearchStrategy[Plan]:
     """One to ``max_faults`` faults, each at one of the listeners and for some of its requests."""
     one = _aimed(_able(dialect, kinds), tuple(listeners))
-    return st.lists(one, min_size=1, max_size=max_faults).map(_plan)
+    return st.lists(one, min_size=1, max_size=max_faults).map(named)
+
+
+def combinations(first: Sequence[Rule], others: Sequence[Rule], max_faults: int) -> st.SearchStrategy[Plan]:
+    """Two to ``max_faults`` of these rules; in half of the plans one of ``first`` is among them, if there are any."""
+    some = st.lists(st.sampled_from(others), min_size=2, max_size=max_faults)
+    if first:
+        rest = st.lists(st.sampled_from(others), min_size=1, max_size=max_faults - 1)
+        some = st.one_of(st.builds(lambda rule, more: [rule, *more], st.sampled_from(first), rest), some)
+    return some.map(renamed)
 
 
 def experiments(
@@ -128,23 +137,29 @@ def _aimed(draw: st.DrawFn, kinds: st.SearchStrategy[type[Fault]], listeners: tu
     fault = _drawn(draw, kinds)
     at = listeners if len(listeners) == 1 else (draw(st.sampled_from(listeners)),)
     aim: dict[str, Any] = {"do": fault, "listeners": at}
-    if _picks_requests(fault):
+    if picks_requests(fault):
         aim["match"] = draw(_MATCH)
     else:
         aim["lasts"] = draw(_SPAN)
     return aim
 
 
-_MATCH = st.sampled_from(_MATCHES)
-_SPAN = st.sampled_from(_SPANS_S)
+_MATCH = st.sampled_from(MATCHES)
+_SPAN = st.sampled_from(SPANS_S)
 
 
-def _picks_requests(fault: Fault) -> bool:
+def picks_requests(fault: Fault) -> bool:
     """Whether it can be for some requests only: not when it acts before any is known."""
     return fault.room is not Room.TOXIC and fault.gate() is None
 
 
-def _plan(aims: list[dict[str, Any]]) -> Plan:
+def renamed(rules: Sequence[Rule]) -> Plan:
+    """A plan of these rules, with ids that differ."""
+    return named([rule.model_dump(exclude={"id", "do"}) | {"do": rule.do} for rule in rules])
+
+
+def named(aims: Sequence[Mapping[str, Any]]) -> Plan:
+    """Rules of a plan from their values without ids; each gets one of its own."""
     rules: dict[str, Rule] = {}
     for aim in aims:
         name = free_id(aim["do"].type.replace(".", "-"), rules)
