@@ -51,6 +51,8 @@ def minimized_text(drill: Drill, minimized: Minimized, file: str, seed: int) -> 
 
 
 def _nothing(minimized: Minimized) -> list[str]:
+    if minimized.broken_off:
+        return ["", "whether it deviates again was not decided, so there is nothing to go by"]
     said = f": {minimized.tried[0].said}" if minimized.tried and minimized.tried[0].said else ""
     return ["", f"it did not deviate again, so there is nothing to go by{said}"]
 
