@@ -38,6 +38,7 @@ WORLDLY = (
     "report",
     "shipped",
     "cli",
+    "fixture",
     "pytest_plugin",
     "ctk",
 )

@@ -162,6 +162,15 @@ class Proxy:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
 
+    @property
+    def under_way(self) -> tuple[Entry, ...]:
+        """What is known so far of the exchanges that have not ended, as their entries will be."""
+        return tuple([pump.account.entry() for pump in self._open.values()])
+
+    async def idle(self) -> None:
+        """Wait until no exchange is under way."""
+        await self._idle.wait()
+
     # the plan --------------------------------------------------------------------------------------------------------
 
     @property
