@@ -1,103 +1,18 @@
-"""The plugin in the hands of others: whole pytest sessions, each in a process of its own.
-
-They load plugins by name only, so that it does not matter what is installed here.
-"""
+"""The plugin in the hands of others: whole pytest sessions."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from chaosproxy import pytest_plugin
+from tests.pytest_kit import ROOT, Sessions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-ROOT = Path(__file__).parents[1]
-SESSION_S = 110.0
-HEADER = """\
-import asyncio, os, sys
-import httpx, pytest
-
-BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-
-def ask(backend, **more):
-    return httpx.post(backend.url + "/v1/chat/completions", json={**BODY, **more}, timeout=30, trust_env=False)
-
-"""
-
-
-class Ended:
-    """A session that is over."""
-
-    def __init__(self, ended: subprocess.CompletedProcess[str]) -> None:
-        self.code = ended.returncode
-        self.out = ended.stdout + ended.stderr
-
-    def outcomes(self) -> dict[str, int]:
-        """Of its last line: passed, failed, skipped, deselected, error."""
-        last = [line for line in self.out.splitlines() if re.search(r"\d+ \w+.* in [\d.]+s", line)][-1]
-        return {
-            word.rstrip("s") if word == "errors" else word: int(count)
-            for count, word in re.findall(r"(\d+) (passed|failed|skipped|deselected|errors?)", last)
-        }
-
-
-Play = Callable[..., Ended]
-
-
-@pytest.fixture
-def play(tmp_path: Path) -> Play:
-    """Writes test files and runs them; ``plugins`` are modules, ``env`` more variables, the rest arguments."""
-
-    def run(
-        *arguments: str,
-        test: str = "",
-        plugins: tuple[str, ...] = (),
-        env: dict[str, str] | None = None,
-        path: str = "",
-        **files: str,
-    ) -> Ended:
-        if test:
-            (tmp_path / "test_it.py").write_text(HEADER + test, "utf-8")
-        for name, text in files.items():
-            (tmp_path / name.replace("_dot_", ".")).write_text(text, "utf-8")
-        (tmp_path / "pytest.ini").touch()
-        names = ("chaosproxy.pytest_plugin", *plugins)
-        given = [word for name in names for word in ("-p", name)]
-        unset = {
-            "CHAOSPROXY_LIVE_URL",
-            "VLLM_BACKEND_URL",
-            "CHAOSPROXY_LIVE_MODEL",
-            "VLLM_MODEL_NAME",
-            "PYTEST_ADDOPTS",
-        }
-        paths = os.pathsep.join(filter(None, [path, str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        here = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in unset and not name.startswith(("PYTEST_XDIST", "OPENAI"))
-        }
-        return Ended(
-            subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-W", "error", *given, *arguments],
-                cwd=tmp_path,
-                env={**here, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **(env or {})},
-                capture_output=True,
-                text=True,
-                timeout=SESSION_S,
-                check=False,
-            )
-        )
-
-    return run
-
 
 FALLS_BACK = """
 def test_falls_back(chaos):
@@ -120,13 +35,14 @@ def test_fails(chaos):
 class TestWithoutConfiguration:
     """As it comes."""
 
-    def test_a_fault_around_a_body(self, play: Play) -> None:
+    def test_a_fault_around_a_body(self, play: Sessions) -> None:
         assert play(test=FALLS_BACK).outcomes() == {"passed": 1}
 
-    def test_nothing_is_imported_before_a_fixture_is_used(self, play: Play) -> None:
+    def test_nothing_is_imported_before_a_fixture_is_used(self, play: Sessions) -> None:
         """A suite that has the plugin and no chaos pays for pytest only."""
         ended = play(
-            test_light_dot_py="""
+            files={
+                "test_light.py": """
 import sys
 
 def test_is_light():
@@ -137,7 +53,8 @@ def test_is_light():
 
 def test_uses_it(chaos):
     assert "aiohttp" in sys.modules
-""",
+"""
+            },
         )
 
         assert ended.outcomes() == {"passed": 2}, ended.out
@@ -149,7 +66,7 @@ def test_uses_it(chaos):
             ("anyio.pytest_plugin", "anyio", "chaos_deadline=60s"),
         ],
     )
-    def test_async_tests(self, play: Play, plugin: str, mark: str, ini: str) -> None:
+    def test_async_tests(self, play: Sessions, plugin: str, mark: str, ini: str) -> None:
         """The same body as ``async def``, whichever plugin runs it."""
         ended = play(
             "-o",
@@ -172,7 +89,7 @@ async def test_async(chaos):
 
         assert ended.outcomes() == {"passed": 1}, ended.out
 
-    def test_async_code_without_a_plugin(self, play: Play) -> None:
+    def test_async_code_without_a_plugin(self, play: Sessions) -> None:
         ended = play(
             test="""
 def test_sync(chaos):
@@ -189,7 +106,7 @@ def test_sync(chaos):
 
         assert ended.outcomes() == {"passed": 1}, ended.out
 
-    def test_unittest_classes(self, play: Play) -> None:
+    def test_unittest_classes(self, play: Sessions) -> None:
         """They cannot ask for fixtures; an autouse one hands it on."""
         ended = play(
             test="""
@@ -212,7 +129,7 @@ class Case(unittest.TestCase):
 class TestSeeds:
     """One for the session, one for each test."""
 
-    def test_is_printed_with_the_line_that_repeats_it(self, play: Play) -> None:
+    def test_is_printed_with_the_line_that_repeats_it(self, play: Sessions) -> None:
         """Sections say what happened, and the replay line shows the same again."""
         ended = play(test=FAILS)
         (line,) = re.findall(r"^replay: pytest (.*)$", ended.out, re.MULTILINE)
@@ -228,7 +145,7 @@ class TestSeeds:
             in play("-v", "--chaos-seed", line.rpartition("=")[2]).out
         )
 
-    def test_hangs_on_the_name_and_not_on_the_order(self, play: Play, tmp_path: Path) -> None:
+    def test_hangs_on_the_name_and_not_on_the_order(self, play: Sessions, tmp_path: Path) -> None:
         """Alone, in random order and under xdist, a test has the same seed."""
         test = """
 @pytest.mark.parametrize("number", range(6))
@@ -245,7 +162,7 @@ def test_seed(chaos, number):
         assert [1] * 6 == [len(each) for each in seeds]
         assert len(set.union(*seeds)) == 6
 
-    def test_workers_share_a_random_one(self, play: Play) -> None:
+    def test_workers_share_a_random_one(self, play: Sessions) -> None:
         """What the controller prints is what they use."""
         ended = play("-n", "2", test=FAILS, plugins=("xdist.plugin",))
         (line,) = re.findall(r"^replay: pytest (.*)$", ended.out, re.MULTILINE)
@@ -253,7 +170,7 @@ def test_seed(chaos, number):
 
         assert re.findall(r"#\d hit by .*", ended.out) == re.findall(r"#\d hit by .*", alone.out) != []
 
-    def test_a_mark_wins(self, play: Play) -> None:
+    def test_a_mark_wins(self, play: Sessions) -> None:
         ended = play(
             "--chaos-seed=5",
             test="""
@@ -265,7 +182,7 @@ def test_marked(chaos):
 
         assert ended.outcomes() == {"passed": 1}, ended.out
 
-    def test_a_negative_one_is_refused(self, play: Play) -> None:
+    def test_a_negative_one_is_refused(self, play: Sessions) -> None:
         ended = play("--chaos-seed=-1", test=FAILS)
 
         assert ended.code == pytest.ExitCode.USAGE_ERROR
@@ -275,7 +192,7 @@ def test_marked(chaos):
 class TestOptions:
     """What the command line adds."""
 
-    def test_off(self, play: Play) -> None:
+    def test_off(self, play: Sessions) -> None:
         """Nothing is injected, so nothing has to be hit."""
         ended = play(
             "--chaos-off",
@@ -291,7 +208,7 @@ def test_healthy(chaos):
         assert ended.outcomes() == {"passed": 1}
         assert "no fault is injected (--chaos-off)" in ended.out
 
-    def test_report_and_replay(self, play: Play, tmp_path: Path) -> None:
+    def test_report_and_replay(self, play: Sessions, tmp_path: Path) -> None:
         """Journal and replay file of what failed; the latter runs the one test again."""
         ended = play("--chaos-report=out", test=FAILS + FALLS_BACK)
         (replay,) = (tmp_path / "out").glob("*.json")
@@ -304,7 +221,7 @@ def test_healthy(chaos):
         assert again.outcomes() == {"failed": 1, "deselected": 1}
         assert re.search(r"chaosproxy: the same \d requests were hit as then", again.out)
 
-    def test_a_replay_that_differs_says_so(self, play: Play, tmp_path: Path) -> None:
+    def test_a_replay_that_differs_says_so(self, play: Sessions, tmp_path: Path) -> None:
         play("--chaos-report=out", test=FAILS)
         (replay,) = (tmp_path / "out").glob("*.json")
         values = json.loads(replay.read_text())
@@ -320,7 +237,7 @@ def test_healthy(chaos):
             ('{"nodeid": "test_it.py::test_gone", "seed": 1}', "there is no test test_it.py::test_gone"),
         ],
     )
-    def test_a_replay_file_that_is_none(self, play: Play, tmp_path: Path, text: str | None, words: str) -> None:
+    def test_a_replay_file_that_is_none(self, play: Sessions, tmp_path: Path, text: str | None, words: str) -> None:
         if text is not None:
             (tmp_path / "r.json").write_text(text)
         ended = play("--chaos-replay=r.json", test=FAILS)
@@ -328,13 +245,13 @@ def test_healthy(chaos):
         assert words in ended.out
         assert "Traceback" not in ended.out
 
-    def test_unknown_keys_of_the_mark(self, play: Play) -> None:
+    def test_unknown_keys_of_the_mark(self, play: Sessions) -> None:
         ended = play(test="@pytest.mark.chaos(sead=3)\ndef test_it(chaos):\n    pass\n")
 
         assert "@pytest.mark.chaos: sead: unknown; it takes experiment, seed, profile and deadline" in ended.out
         assert ended.outcomes() == {"error": 1}
 
-    def test_marks_are_known(self, play: Play) -> None:
+    def test_marks_are_known(self, play: Sessions) -> None:
         test = "@pytest.mark.chaos(seed=3)\n@pytest.mark.chaos_live\ndef test_it():\n    pass\n"
         assert play("--strict-markers", test=test).outcomes() == {"passed": 1}
 
@@ -342,7 +259,7 @@ def test_healthy(chaos):
 class TestOverrides:
     """``chaos_config``, ini, the session's fixture."""
 
-    def test_config(self, play: Play) -> None:
+    def test_config(self, play: Sessions) -> None:
         ended = play(
             test="""
 @pytest.fixture
@@ -362,7 +279,7 @@ def test_the_mark_wins(chaos):
 
         assert ended.outcomes() == {"passed": 2}, ended.out
 
-    def test_a_wider_scope(self, play: Play) -> None:
+    def test_a_wider_scope(self, play: Sessions) -> None:
         ended = play(
             test="""
 @pytest.fixture(scope="module")
@@ -380,7 +297,7 @@ def test_two(shared):
 
         assert ended.outcomes() == {"passed": 2}, ended.out
 
-    def test_client_variables_in_every_test(self, play: Play) -> None:
+    def test_client_variables_in_every_test(self, play: Sessions) -> None:
         """The switch in the ini file; the test does not even know of the fixture."""
         ended = play(
             "-o",
@@ -399,7 +316,7 @@ def test_and_faults(chaos):
 
         assert ended.outcomes() == {"passed": 3}, ended.out
 
-    def test_the_environment_is_as_before(self, play: Play) -> None:
+    def test_the_environment_is_as_before(self, play: Sessions) -> None:
         ended = play(
             test="""
 def test_sets(chaos):
@@ -417,7 +334,7 @@ def test_is_restored():
 class TestDeadlines:
     """A test that hangs on a backend ends."""
 
-    def test_fails_a_test_that_its_client_hides(self, play: Play) -> None:
+    def test_fails_a_test_that_its_client_hides(self, play: Sessions) -> None:
         """The client swallows the cut; the test fails all the same."""
         ended = play(
             test="""
