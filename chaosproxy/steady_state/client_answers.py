@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chaosproxy.steady_state.client_call import ClientCall, Told
+from chaosproxy.steady_state.client_call import ClientCall, Said, Told
 from chaosproxy.steady_state.client_findings import ClientDefect, ClientFinding
 from chaosproxy.steady_state.exchange_facts import accepted, is_cut, is_whole, name_of
 
@@ -29,7 +29,7 @@ def answer_findings(call: ClientCall) -> tuple[tuple[ClientFinding, ...], tuple[
     sound = [exchange for exchange in call.exchanges if is_whole(exchange) and exchange not in flawed]
     if call.said is None:
         return (), tuple(_unknown(call, flawed[-1])) if not _came_after(sound, flawed) else ()
-    if any(call.said.is_(exchange.sent.text) for exchange in sound):
+    if any(call.said.is_(exchange.sent.text) for exchange in sound) or _was_readable(call, call.said):
         return (), ()
     findings = [*_duplicated(call, flawed, sound)] or [*_accepted(call, flawed)]
     if findings:
@@ -39,6 +39,15 @@ def answer_findings(call: ClientCall) -> tuple[tuple[ClientFinding, ...], tuple[
 
 def _is_spoilt(call: ClientCall, exchange: ExchangeRecord) -> bool:
     return accepted(exchange) and bool(SPOILING & call.types_on(exchange))
+
+
+def _was_readable(call: ClientCall, said: Said) -> bool:
+    """Whether the client could read what we have spoilt: nothing is missing from its answer."""
+    return any(
+        is_whole(exchange) and said.is_(exchange.received.text)
+        for exchange in call.exchanges
+        if SPOILING & call.types_on(exchange) and _TOOL not in call.types_on(exchange)
+    )
 
 
 def _came_after(sound: list[ExchangeRecord], flawed: list[ExchangeRecord]) -> bool:
@@ -60,8 +69,6 @@ def _accepted(call: ClientCall, flawed: list[ExchangeRecord]) -> Iterator[Client
         if call.said is None:
             return
         spoilt = _is_spoilt(call, exchange)
-        if spoilt and call.said.is_(exchange.received.text) and is_whole(exchange):
-            return  # it could be read after all
         if spoilt and (call.said.is_(exchange.sent.text) or _TOOL in call.types_on(exchange)):
             words = f"{name_of(exchange)} had something that cannot be read, and the call gave its rest as an answer"
             yield ClientFinding(ClientDefect.MALFORMED_CHUNK_IGNORED, call.id, words, (exchange.id,))
