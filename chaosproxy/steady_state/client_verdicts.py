@@ -116,7 +116,8 @@ def _gave_up(call: ClientCall) -> Iterator[ClientFinding]:
         return
     (only,) = call.exchanges
     told_to_wait = (only.sent.retry_after_s or 0.0) > WAIT_MAX_S
-    if is_passing(only) and not told_to_wait and _HINTED not in call.types_on(only):
+    excused = (SILENT | {_HINTED}) & call.types_on(only)  # who waited until a timeout has done what it could
+    if is_passing(only) and not told_to_wait and not excused:
         how = "broke off" if only.sent.status is None else f"said {only.sent.status}"
         yield _found(ClientDefect.GAVE_UP, call, f"{name_of(only)} {how}, and nobody was asked again", only)
 

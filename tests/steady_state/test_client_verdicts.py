@@ -171,6 +171,8 @@ class TestRetries:
         assert found([failing(1, 0)], Told.RAISED) == ["gave_up"]
         assert found([failing(1, 0, sent={"status": None, "ended": "reset"})], Told.RAISED) == ["gave_up"]
         assert found([failing(1, 0, 401)], Told.RAISED) == []
+        reset = failing(1, 0, sent={"status": None, "ended": "reset"})
+        assert found([reset], Told.RAISED, hits=[(0, "conn.blackhole", 0.0)]) == []
         assert found([failing(1, 0), failing(2, 1)], Told.RAISED) == []
         assert found([failing(1, 0, 429, sent={"retry_after_s": 86400.0})], Told.RAISED) == []
         assert found([cut()], Told.RAISED) == []
@@ -186,10 +188,10 @@ class TestWaiting:
 
     def test_for_too_long(self) -> None:
         """61 s are too long, 30 s are not, and who leaves after 61 s has waited, too."""
-        for ended in ("end", "gone"):
-            assert found([exchange(sent={"end_at": 61.2, "ended": ended})], hits=[(0, "time.stall", 0.1)]) == [
-                "no_read_timeout"
-            ]
+        stall = [(0, "time.stall", 0.1)]
+        for told, ended in ((Told.ANSWERED, "end"), (Told.RAISED, "gone")):
+            waiting = exchange(sent={"end_at": 61.2, "ended": ended})
+            assert found([waiting], told, hits=stall) == ["no_read_timeout"]
         assert found([exchange(sent={"end_at": 30.0})], hits=[(0, "time.stall", 0.1)]) == []
 
     def test_left_open(self) -> None:
@@ -244,6 +246,18 @@ class TestAnswers:
         assert found([cut()], Told.RETURNED) == ["?"]
         assert found([cut()], text="something else") == ["?"]
         assert found([cut(), exchange(2, 1)], Told.RETURNED) == []
+
+    def test_a_text_that_is_none_of_those_that_came(self) -> None:
+        """Code may trim or parse an answer that nobody has touched; of one that was hit it cannot be known."""
+        assert found([exchange()], text=WHOLE.upper()) == []
+        assert found([exchange()], text=WHOLE.upper(), hits=[(0, "time.first_byte", 0.0)]) == []
+        assert found([exchange()], text=WHOLE.upper(), hits=[(0, "sse.drop", 0.0)]) == ["?"]
+        assert found([failing(1, 0)], text="Sorry.") == ["?"]
+
+    def test_nothing_as_an_answer(self) -> None:
+        """Where something had been sent, or nothing whole had come."""
+        assert found([exchange()], text="", hits=[(0, "http.plain_reply", 0.0)]) == ["truncated_stream_accepted"]
+        assert found([failing(1, 0)], text="", hits=[(0, "conn.reset", 0.0)]) == ["truncated_stream_accepted"]
 
     def test_what_no_client_can_see(self) -> None:
         """A valid early end is nobody's mistake."""
