@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SESSION_S = 110.0
+SESSION_S = 240.0
 HEADER = """\
 import asyncio, os, sys
 import httpx, pytest

@@ -12,7 +12,7 @@ import pytest
 from chaosproxy import pytest_plugin
 from tests.pytest_kit import ROOT, Sessions
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(500)]
 
 FALLS_BACK = """
 def test_falls_back(chaos):
@@ -131,7 +131,7 @@ class TestSeeds:
 
     def test_is_printed_with_the_line_that_repeats_it(self, play: Sessions) -> None:
         """Sections say what happened, and the replay line shows the same again."""
-        ended = play(test=FAILS)
+        ended = play("-v", test=FAILS)
         (line,) = re.findall(r"^replay: pytest (.*)$", ended.out, re.MULTILINE)
         first = re.findall(r"#\d hit by .*", ended.out)
         again = play(*line.split())
@@ -140,10 +140,7 @@ class TestSeeds:
         assert "chaos faults" in ended.out
         assert "chaos timeline" in ended.out
         assert first == re.findall(r"#\d hit by .*", again.out) != []
-        assert (
-            f"chaosproxy: --chaos-seed={line.rpartition('=')[2]}"
-            in play("-v", "--chaos-seed", line.rpartition("=")[2]).out
-        )
+        assert f"chaosproxy: --chaos-seed={line.rpartition('=')[2]}" in ended.out
 
     def test_hangs_on_the_name_and_not_on_the_order(self, play: Sessions, tmp_path: Path) -> None:
         """Alone, in random order and under xdist, a test has the same seed."""
@@ -155,8 +152,7 @@ def test_seed(chaos, number):
         file.write(f"{chaos.seed} ")
 """
         play("--chaos-seed=5", test=test)
-        play("--chaos-seed=5", "-n", "3", plugins=("xdist.plugin",))
-        play("--chaos-seed=5", "-k", "4 or 1", plugins=("pytest_randomly",))
+        play("--chaos-seed=5", "-n", "2", "-k", "4 or 1 or 3", plugins=("xdist.plugin", "pytest_randomly"))
 
         seeds = [set((tmp_path / "seeds" / str(number)).read_text().split()) for number in range(6)]
         assert [1] * 6 == [len(each) for each in seeds]
@@ -329,6 +325,25 @@ def test_is_restored():
         )
 
         assert ended.outcomes() == {"passed": 2}, ended.out
+
+
+class TestTheEnd:
+    """What a session leaves."""
+
+    def test_no_thread_and_no_socket(self, play: Sessions) -> None:
+        """Nothing of ours lives when pytest has ended, and nothing has warned."""
+        conftest = """
+import os, threading
+
+def pytest_unconfigure():
+    links = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")
+             if os.path.exists(f"/proc/self/fd/{number}")] if os.path.exists("/proc/self/fd") else []
+    print("LEFT", threading.active_count(), sum("socket" in link for link in links))
+"""
+        ended = play(test=FALLS_BACK, files={"conftest.py": conftest})
+
+        assert ended.outcomes() == {"passed": 1}
+        assert "LEFT 1 0" in ended.out
 
 
 class TestDeadlines:

@@ -42,6 +42,8 @@ SILENT = frozenset(
 )
 """Faults after which nothing comes that a client could go on with."""
 _HINTED = "http.retry_hint"
+_ABOUT_THE_REQUEST = frozenset({400, 413, 414, 415, 422})
+"""What another body may cure."""
 
 Check: TypeAlias = "Callable[[ClientCall], Iterator[ClientFinding]]"
 
@@ -69,7 +71,7 @@ def _retry_after_ignored(call: ClientCall) -> Iterator[ClientFinding]:
 def _retried_non_retryable(call: ClientCall) -> Iterator[ClientFinding]:
     for attempts in _attempts(call):
         final = [(earlier, later) for earlier, later in pairwise(attempts) if is_final(earlier)]
-        final = [pair for pair in final if _same(*pair) and _HINTED not in call.types_on(pair[0])]
+        final = [pair for pair in final if _same(call, *pair) and _HINTED not in call.types_on(pair[0])]
         refused = [pair for pair in final if pair[0].sent.status == 401]
         if len(refused) == 1:  # a fresh key deserves one more try
             final = [pair for pair in final if pair not in refused]
@@ -80,9 +82,14 @@ def _retried_non_retryable(call: ClientCall) -> Iterator[ClientFinding]:
             yield _found(ClientDefect.RETRIED_NON_RETRYABLE, call, words + more, earlier, later)
 
 
-def _same(earlier: ExchangeRecord, later: ExchangeRecord) -> bool:
-    """Whether the very same request came again; one that was changed is no retry."""
-    return later.occurrence > earlier.occurrence or (earlier.call is not None and earlier.call == later.call)
+def _same(call: ClientCall, earlier: ExchangeRecord, later: ExchangeRecord) -> bool:
+    """Whether the very same request came again; one that was changed after a complaint about it is no retry.
+
+    Requests that carry the call's name are counted by that, and not by their bodies.
+    """
+    if earlier.call == call.id:
+        return earlier.sent.status not in _ABOUT_THE_REQUEST
+    return later.occurrence > earlier.occurrence
 
 
 def _retry_storm(call: ClientCall) -> Iterator[ClientFinding]:

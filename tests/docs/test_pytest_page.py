@@ -36,6 +36,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize(("files", "line", "shown"), _sessions(), ids=[line for _, line, _ in _sessions()])
 def test_a_session_ends_as_shown(play: Sessions, files: dict[str, str], line: str, shown: str) -> None:
     """As in a folder with all files that the page has named before."""
