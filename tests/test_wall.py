@@ -39,6 +39,7 @@ WORLDLY = (
     "report",
     "shipped",
     "cli",
+    "fixture",
     "pytest_plugin",
     "ctk",
 )

@@ -174,6 +174,15 @@ class Proxy:
         """Timed events that wait: those of exchanges and connections, and the next change of the plan."""
         return len(self._timers)
 
+    @property
+    def under_way(self) -> tuple[Entry, ...]:
+        """What is known so far of the exchanges that have not ended, as their entries will be."""
+        return tuple([pump.account.entry() for pump in self._open.values()])
+
+    async def idle(self) -> None:
+        """Wait until no exchange is under way."""
+        await self._idle.wait()
+
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
 
