@@ -6,8 +6,17 @@ Every error that may reach a user derives from :class:`ChaosError`; the command 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
+
+_USER_INFO = re.compile(r"(?:(?<=://)|\A)\S*@")
+_QUERY = re.compile(r"(?<=\?)\S+")
+
+
+def shown_url(text: str) -> str:
+    """What may be a URL as a message may repeat it: without user, password and query, which may be secret."""
+    return _QUERY.sub("...", _USER_INFO.sub("...@", text))
 
 
 class ChaosError(Exception):

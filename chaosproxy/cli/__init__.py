@@ -16,7 +16,9 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command could take it
         sys.exit(130)
     except ChaosError as error:
-        sys.stderr.write(f"{error}\n")
+        from chaosproxy.report.printable import printable
+
+        sys.stderr.write(f"{printable(str(error))}\n")
         sys.exit(error.exit_code)
     except SystemExit as ended:
         sys.exit(_code(ended))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chaosproxy.errors import BadValue
+from chaosproxy.errors import BadValue, shown_url
 from chaosproxy.experiment.references import Filled, hint
 from chaosproxy.experiment.unknown_keys import unknown_key
 from chaosproxy.experiment.yaml_text import Document, Path, Plain, value_at
@@ -71,6 +71,8 @@ def found(path: Path, filled: Filled) -> str:
     if any(isinstance(step, str) and _SECRET.search(step) for step in path):
         return "a value that is not shown"
     text = filled.original[path] if path in filled.from_environment else value
+    if "://" in text or "@" in text:
+        text = shown_url(text)
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from chaosproxy.report.printable import printable
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.observation import State
 
@@ -34,7 +35,7 @@ def junit_xml(verdict: Verdict) -> str:
     suite.set("tests", str(len(suite.findall("./testcase"))))
     ET.SubElement(suite, "system-out").text = verdict.replay or ""
     ET.indent(suite)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(suite, encoding="unicode")}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{printable(ET.tostring(suite, encoding="unicode"))}\n'
 
 
 def _sentences(verdict: Verdict, about: str) -> str:
