@@ -10,6 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+MESSAGE_CHARS = 1_000
+"""As much of a mistake is said; what is longer repeats what stands in the file."""
+PROBLEMS_SHOWN = 200
+"""As many mistakes are said at once."""
 _USER_INFO = re.compile(r"(?:(?<=://)|\A)\S*@")
 _QUERY = re.compile(r"(?<=\?)\S+")
 
@@ -45,8 +49,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        message = self.message if len(self.message) <= MESSAGE_CHARS else f"{self.message[:MESSAGE_CHARS]}..."
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{place}: {self.path}: {message}" if self.path else f"{place}: {message}"
 
 
 class InvalidExperiment(UserError):
@@ -54,7 +59,10 @@ class InvalidExperiment(UserError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
+        if len(problems) > PROBLEMS_SHOWN:
+            lines.append(f"and {len(problems) - PROBLEMS_SHOWN} more mistakes")
+        super().__init__("\n".join(lines))
 
 
 class BadValue(ValueError):
