@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, run, schema, serve, toxiproxy
+from chaosproxy.cli import ca, demo, faults, hand, init, judge, lab, plan, profiles, run, runs, schema, serve, toxiproxy
 
 app = typer.Typer(
     name="chaosproxy",
@@ -40,8 +40,13 @@ app.command("serve")(serve.serve)
 app.command("toxiproxy")(toxiproxy.toxiproxy)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
+app.command("status")(hand.status)
+app.command("inject")(hand.inject)
+app.command("heal")(hand.heal)
+app.command("stop")(hand.stop)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
+app.command("runs")(runs.runs)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

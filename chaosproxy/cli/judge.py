@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaosproxy.cli.plugins import Plugins, load_plugins
-from chaosproxy.cli.run import Define, parse_defines, read_text
+from chaosproxy.cli.run import Define, beside, parse_defines, read_text
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +51,17 @@ def check(
     text = read_text(path)
     if run.file_sha256 != sha256(text.encode()).hexdigest():
         sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-    experiment = parse_experiment(text, str(path), profiles=profiles(), vars=overrides, env=os.environ)
+    attach = {"control": run.attach} if run.attach else None
+    experiment = parse_experiment(
+        text,
+        str(path),
+        profiles=profiles(),
+        vars=overrides,
+        env=os.environ,
+        settings=run.settings,
+        attach=attach,
+        read=beside(path),
+    )
     verdict = judge(read, experiment.claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))
@@ -111,7 +121,8 @@ def explain(
 def _newest() -> str:
     from pathlib import Path
 
-    runs = sorted((path for path in Path("out").glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    folders = [path for path in Path("out").glob("*") if any(path.glob("journal.jsonl")) or any(path.glob("*.ndjson"))]
+    runs = sorted(folders, key=lambda path: path.stat().st_mtime)
     if not runs:
         raise UserError("no run in out/ here; give a journal: --journal FILE")
     return str(runs[-1])

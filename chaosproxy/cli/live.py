@@ -14,7 +14,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, GateJudged, Mark, Swept
+from chaosproxy.journal.records import (
+    AnyRecord,
+    Attached,
+    Call,
+    ExchangeRecord,
+    FaultEdge,
+    FaultHit,
+    GateJudged,
+    Hooked,
+    Mark,
+    Swept,
+)
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
 from chaosproxy.units import format_duration
@@ -66,6 +77,8 @@ class Log:
                 if record.name == "origin":
                     self._origin = record.at
                 self._tell(record.at, self._words.get(record.name, record.name))
+            case Attached() if record.upstreams:
+                self._say(f"  {attached_words(record)}")
             case GateJudged():
                 self._tell(record.at, self._held if record.held else f"gate: {'; '.join(record.reasons)}")
             case FaultEdge():
@@ -73,10 +86,20 @@ class Log:
                 self._tell(record.at, f"{record.fault} {record.edge} on {', '.join(record.listeners)}{why}")
             case Swept():
                 self._tell(record.at, f"removed {record.name} from {record.server}: {record.why}")
+            case Hooked():
+                did = {"do": "done", "undo": "undone"}[record.what] if record.ok else f"{record.what}: {record.detail}"
+                self._tell(record.at + record.took_s, f"hook {record.hook} {did}")
 
     def _tell(self, at: float, words: str) -> None:
         clock = "      " if self._origin is None else f"{at - self._origin:5.1f}s"
         self._say(f"  {clock}  {words}")
+
+
+def attached_words(record: Attached) -> str:
+    """What a run drives that it did not start."""
+    listeners = ", ".join(f"{name} -> {upstream}" for name, upstream in record.upstreams.items())
+    clocks = f"the clocks agree to {record.error_s * 1000:.1f} ms"
+    return f"attached to {record.control}: {listeners}; listen and upstream of the file are not used; {clocks}"
 
 
 class View:

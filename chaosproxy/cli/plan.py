@@ -28,7 +28,7 @@ def plan(
     """
     import os
 
-    from chaosproxy.cli.run import parse_defines, read_text
+    from chaosproxy.cli.run import beside, parse_defines, read_text
     from chaosproxy.experiment.linter import lint
     from chaosproxy.experiment.load_file import parse_experiment
     from chaosproxy.experiment.profiles import with_profiles
@@ -40,6 +40,8 @@ def plan(
     path = find(file)
     text, source = read_text(path), str(path)
     experiment = parse_experiment(
-        text, source, profiles=profiles(), vars=parse_defines(define), env=os.environ, seed=seed
+        text, source, profiles=profiles(), vars=parse_defines(define), env=os.environ, read=beside(path)
     )
+    if seed is not None:
+        experiment = experiment.with_seed(seed)
     typer.echo(plan_text(experiment, lint(experiment, with_profiles(read_yaml(text, source), profiles()))))

@@ -87,12 +87,37 @@ ConnectionsMax = Annotated[
     ),
 ]
 
+StopFile = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_STOP_FILE",
+        metavar="PATH",
+        help="While this file exists, nothing is injected.",
+    ),
+]
 HeaderFaults = Annotated[
     bool,
     typer.Option(
         "--allow-header-faults",
         envvar="CHAOSPROXY_ALLOW_HEADER_FAULTS",
         help="Let a request ask for faults of its own: 'x-chaosproxy-fault: stream.truncate where=token:3'.",
+    ),
+]
+
+MetricsCompat = Annotated[
+    bool,
+    typer.Option(
+        "--metrics-compat",
+        envvar="CHAOSPROXY_METRICS_COMPAT",
+        help="Show /metrics and its JSON pages on the data ports, too, for everybody who reaches them.",
+    ),
+]
+OtelEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHAOSPROXY_OTEL_ENDPOINT",
+        metavar="URL",
+        help="Send an OpenTelemetry span of each exchange, such as to http://127.0.0.1:4318/v1/traces.",
     ),
 ]
 
@@ -115,8 +140,11 @@ def serve(
     connections_max: ConnectionsMax = None,
     plugin: Plugins = None,
     profile: Profiles = None,
+    stop_file: StopFile = None,
+    otel_endpoint: OtelEndpoint = None,
     *,
     allow_header_faults: HeaderFaults = False,
+    metrics_compat: MetricsCompat = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe: ready, then the journal.")] = False,
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="End when standard input closes.")] = False,
 ) -> None:
@@ -153,6 +181,9 @@ def serve(
         control=control,
         token=read_token(token_file),
         journal=Path(journal) if journal else None,
+        stop_file=Path(stop_file) if stop_file else None,
+        metrics_compat=metrics_compat,
+        otel_endpoint=otel_endpoint,
     )
     on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 

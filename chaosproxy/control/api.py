@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import ipaddress
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self, TypeVar
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from chaosproxy import __version__
-from chaosproxy.control.events import EventLog
-from chaosproxy.control.messages import ActiveFault, Apply, ListenerStatus, Message, Renew, Status
+from chaosproxy.control.desk import Desk, NoSuch
+from chaosproxy.control.guard import RATES, Guard, Rates, Refusal
+from chaosproxy.control.messages import (
+    OWNER_CHARS_MAX,
+    Apply,
+    Count,
+    Failure,
+    Faults,
+    Halt,
+    Health,
+    Inject,
+    Lock,
+    Message,
+    Renew,
+)
+from chaosproxy.control.openapi import document
+from chaosproxy.control.routes import EVENT_STREAM, HEALTH_PATHS, JSON, NDJSON, ROUTES
 from chaosproxy.errors import ChaosError, UserError
-from chaosproxy.plan.plan import Conflict
-from chaosproxy.proxy.listener import bind, parse_address
-from chaosproxy.proxy.proxy import Proxy
+from chaosproxy.plan.plan import Conflict, Halted
+from chaosproxy.proxy.listener import bind
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 """The largest request to the control API."""
+BODY_WITHIN_S = 10.0
+"""How long the body of a request may take."""
 SHUTDOWN_S = 0.5
 """How long readers of events may take to notice the end."""
 
@@ -29,50 +41,35 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Said = TypeVar("Said", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """``mono`` is the clock of the proxy's records, ``wall`` seconds since the epoch."""
-
-    mono: Callable[[], float]
-    wall: Callable[[], float]
-
-
 class ControlApi:
-    """Serves one proxy. Raises UserError when it would listen beyond this machine without a token."""
+    """Serves one proxy, and ``more_routes`` of others behind the same guard.
+
+    Raises UserError when it would listen beyond this machine without a good token.
+    """
 
     def __init__(
         self,
-        proxy: Proxy,
-        events: EventLog,
-        clocks: Clocks,
+        desk: Desk,
+        clock: Callable[[], float],
         *,
         listen: str,
         token: str | None = None,
+        rates: Rates = RATES,
+        more_routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        if token is None and not _is_loopback(parse_address(listen)[0]):
-            raise UserError(f"the control API on {listen} can be reached from elsewhere, so it needs a token")
-        self._proxy = proxy
-        self._events = events
+        self._guard = Guard(listen, token, clock, rates)
+        self._desk = desk
         self._listen = listen
-        self._token = token
-        self._clocks = clocks
+        self._more_routes = tuple(more_routes)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def __aenter__(self) -> Self:
         """Listen. Raises PartFailed for a busy port."""
-        app = web.Application(middlewares=[self._guard], client_max_size=MESSAGE_BYTES_MAX)
-        app.add_routes(
-            [
-                web.get("/-/health", self._health),
-                web.put("/v1/owners/{owner}", self._apply),
-                web.post("/v1/owners/{owner}/renew", self._renew),
-                web.delete("/v1/owners/{owner}", self._clear),
-                web.delete("/v1/owners", self._clear_all),
-                web.get("/v1/status", self._status),
-                web.get("/v1/events", self._follow),
-            ]
-        )
+        app = web.Application(middlewares=[self._around], client_max_size=MESSAGE_BYTES_MAX)
+        for route in ROUTES:
+            app.router.add_route(route.method, route.path, getattr(self, f"_{route.name}"))
+        app.add_routes(self._more_routes)
         sock = bind(self._listen)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
@@ -83,113 +80,143 @@ class ControlApi:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Let readers of events see the last record, then close."""
-        self._events.close()
+        self._desk.events.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Ask for the token, and turn errors into ``{"error": WORDS}``."""
-        if request.path != "/-/health" and not self._knows_token(request):
-            return _error(401, "this control API needs its token: Authorization: Bearer TOKEN")
+    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let the guard look first, and turn errors into ``{"error": WORDS}``."""
+        if refusal := self._guard.refuses(request, open_to_all=request.path in HEALTH_PATHS):
+            return _error(refusal)
         try:
             return await handler(request)
-        except Conflict as error:
-            return _error(409, str(error))
         except (UserError, ValidationError) as error:
-            return _error(400, _words(error))
+            return _error(Refusal(_status(error), _words(error)))
         except web.HTTPException as error:
-            return _error(error.status, error.reason)
+            allowed = {name: value for name, value in error.headers.items() if name == "Allow"}
+            return _error(Refusal(error.status, error.reason, allowed))
 
-    def _knows_token(self, request: web.Request) -> bool:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return self._token is None or hmac.compare_digest(given.encode(), self._token.encode())
+    # looking on ------------------------------------------------------------------------------------------------------
 
-    async def _health(self, request: web.Request) -> web.Response:
-        del request
-        return web.json_response({"status": "ok"})
+    async def _health(self, _: web.Request) -> web.Response:
+        return _json(Health(status="ok"))
 
-    async def _apply(self, request: web.Request) -> web.Response:
-        wanted = await _read(request, Apply)
-        self._proxy.apply(wanted.rules, owner=request.match_info["owner"], lease_s=wanted.lease, seed=wanted.seed)
-        return web.json_response({"active": len(wanted.rules)})
+    async def _ready(self, _: web.Request) -> web.Response:
+        ready = self._desk.ready
+        return _json(Health(status="ok" if ready else "starting"), 200 if ready else 503)
 
-    async def _renew(self, request: web.Request) -> web.Response:
-        wanted = await _read(request, Renew)
-        return web.json_response({"active": self._proxy.renew(request.match_info["owner"], wanted.lease)})
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.json_response(document())
 
-    async def _clear(self, request: web.Request) -> web.Response:
-        self._proxy.clear(request.match_info["owner"])
-        return web.json_response({"active": 0})
+    async def _status(self, _: web.Request) -> web.Response:
+        return _json(self._desk.status())
 
-    async def _clear_all(self, request: web.Request) -> web.Response:
-        del request
-        self._proxy.clear()
-        return web.json_response({"active": 0})
-
-    async def _status(self, request: web.Request) -> web.Response:
-        del request
-        return web.Response(text=self._state().model_dump_json(), content_type="application/json")
+    async def _journal(self, _: web.Request) -> web.Response:
+        headers = {"Content-Disposition": 'attachment; filename="journal.jsonl"'}
+        return web.Response(body=b"".join(self._desk.events.lines()), content_type=NDJSON, headers=headers)
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
-        after = request.query.get("after", "0")
-        if not after.isdecimal():
-            raise UserError(f"after: expected the number of an event, got {after!r}")
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        after = request.query.get("after") or request.headers.get("Last-Event-ID") or ""
+        events = self._desk.events.follow(after)
+        response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"})
         await response.prepare(request)
         try:
-            async for line in self._events.follow(int(after)):
-                await response.write(line)
+            async for event in events:
+                await response.write(event)
             await response.write_eof()
         except (ConnectionError, asyncio.CancelledError):
             pass  # the reader left, or we close
         return response
 
-    def _state(self) -> Status:
-        proxy, urls = self._proxy, self._proxy.urls
-        return Status(
-            chaosproxy=__version__,
-            mono=self._clocks.mono(),
-            wall=self._clocks.wall(),
-            listeners={
-                spec.name: ListenerStatus(
-                    url=urls.get(spec.name, ""), upstream=spec.upstream, dialect=spec.dialect, role=spec.role
-                )
-                for spec in proxy.listeners
-            },
-            active=tuple(
-                ActiveFault(
-                    id=active.rule.id,
-                    owner=active.owner,
-                    type=active.rule.do.type,
-                    listeners=active.rule.listeners,
-                    since=active.since,
-                    lease_until=None if active.lease_until == float("inf") else active.lease_until,
-                    acting=active.down,
-                )
-                for active in proxy.active
-            ),
-            open_exchanges=proxy.open_exchanges,
-            events=self._events.newest,
-        )
+    # faults ----------------------------------------------------------------------------------------------------------
+
+    async def _list_faults(self, _: web.Request) -> web.Response:
+        return _json(Faults(faults=self._desk.faults()))
+
+    async def _inject(self, request: web.Request) -> web.Response:
+        return _json(self._desk.inject(await _read(request, Inject)), 201)
+
+    async def _get_fault(self, request: web.Request) -> web.Response:
+        return _json(self._desk.fault(request.match_info["id"]))
+
+    async def _heal(self, request: web.Request) -> web.Response:
+        self._desk.heal(request.match_info["id"])
+        return _json(Count(active=0))
+
+    async def _prolong(self, request: web.Request) -> web.Response:
+        wanted = await _read(request, Renew)
+        return _json(self._desk.prolong(request.match_info["id"], wanted.lease))
+
+    async def _apply(self, request: web.Request) -> web.Response:
+        wanted = await _read(request, Apply)
+        return _json(Count(active=self._desk.apply(_owner(request), wanted)))
+
+    async def _renew(self, request: web.Request) -> web.Response:
+        wanted = await _read(request, Renew)
+        return _json(Count(active=self._desk.renew(_owner(request), wanted.lease)))
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        self._desk.clear(_owner(request))
+        return _json(Count(active=0))
+
+    async def _clear_all(self, _: web.Request) -> web.Response:
+        self._desk.clear()
+        return _json(Count(active=0))
+
+    # the stop button -------------------------------------------------------------------------------------------------
+
+    async def _get_lock(self, _: web.Request) -> web.Response:
+        return _json(Halt(halted=self._desk.halted))
+
+    async def _lock(self, request: web.Request) -> web.Response:
+        self._desk.lock(await _read(request, Lock))
+        return _json(Halt(halted=self._desk.halted))
+
+    async def _unlock(self, _: web.Request) -> web.Response:
+        self._desk.unlock()
+        return _json(Halt(halted=self._desk.halted))
+
+
+def _owner(request: web.Request) -> str:
+    owner = request.match_info["owner"]
+    if len(owner) > OWNER_CHARS_MAX:
+        raise UserError(f"owner: expected at most {OWNER_CHARS_MAX} characters, got {len(owner)}")
+    return owner
 
 
 async def _read(request: web.Request, kind: type[Said]) -> Said:
-    return kind.model_validate_json(await request.read())
+    if request.content_type != JSON:
+        raise web.HTTPUnsupportedMediaType(reason=f"the body must be {JSON}")
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            body = await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"the body did not come within {BODY_WITHIN_S:g} s") from None
+    return kind.model_validate_json(body)
 
 
-def _error(status: int, words: str) -> web.Response:
-    return web.json_response({"error": words}, status=status)
+def _json(message: Message, status: int = 200) -> web.Response:
+    return web.Response(text=message.model_dump_json(), content_type=JSON, status=status)
+
+
+def _error(refusal: Refusal) -> web.Response:
+    text = Failure(error=refusal.words).model_dump_json()
+    return web.Response(text=text, content_type=JSON, status=refusal.status, headers=refusal.headers)
+
+
+def _status(error: UserError | ValidationError) -> int:
+    match error:
+        case NoSuch():
+            return 404
+        case Conflict():
+            return 409
+        case Halted():
+            return 423
+    return 400
 
 
 def _words(error: ChaosError | ValidationError) -> str:
     if isinstance(error, ChaosError):
         return str(error)
     return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

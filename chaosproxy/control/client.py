@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from chaosproxy.control.messages import Apply, Message, Renew, Status
+from chaosproxy.control.messages import ActiveFault, Apply, Faults, Halt, Inject, Lock, Message, Renew, Scope, Status
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord, from_values
 from chaosproxy.plan.rule import Rule
@@ -19,20 +19,28 @@ ANSWER_S = 10.0
 """How long the proxy may take to answer a command."""
 LINE_BYTES_MAX = 1024 * 1024
 """The longest record that is read."""
-RECONNECTS_MAX = 5
+SILENCE_S = 15.0
+"""Events, or signs of life, come more often."""
+PATIENCE_S = 1.0
+"""How long a lost connection to the events is tried to be found again."""
 RECONNECT_PAUSE_S = 0.2
+_BUSY = 429
+_WAITS_MAX = 5
 
 
 class ControlClient:
     """Drives one proxy; use it as an async context manager. All methods raise PartFailed, in words."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, *, answer_s: float = ANSWER_S) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._answer_s = answer_s
         self._session: aiohttp.ClientSession | None = None
+        self.last_event = ""
+        """The id of the newest event that was read."""
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+        timeout = aiohttp.ClientTimeout(total=self._answer_s)
         self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout, read_bufsize=LINE_BYTES_MAX)
         return self
 
@@ -41,9 +49,15 @@ class ControlClient:
             await self._session.close()
             self._session = None
 
-    async def apply(self, owner: str, rules: Sequence[Rule], *, lease_s: float, seed: int) -> None:
-        """Make ``rules`` the whole set of ``owner``; they end by themselves after ``lease_s`` without a renewal."""
-        await self._say("PUT", _owner(owner), Apply(rules=tuple(rules), lease=lease_s, seed=seed))
+    async def apply(
+        self, owner: str, rules: Sequence[Rule], *, lease_s: float, seed: int, scope: Scope | None = None
+    ) -> None:
+        """Make ``rules`` the whole set of ``owner``; they end by themselves after ``lease_s`` without a renewal.
+
+        A ``scope`` is claimed with the same lease.
+        """
+        wanted = Apply(rules=tuple(rules), lease=lease_s, seed=seed, scope=scope)
+        await self._say("PUT", _owner(owner), wanted)
 
     async def renew(self, owner: str, *, lease_s: float) -> None:
         """Prolong the leases of ``owner``."""
@@ -53,33 +67,60 @@ class ControlClient:
         """End all faults of ``owner``, or of everybody."""
         await self._say("DELETE", "/v1/owners" if owner is None else _owner(owner))
 
+    async def inject(self, wanted: Inject) -> ActiveFault:
+        """One more fault."""
+        return ActiveFault.model_validate(await self._say("POST", "/v1/faults", wanted))
+
+    async def heal(self, fault_id: str) -> None:
+        """End one fault, whoever owns it."""
+        await self._say("DELETE", f"/v1/faults/{quote(fault_id, safe='')}")
+
+    async def faults(self) -> tuple[ActiveFault, ...]:
+        """All that are active."""
+        return Faults.model_validate(await self._say("GET", "/v1/faults")).faults
+
+    async def lock(self, why: str) -> str:
+        """End all faults and refuse new ones; why they are refused now."""
+        return Halt.model_validate(await self._say("PUT", "/v1/lock", Lock(why=why))).halted
+
+    async def unlock(self) -> str:
+        """Take the lock away; why faults are refused still, or nothing."""
+        return Halt.model_validate(await self._say("DELETE", "/v1/lock")).halted
+
     async def status(self) -> Status:
         """Listeners, active faults and clocks."""
         return Status.model_validate(await self._say("GET", "/v1/status"))
 
     async def active(self, owner: str) -> list[str]:
         """The ids of the owner's faults that are active now."""
-        return [fault.id for fault in (await self.status()).active if fault.owner == owner]
+        return [fault.id for fault in await self.faults() if fault.owner == owner]
 
-    async def events(self, after: int = 0) -> AsyncIterator[AnyRecord]:
-        """All records behind number ``after``, as they come, until the proxy ends. Reconnects where it was."""
-        failures = 0
+    async def events(self, after: str = "", *, patience_s: float = PATIENCE_S) -> AsyncIterator[AnyRecord]:
+        """All records behind the id ``after``, as they come, until the proxy ends. Reconnects where it was.
+
+        A lost connection is given up after ``patience_s``.
+        """
+        loop = asyncio.get_running_loop()
+        heard_at = loop.time()
         while True:
             try:
-                async with self._open(f"/v1/events?after={after}") as answer:
+                async with self._open(f"/v1/events?after={quote(after)}") as answer:
+                    heard_at = loop.time()
                     async for line in answer.content:
-                        event = json.loads(line)
-                        after, failures = event["n"], 0
-                        yield from_values(event["record"])
+                        heard_at = loop.time()
+                        if line.startswith(b"id: "):
+                            after = self.last_event = line[4:].strip().decode()
+                        elif line.startswith(b"data: "):
+                            yield from_values(json.loads(line[6:]))
                     return
             except (aiohttp.ClientError, OSError) as error:
-                failures += 1
-                if failures > RECONNECTS_MAX:
+                if loop.time() - heard_at > patience_s:
                     raise self._unreachable(error) from error
                 await asyncio.sleep(RECONNECT_PAUSE_S)
 
     def _open(self, path: str) -> aiohttp.client._RequestContextManager:
-        return self._connected.get(self._url + path, timeout=aiohttp.ClientTimeout(total=None), raise_for_status=True)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._answer_s, sock_read=SILENCE_S)
+        return self._connected.get(self._url + path, timeout=timeout, raise_for_status=True)
 
     @property
     def _connected(self) -> aiohttp.ClientSession:
@@ -89,13 +130,19 @@ class ControlClient:
 
     async def _say(self, method: str, path: str, message: Message | None = None) -> Any:
         body = message.model_dump_json() if message is not None else None
-        try:
-            async with self._connected.request(method, self._url + path, data=body) as answer:
-                said = await answer.json()
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._unreachable(error) from error
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        for _ in range(_WAITS_MAX):
+            try:
+                async with self._connected.request(method, self._url + path, data=body, headers=headers) as answer:
+                    said = await answer.json()
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise self._unreachable(error) from error
+            if answer.status != _BUSY:
+                break
+            await asyncio.sleep(min(float(answer.headers.get("Retry-After", "1")), self._answer_s))
         if answer.status >= 400:
-            raise PartFailed(f"the proxy at {self._url} refused: {said.get('error', answer.status)}")
+            why = said.get("error", answer.status) if isinstance(said, dict) else answer.status
+            raise PartFailed(f"the proxy at {self._url} refused: {why}")
         return said
 
     def _unreachable(self, error: Exception) -> PartFailed:

@@ -7,13 +7,18 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy import __version__
+from chaosproxy.control.desk import Clocks, Desk
+from chaosproxy.control.events import EventLog
+from chaosproxy.control.stop_file import watching
 from chaosproxy.dice import Dice
+from chaosproxy.errors import UserError
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import VERSION, Opened
 from chaosproxy.lab.part import announce, leash_ends, signals_end
@@ -26,6 +31,7 @@ from chaosproxy.proxy.proxy import Proxy
 
 if TYPE_CHECKING:
     from chaosproxy.control.api import ControlApi
+    from chaosproxy.control.metrics import Metrics
 
 OWNER = "start"
 """Who owns the faults that a proxy is started with; they have no lease."""
@@ -36,7 +42,9 @@ class Service:
     """What ``serve`` runs. ``rules`` act from the start; ``control`` is the address of the control API, if any.
 
     ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
-    ``allow_header_faults`` lets requests ask for faults of their own.
+    ``allow_header_faults`` lets requests ask for faults of their own. While ``stop_file`` exists, nothing is injected.
+    ``metrics_compat`` shows the metrics on the ports that carry traffic, too. ``otel_endpoint`` is the URL that gets a
+    span of each exchange.
     """
 
     listeners: Sequence[ListenerSpec]
@@ -48,6 +56,9 @@ class Service:
     ca: str | None = None
     connections_max: int | None = None
     allow_header_faults: bool = False
+    stop_file: Path | None = None
+    metrics_compat: bool = False
+    otel_endpoint: str | None = None
 
 
 async def serve(
@@ -80,25 +91,57 @@ async def serve(
         limits = Limits(connections=service.connections_max)
         header_dice = Dice(service.seed) if service.allow_header_faults else None
         proxy = Proxy(service.listeners, record=record, limits=limits, ca=service.ca, header_dice=header_dice)
+        desk = _desk(proxy, opened, writers, service)
+        if service.stop_file is not None:
+            await stack.enter_async_context(watching(service.stop_file, partial(desk.halt, "stop-file")))
         facts: dict[str, Any] = {}
+        metrics = _metrics(proxy, writers) if service.control is not None or service.metrics_compat else None
+        if metrics is not None and service.metrics_compat:
+            proxy.show(metrics.on_data_port)
+        if service.otel_endpoint is not None:
+            writers.append(await stack.enter_async_context(_spans(service.otel_endpoint, opened)))
         if service.control is not None:
-            api = _control(proxy, opened, writers, service.control, service.token)
+            api = _control(desk, service, metrics)
             facts["control"] = (await stack.enter_async_context(api)).url
         await stack.enter_async_context(proxy)
-        proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
+        if not desk.halted:
+            proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
         on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
         return await told
 
 
-def _control(
-    proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], listen: str, token: str | None
-) -> ControlApi:
-    from chaosproxy.control.api import Clocks, ControlApi  # noqa: PLC0415 - a web framework, for those who want it
-    from chaosproxy.control.events import EventLog  # noqa: PLC0415
-
+def _desk(proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], service: Service) -> Desk:
     events = EventLog(opened)
-    writers.append(events.add)
-    return ControlApi(proxy, events, Clocks(time.monotonic, _wall), listen=listen, token=token)
+    if service.control is not None:
+        writers.append(events.add)
+    return Desk(proxy, events, Clocks(time.monotonic, _wall))
+
+
+def _metrics(proxy: Proxy, writers: list[Callable[[Entry], None]]) -> Metrics:
+    from chaosproxy.control.figures import Figures  # noqa: PLC0415 - nobody may want to look
+    from chaosproxy.control.metrics import Metrics  # noqa: PLC0415
+
+    figures = Figures(time.monotonic)
+    writers.append(figures.add)
+    return Metrics(figures, proxy)
+
+
+def _spans(endpoint: str, opened: Opened) -> AbstractAsyncContextManager[Callable[[Entry], None]]:
+    try:
+        from chaosproxy.control.spans import exporting  # noqa: PLC0415 - it needs an optional package
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise UserError("--otel-endpoint needs OpenTelemetry: pip install 'chaosproxy[otel]'") from None
+
+    return exporting(endpoint, opened)
+
+
+def _control(desk: Desk, service: Service, metrics: Metrics | None) -> ControlApi:
+    from chaosproxy.control.api import ControlApi  # noqa: PLC0415 - a web framework, for those who want it
+
+    routes = () if metrics is None else metrics.routes()
+    return ControlApi(desk, time.monotonic, listen=service.control or "", token=service.token, more_routes=routes)
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:

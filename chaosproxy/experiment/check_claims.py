@@ -67,6 +67,8 @@ def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool
     yield from _of_probe(draft, path, expression)
     if measure.abort_only and not abort:
         yield Found(path, f"{measure.name} is for abort only: how long the run takes says nothing about the system")
+    if measure.name == "cost" and draft.raw(("safety", "prices")) is None:
+        yield Found(path, "nobody said what tokens cost; safety.prices does, or names a file that does")
     if abort and measure.name in (*_SUSTAINED, "applied_late"):
         yield Found(path, f"{measure.name} is known when the run is over; it cannot abort it")
 

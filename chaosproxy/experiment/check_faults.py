@@ -50,8 +50,9 @@ def _targets(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
 
 
 def _rule(draft: Draft, path: Path, fault: FaultEntry) -> Iterator[Found]:
+    control = draft.experiment.control
     try:
-        rule = rule_of(fault, fault.target, fault.lasts)
+        rule = rule_of(fault, fault.target, fault.lasts, None if control is None else control.match)
         backends = draft.experiment.topology.backends
         ports = [name for name in targets_of(draft.experiment, fault) if backends[name].is_tcp]
         if ports and (words := rule.why_not_on_tcp) is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
 from chaosproxy.experiment.check_faults import fault_problems
+from chaosproxy.experiment.check_safety import safety_problems
 from chaosproxy.experiment.check_toxics import toxics_problems
 from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.draft import Draft, Found
@@ -23,6 +24,7 @@ from chaosproxy.experiment.topology import Command, LabGateway
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chaosproxy.experiment.topology import Topology
     from chaosproxy.experiment.yaml_text import Path
 
 _LISTENER = re.compile(r"\$\{listener\.([^{}]+)\}(/.*)?")
@@ -32,12 +34,14 @@ def check(draft: Draft) -> list[Found]:
     """Everything that is wrong with the valid part of a file."""
     return [
         *_topology(draft),
+        *_attach(draft),
         *_loads(draft),
         *fault_problems(draft),
         *_probes(draft),
         *claim_problems(draft),
         *toxics_problems(draft),
         *_heal(draft),
+        *safety_problems(draft),
         *_hosts(draft),
     ]
 
@@ -64,6 +68,23 @@ def _topology(draft: Draft) -> Iterator[Found]:
         if backend.listen in taken and not backend.listen.endswith(":0"):
             yield Found((*path, "listen"), f"{taken[backend.listen]} listens at {backend.listen} already")
         taken.setdefault(backend.listen, name)
+
+
+def _attach(draft: Draft) -> Iterator[Found]:
+    """On a system that others use, nobody guesses when it is enough."""
+    topology, written = draft.experiment.topology, draft.raw(("abort",))
+    if topology.attach is not None and topology.toxics.server is not None:
+        words = "a proxy that runs already cannot be put behind a Toxiproxy server; leave out server, or attach"
+        yield Found(("topology", "toxics", "server"), words)
+    if topology.attach is None or len(written or ()) > len(draft.experiment.abort):
+        return  # what is wrong with the others is said already
+    told = {condition.when.measure == "elapsed" for _, condition in draft.aborts()}
+    if told != {True, False}:
+        lacking = "on elapsed" if True not in told else "on what users feel"
+        lacking = lacking if told else "on what users feel, and one on elapsed"
+        words = "a run that attaches to a proxy says itself when to abort"
+        example = "[{when: error_rate > 50%, for: 5s}, elapsed > 3m]"
+        yield Found(("abort",), f"{words}, and a condition {lacking} is missing, such as {example}")
 
 
 def _loads(draft: Draft) -> Iterator[Found]:
@@ -112,14 +133,12 @@ def _hosts(draft: Draft) -> Iterator[Found]:
 
 def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
     """Everything that may be a URL which the run, or a gateway that it starts, will speak to."""
-    topology = draft.experiment.topology
-    yield ("topology", "entry"), topology.entry
-    yield ("topology", "toxics", "server"), topology.toxics.server or ""
-    for name, backend in topology.backends.items():
-        yield ("topology", "backends", name, "upstream"), backend.upstream
+    yield from _topology_urls(draft.experiment.topology)
     for path, probe in draft.probes():
         for key, url in probe.hosts():
             yield (*path, key), url
+    for path, notify in draft.notify():
+        yield (*path, "webhook"), notify.webhook
     for name, system in draft.experiment.systems.items():
         match system:
             case LabGateway():
@@ -127,3 +146,13 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
                     yield ("systems", name, "upstreams", upstream), url
             case Command(ready=ready) if ready is not None:
                 yield ("systems", name, "ready", "http"), without_port(ready.http)
+
+
+def _topology_urls(topology: Topology) -> Iterator[tuple[Path, str]]:
+    yield ("topology", "entry"), topology.entry
+    yield ("topology", "toxics", "server"), topology.toxics.server or ""
+    if topology.attach is not None:
+        yield ("topology", "attach", "control"), topology.attach.control
+        return
+    for name, backend in topology.backends.items():
+        yield ("topology", "backends", name, "upstream"), backend.upstream

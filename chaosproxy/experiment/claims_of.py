@@ -9,6 +9,7 @@ from chaosproxy.experiment.timeline import planned
 from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.experiment.toxics import leaves_no_trace, why_unknown
 from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, PlannedProbe, Sustained
+from chaosproxy.steady_state.cohorts import ControlCohort
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.units import format_duration
 
@@ -27,7 +28,7 @@ OVERRUN = 2
 
 def claims_of(experiment: Experiment) -> Claims:
     """The input of ``judge`` beside the journal."""
-    timeline, gate = experiment.timeline, experiment.gate
+    timeline, gate, safety = experiment.timeline, experiment.gate, experiment.safety
     return Claims(
         name=experiment.name,
         question=experiment.question,
@@ -43,6 +44,9 @@ def claims_of(experiment: Experiment) -> Claims:
         lasts_s=timeline.lasts,
         quiet_tail_s=timeline.quiet_tail,
         probes=tuple(PlannedProbe(probe.id, probe.kind) for probe in experiment.probes),
+        control=control_of(experiment),
+        prices=safety.price_list(),
+        watches_cost=safety.limits_upstreams or safety.prices is not None,
     )
 
 
@@ -51,8 +55,18 @@ def _entry(experiment: Experiment) -> str | None:
     return None if match is None else match[1]
 
 
+def control_of(experiment: Experiment) -> ControlCohort | None:
+    """Which calls are spared; None: the file says nothing of a control cohort."""
+    if experiment.control is None:
+        return None
+    headers = {load.id: tuple(load.request.headers.items()) for load in experiment.load}
+    return ControlCohort(experiment.control.match, headers)
+
+
 def answer_tokens(experiment: Experiment) -> int | None:
     """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
+    if experiment.topology.attach is not None:
+        return None
     upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
     lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None

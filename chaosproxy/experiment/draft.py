@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from chaosproxy.experiment.entries import AbortEntry, ExpectationEntry, FaultEntry
     from chaosproxy.experiment.model import Experiment
+    from chaosproxy.experiment.outside import HookEntry, Notify
     from chaosproxy.experiment.probe import ProbeEntry
 
 T = TypeVar("T")
@@ -23,6 +24,8 @@ SECTIONS_OF_ITEMS: tuple[Path, ...] = (
     ("load",),
     ("gate", "expect"),
     ("probes",),
+    ("hooks",),
+    ("notify",),
     ("systems",),
     ("topology", "backends"),
 )
@@ -76,6 +79,14 @@ class Draft:
     def probes(self) -> Iterator[tuple[Path, ProbeEntry]]:
         """Valid probes with their places."""
         return self._placed(("probes",), self.experiment.probes)
+
+    def hooks(self) -> Iterator[tuple[Path, HookEntry]]:
+        """Valid hooks with their places."""
+        return self._placed(("hooks",), self.experiment.hooks)
+
+    def notify(self) -> Iterator[tuple[Path, Notify]]:
+        """Valid webhooks with their places."""
+        return self._placed(("notify",), self.experiment.notify)
 
     def faults(self) -> Iterator[tuple[Path, FaultEntry]]:
         """Valid faults with their places."""

@@ -134,8 +134,9 @@ class ExpectationEntry(Section):
         Field(min_length=1),
     ] = (parse_window("all"),)
     """One window or several; it must hold in each of them."""
-    cohort: Literal["new", "in_flight"] | None = None
-    """``in_flight``: only calls that were open when a fault began; ``new``: only the others."""
+    cohort: Literal["new", "in_flight", "control"] | None = None
+    """``in_flight``: only calls that were open when a fault began; ``new``: only the others; ``control``: only those of
+    the control cohort, which none of the others looks at."""
     of: Literal["all", "completed"] = "all"
     """``completed``: only calls that ended well."""
     sustained: Sustained | None = None

@@ -13,6 +13,7 @@ from chaosproxy.experiment.traffic import (
     calls_between,
     drives_away,
     meeting,
+    part_of_cohort,
     regular_backends,
     tokens_of,
 )
@@ -123,7 +124,9 @@ def _samples(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Ite
         span = _planned(experiment, window)
         if span is None:
             continue
-        expected = _open_at(experiment, span[0]) if entry.cohort == "in_flight" else _calls(experiment, *span)
+        expected = (
+            _open_at(experiment, span[0]) if entry.cohort == "in_flight" else _calls(experiment, *span, entry.cohort)
+        )
         if expected is not None and expected < needed:
             share = percentile(entry.expect.aggregate or "")
             why = f"{entry.expect.aggregate} needs" if share and entry.min_samples is None else "min_samples is"
@@ -232,8 +235,9 @@ def _planned(experiment: Experiment, window: Window) -> tuple[float, float] | No
     return None if start is None or end is None else (start, end)
 
 
-def _calls(experiment: Experiment, start_s: float, end_s: float) -> float:
-    return sum(calls_between(experiment, load, start_s, end_s) for load in experiment.load)
+def _calls(experiment: Experiment, start_s: float, end_s: float, cohort: str | None = None) -> float:
+    parts = [(load, part_of_cohort(experiment, load, cohort)) for load in experiment.load]
+    return sum(calls_between(experiment, load, start_s, end_s) * part for load, part in parts)
 
 
 def _open_at(experiment: Experiment, at_s: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +13,11 @@ from chaosproxy.experiment.checks import check
 from chaosproxy.experiment.draft import SECTIONS_OF_ITEMS, Draft
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.not_yet import refuse_what_does_not_exist_yet
+from chaosproxy.experiment.prices import put_in_prices
 from chaosproxy.experiment.problems import conceal, data_path, explain
 from chaosproxy.experiment.profiles import with_profiles
 from chaosproxy.experiment.references import Filled, substitute
+from chaosproxy.experiment.sweep import named_after, with_settings
 from chaosproxy.experiment.yaml_text import Document, Path, Plain, read_yaml
 
 
@@ -26,19 +28,40 @@ def parse_experiment(
     profiles: Mapping[str, str] | None = None,
     vars: Mapping[str, str] | None = None,  # noqa: A002 - the word of the file, and of -D
     env: Mapping[str, str] | None = None,
-    seed: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    attach: Mapping[str, str] | None = None,
+    read: Callable[[str], str] | None = None,
 ) -> Experiment:
     """Read an experiment file.
 
     ``source`` names the file in messages; ``profiles`` are those that ``use`` may name, as texts; ``vars`` are the
-    overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``seed`` wins over the file's. Raises
-    InvalidExperiment with every mistake, and UserError for an override of a variable that the file does not have.
+    overrides of -D, ``env`` the environment that ``${env:NAME}`` may see; ``settings`` (values by their paths) and
+    ``attach`` (the keys of ``topology.attach``) win over the file's; ``read`` gives the text of a file that this one
+    names (it may raise UserError). Raises InvalidExperiment with every mistake, and UserError for an override of a
+    variable that the file does not have.
     """
-    document = with_profiles(read_yaml(text, source), profiles or {})
-    filled = substitute(document, vars or {}, env or {})
+    settings = settings or {}
+    document = with_settings(with_profiles(read_yaml(text, source), profiles or {}), settings)
+    try:
+        return _parsed(document, vars or {}, env or {}, attach, read)
+    except InvalidExperiment as error:
+        raise InvalidExperiment([named_after(problem, settings) for problem in error.problems]) from None
+
+
+def _parsed(
+    document: Document,
+    overrides: Mapping[str, str],
+    env: Mapping[str, str],
+    attach: Mapping[str, str] | None,
+    read: Callable[[str], str] | None,
+) -> Experiment:
+    filled = substitute(document, overrides, env)
     problems = [*document.problems, *filled.problems, *refuse_what_does_not_exist_yet(document, filled)]
+    if attach is not None and isinstance(topology := filled.value.get("topology"), dict):
+        topology["attach"] = dict(attach)
+    problems += put_in_prices(document, filled, read)
     if "name" not in filled.value:
-        filled.value["name"] = _stem(source)
+        filled.value["name"] = _stem(document.source)
     try:
         experiment = Experiment.model_validate(filled.value)
     except ValidationError as error:
@@ -49,7 +72,7 @@ def parse_experiment(
     problems += _checked(Draft(experiment, filled.value), document, filled)
     if problems:
         raise InvalidExperiment(in_file_order(problems))
-    return experiment if seed is None else experiment.with_seed(seed)
+    return experiment
 
 
 def _checked(draft: Draft, document: Document, filled: Filled) -> list[Problem]:

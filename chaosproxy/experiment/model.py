@@ -15,14 +15,16 @@ from chaosproxy.experiment.entries import (
     with_ids,
 )
 from chaosproxy.experiment.load_settings import LoadSpec
+from chaosproxy.experiment.outside import Control, HookEntry, Notify
 from chaosproxy.experiment.probes import AnyProbe
 from chaosproxy.experiment.rules import rules_of
+from chaosproxy.experiment.safety import Safety
 from chaosproxy.experiment.section import Name, Section, Title
 from chaosproxy.experiment.timeline import Span, planned
 from chaosproxy.experiment.topology import System, Topology
 from chaosproxy.plan.rule import Rule
 from chaosproxy.steady_state.claims import Claims
-from chaosproxy.units import Duration, Share
+from chaosproxy.units import Duration
 
 
 def _measure_of(entry: dict[str, Any]) -> str:
@@ -50,6 +52,10 @@ def _expectations(value: Any) -> Any:
 
 def _aborts(value: Any) -> Any:
     return with_ids(with_expressions_as("when")(value), _measure_of)
+
+
+def _hooks(value: Any) -> Any:
+    return with_ids(value, lambda _: "hook")
 
 
 def _loads(value: Any) -> Any:
@@ -86,21 +92,6 @@ class Gate(Section):
     """The gate looks at the first so many seconds after the warm-up; no fault may begin earlier."""
     expect: Expectations
     """Expectations over that window."""
-
-
-class Safety(Section):
-    """Limits that the file sets to itself; a file that breaks one is refused before the run."""
-
-    allow_hosts: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Globs of the hosts that the file may speak to. Default: any."""
-    max_share: Share = 1.0
-    """No fault may hit a larger part of the requests."""
-    max_lasts: Annotated[Duration, Field(gt=0)] | None = None
-    """No fault may last longer. Default: any."""
-    forbid: tuple[str, ...] = ()
-    """Globs of fault types that the file may not use."""
-    lease: Annotated[Duration, Field(ge=1, le=60)] = 5.0
-    """How long a proxy keeps faults alive when it hears nothing from the run; 1s to 60s."""
 
 
 class Heal(Section):
@@ -161,6 +152,12 @@ class Experiment(Section):
     planned duration unless a condition on ``elapsed`` says otherwise."""
     safety: Safety = Safety()
     """Limits that the file sets to itself."""
+    control: Control | None = None
+    """A cohort without faults, reported beside the other calls."""
+    hooks: Annotated[tuple[HookEntry, ...], BeforeValidator(_hooks, json_schema_input_type=list[HookEntry])] = ()
+    """Outside actions, such as the restart of a container; they are always undone."""
+    notify: tuple[Notify, ...] = ()
+    """Who is told of the run, by webhooks."""
     heal: Heal = Heal()
     """How the end is verified."""
     report: Report = Report()

@@ -7,20 +7,12 @@ from chaosproxy.experiment.references import Filled
 from chaosproxy.experiment.yaml_text import Document, Path, Plain
 
 _KEYS: tuple[tuple[str, ...], ...] = (
-    ("topology", "attach"),
     ("load", "external"),
     ("load", "*", "external"),
     ("load", "journey"),
     ("load", "*", "journey"),
     ("faults", "*", "ramp"),
     ("faults", "*", "match", "key_share"),
-    ("control",),
-    ("hooks",),
-    ("notify",),
-    ("safety", "hours"),
-    ("safety", "max_upstream_requests"),
-    ("safety", "max_upstream_tokens"),
-    ("safety", "max_cost"),
     ("report", "compare_to"),
 )
 """``*`` is any item of a list."""
@@ -32,7 +24,6 @@ _VALUES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
     (("load", "*", "oracle"), frozenset({"regex"})),
     (("load", "oracle", "regex"), frozenset()),
     (("load", "*", "oracle", "regex"), frozenset()),
-    (("hypothesis", "*", "cohort"), frozenset({"control"})),
     (("report", "formats", "*"), frozenset({"html", "markdown"})),
 )
 """Values that are refused, of keys that exist; no values: the key itself, whatever it holds."""

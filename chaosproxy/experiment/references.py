@@ -25,8 +25,8 @@ _ENVIRONMENT = re.compile(r"env:([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _LATER = {
     "port": ("systems",),
-    "entry": ("systems", "probes"),
-    "run.id": ("systems", "probes", "report"),
+    "entry": ("systems", "probes", "hooks"),
+    "run.id": ("systems", "probes", "hooks", "report"),
 }
 """References that stay for the run, and the sections in which they mean something; beside these, ``listener.NAME``."""
 
@@ -177,7 +177,7 @@ class _Filler:
         return value
 
     def _stays(self, name: str, text: str, path: Path) -> None:
-        sections = _LATER.get(name, ("systems", "topology", "probes"))
+        sections = _LATER.get(name, ("systems", "topology", "probes", "hooks"))
         if path[0] not in sections:
             places = " and ".join(filter(None, (", ".join(sections[:-1]), sections[-1])))
             self._refuse(path, f"{text} is known to the run only; it can be used in {places}")

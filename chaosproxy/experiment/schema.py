@@ -22,7 +22,7 @@ from chaosproxy.units import Duration, Hold, Rate, Share, format_duration, forma
 Schema: TypeAlias = dict[str, Any]
 
 _TEMPLATE = "#/$defs/{model}"
-_NAMED_BY_US = ("FaultEntry", "ExpectationEntry", "AbortEntry")
+_NAMED_BY_US = ("FaultEntry", "ExpectationEntry", "AbortEntry", "HookEntry")
 """Entries whose id is made up when the file has none."""
 _REFERENCE: Schema = {"type": "string", "pattern": r"\$\{[^{}]*\}"}
 _SCALAR = ["string", "number", "boolean"]

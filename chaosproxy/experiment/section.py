@@ -130,6 +130,15 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = host_of(url)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_name)]
 """The name of a system or backend."""
 

@@ -75,7 +75,14 @@ faults:
 {faults}
 hypothesis:
 {hypothesis}
-safety: {{allow_hosts: [{hosts}], max_lasts: 1m}}
+safety: # a run that exceeds one of these is ended
+  allow_hosts: [{hosts}]
+  max_lasts: 1m
+  max_upstream_requests: 500
+  max_upstream_rate: 10/s
+  max_upstream_tokens: 50000
+  max_cost: 1.00
+  prices: {{"*": {{input: 10.00, output: 40.00}}}} # of a million tokens; dear to be safe, write those of your model
 """
 
 _CUT = """\

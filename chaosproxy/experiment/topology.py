@@ -14,6 +14,7 @@ from chaosproxy.experiment.section import (
     Name,
     Section,
     TlsFiles,
+    is_bare,
     is_tcp,
     is_url,
     without_port,
@@ -124,6 +125,22 @@ class Toxics(Section):
     loopback."""
 
 
+class Attach(Section):
+    """A proxy that runs already, instead of our own."""
+
+    control: str
+    """The URL of its control API."""
+    token: str | None = Field(default=None, repr=False, min_length=1)
+    """Its token: ``${env:CHAOSPROXY_TOKEN}``, never the token itself."""
+
+    @field_validator("control")
+    @classmethod
+    def _is_a_url(cls, control: str) -> str:
+        if not is_url(control) or not is_bare(control):
+            raise BadValue("expected an http or https URL without user or query, such as http://chaos.staging:8666")
+        return control.rstrip("/")
+
+
 class Topology(Section):
     """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
 
@@ -137,6 +154,9 @@ class Topology(Section):
     its load and its lab gateways for https listeners. A relative path is meant from the experiment's own folder."""
     toxics: Toxics = Toxics()
     """The Toxiproxy server, if one is to be used."""
+    attach: Attach | None = None
+    """Drive a proxy that runs already: backends are its listeners of the same names, and what the file says of their
+    ``listen`` and ``upstream`` is not used. The file must say when to abort."""
 
     @property
     def spoken(self) -> dict[str, Backend]:

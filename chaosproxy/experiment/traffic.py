@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from chaosproxy.events import Exchange
 from chaosproxy.experiment.topology import LabBackend
 from chaosproxy.faults.toxic.base import Toxic
+from chaosproxy.plan.decision import SPARED
+from chaosproxy.steady_state.cohorts import request_of
+from chaosproxy.steady_state.spending import PER
 from chaosproxy.wire.dialects import dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from chaosproxy.experiment.entries import FaultEntry
     from chaosproxy.experiment.load_settings import LoadSpec
@@ -69,6 +72,47 @@ def calls_between(experiment: Experiment, load: LoadSpec, start_s: float, end_s:
         calls += rate * max(0.0, min(until_s, end_s) - max(here_s, start_s))
         here_s += lasts_s
     return calls
+
+
+def planned_requests(experiment: Experiment) -> float:
+    """Calls that are planned from the warm-up on; each costs a request, or more."""
+    timeline = experiment.timeline
+    return sum(load.expected_calls(timeline.warmup, timeline.lasts) for load in experiment.load)
+
+
+def planned_tokens(experiment: Experiment) -> float:
+    """Tokens of the answers to them, as many as each may have."""
+    return sum(calls * tokens for _, calls, tokens in _planned_answers(experiment))
+
+
+def planned_cost(experiment: Experiment) -> float | None:
+    """What these cost; None without prices."""
+    prices = experiment.safety.price_list()
+    if prices is None:
+        return None
+    priced = [(prices.of(model), calls * tokens) for model, calls, tokens in _planned_answers(experiment)]
+    return sum(tokens * price.output / PER for price, tokens in priced if price is not None)
+
+
+def _planned_answers(experiment: Experiment) -> Iterator[tuple[str, float, int]]:
+    """Model, calls and tokens of an answer."""
+    timeline = experiment.timeline
+    for load in experiment.load:
+        calls = load.expected_calls(timeline.warmup, timeline.lasts) / len(load.request.model)
+        tokens = tokens_of(experiment, load)
+        for model in load.request.model:
+            yield model, calls, load.request.max_tokens if tokens is None else tokens
+
+
+def part_of_cohort(experiment: Experiment, load: LoadSpec, cohort: str | None) -> float:
+    """The part of a load's calls that an expectation looks at: the control cohort's, or all others'."""
+    if experiment.control is None:
+        return 1.0
+    match, request = experiment.control.match, load.request
+    headers = tuple(request.headers.items())
+    asked = [request_of(request.api, model, headers, stream=request.stream) for model in request.model]
+    spared = sum(match.why_not(each) is None for each in asked) / len(asked)
+    return spared if cohort == "control" else 1 - spared
 
 
 def requests_at(experiment: Experiment, load: LoadSpec, backend: str, start_s: float, end_s: float) -> float:
@@ -146,8 +190,11 @@ def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str
 def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[float, str | None]:
     """The part of a load's requests that the fault is for, and why the others are not."""
     request = load.request
+    control = experiment.control
     refusals = [
-        span.fault.match.why_not(each) or span.fault.do.lacks(each)
+        (SPARED if control is not None and control.match.why_not(each) is None else None)
+        or span.fault.match.why_not(each)
+        or span.fault.do.lacks(each)
         for each in (
             Exchange(
                 id="planned",

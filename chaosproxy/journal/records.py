@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chaosproxy.journal.fingerprint import Fingerprint
 
-VERSION = 2
-READABLE = (1, 2)
-"""Version 2 has the record ``probe``; everything else is as in version 1."""
+VERSION = 3
+READABLE = (1, 2, 3)
+"""Version 2 adds the record ``probe``; version 3 ``attached``, ``hook``, ``notify``, an exchange's ``asked_tokens`` and
+a run's ``settings``."""
 ON_THE_WAY = "on the way to our listener"
 """The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
@@ -44,7 +45,7 @@ class Opened(Record):
 
 
 class Run(Record):
-    """What was run; written by the runner. ``vars`` are the overrides of -D."""
+    """What was run; written by the runner. ``vars`` are the overrides of -D, ``settings`` those of --sweep."""
 
     type: Literal["run"] = "run"
     id: str
@@ -53,9 +54,12 @@ class Run(Record):
     nonce: str
     """Enters every call tag, so that a cache never answers one run from another."""
     vars: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, str] = Field(default_factory=dict)
     file: str
     file_sha256: str
     load: Literal["own", "none"] = "own"
+    attach: str = ""
+    """The control API of the proxy that was driven, if the run did not start its own."""
 
 
 class Mark(Record):
@@ -73,6 +77,21 @@ class GateJudged(Record):
     at: float
     held: bool
     reasons: list[str] = Field(default_factory=list)
+
+
+class Attached(Record):
+    """A run drives a proxy that it did not start, at its begin and again at its end.
+
+    The proxy's clock was ``offset_s`` ahead of the runner's, give or take ``error_s``; its records are in the journal
+    with the times of the runner's clock. ``upstreams``: what stands behind its listeners.
+    """
+
+    type: Literal["attached"] = "attached"
+    at: float
+    control: str
+    upstreams: dict[str, str] = Field(default_factory=dict)
+    offset_s: float
+    error_s: float
 
 
 class FaultEdge(Record):
@@ -151,6 +170,8 @@ class ExchangeRecord(Record):
     stream: bool | None
     began_at: float
     asked_at: float | None = None
+    asked_tokens: int | None = None
+    """Of the prompt, estimated: a quarter of its characters; None when it was not read."""
     received: Edge = Edge()
     sent: Edge = Edge()
     attached: list[str] = Field(default_factory=list)
@@ -279,6 +300,30 @@ class Probed(Record):
     detail: str = ""
 
 
+class Hooked(Record):
+    """A hook's outside action was done or undone, from ``at``; ``detail`` says why it failed, without secrets."""
+
+    type: Literal["hook"] = "hook"
+    hook: str
+    what: Literal["do", "undo"]
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
+class Notified(Record):
+    """A webhook was told of something, or not. ``webhook`` is its host: the rest of the URL may be a secret."""
+
+    type: Literal["notify"] = "notify"
+    webhook: str
+    event: str
+    at: float
+    took_s: float = 0.0
+    ok: bool = True
+    detail: str = ""
+
+
 class Healed(Record):
     """The heal was verified, or not: the proxies confirmed it, and nothing speaks against it.
 
@@ -330,6 +375,7 @@ AnyRecord = Annotated[
     | Run
     | Mark
     | GateJudged
+    | Attached
     | FaultEdge
     | FaultHit
     | ExchangeRecord
@@ -338,6 +384,8 @@ AnyRecord = Annotated[
     | Call
     | Lag
     | Probed
+    | Hooked
+    | Notified
     | Healed
     | Trouble
     | Swept

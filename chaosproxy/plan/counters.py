@@ -14,6 +14,9 @@ class Counters(Protocol):
     def arrival(self, listener: str) -> int:
         """Count one more exchange at a listener; its number, from 1."""
 
+    def arrivals(self, listener: str) -> int:
+        """How many exchanges have come to a listener."""
+
     def attempt(self, key: str) -> int:
         """Count one more attempt under this key; its number, from 1."""
 
@@ -125,6 +128,9 @@ class LocalCounters:
 
     def arrival(self, listener: str) -> int:
         self._arrivals[listener] += 1
+        return self._arrivals[listener]
+
+    def arrivals(self, listener: str) -> int:
         return self._arrivals[listener]
 
     def attempt(self, key: str) -> int:

@@ -8,6 +8,9 @@ from chaosproxy.faults.base import Capped, Metered, Shortage, Stage
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.rule import Rule
 
+SPARED = "control: the request belongs to the control cohort"
+"""Why nothing is done to it."""
+
 
 @value
 class Decision:
@@ -41,6 +44,7 @@ class Decider:
         "_quotas",
         "_rule",
         "_since",
+        "_spare",
     )
 
     def __init__(self, rule: Rule, dice: Dice, since: float, counters: Counters) -> None:
@@ -51,6 +55,7 @@ class Decider:
         self._draw = dice.draws(rule.id)
         self._below = f"chosen below {rule.share:g}"
         self._matches_all = not rule.match.reads_request
+        self._spare = rule.spare
         self._counts = rule.match.counts_exchanges
         self._edits = rule.do.edits_frames
         self._quotas = rule.do.quotas_per_minute() if isinstance(rule.do, Metered) else {}
@@ -71,6 +76,8 @@ class Decider:
 
     def _refusal(self, exchange: Exchange) -> str | None:
         rule = self._rule
+        if self._spare is not None and self._spare.why_not(exchange) is None:
+            return SPARED
         refusal = None if self._matches_all else rule.match.why_not(exchange)
         refusal = refusal or rule.do.lacks(exchange)
         if refusal is None and self._counts:

@@ -5,7 +5,7 @@ Pure: the caller brings the time (seconds, monotonic) and acts on the changes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from chaosproxy.dice import Dice
@@ -19,6 +19,10 @@ from chaosproxy.plan.rule import Rule
 
 class Conflict(UserError):
     """A rule's id belongs to another rule."""
+
+
+class Halted(UserError):
+    """Nothing may be injected now; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Plan:
         self._spent: dict[str, Active] = {}  # ended after their lasts; their owner may not know
         self._acting: dict[str, list[tuple[float, Decider]]] = {}  # by listener: until when, admission first
         self._edited: set[str] = set()  # listeners whose frames a loaded rule may have to understand
+        self.halted = ""
+        """Why nothing may be injected; empty while it may."""
 
     @property
     def active(self) -> tuple[Active, ...]:
@@ -86,12 +92,13 @@ class Plan:
         """Make ``rules`` the whole set of ``owner``: new ones begin, missing ones end, equal ones are renewed.
 
         ``dice`` holds the owner's seed; a lease of ``inf`` is for a proxy whose faults were given at its start.
-        Raises Conflict when an id belongs to another owner or is given twice; nothing is changed then.
+        Raises Conflict when an id belongs to another owner or is given twice, Halted; nothing is changed then.
         """
         wanted: dict[str, Rule] = {}
         for rule in rules:
             if wanted.setdefault(rule.id, rule) is not rule:
                 raise Conflict(f"fault {rule.id!r} is given twice")
+        self._allow(wanted)
         for rule_id in wanted:
             if rule_id in self._active and self._active[rule_id].owner != owner:
                 raise Conflict(f"fault {rule_id!r} belongs to {self._active[rule_id].owner!r}")
@@ -109,6 +116,36 @@ class Plan:
         changes += [self._begin(rule, owner, dice, now + lease_s, now) for rule in new]
         self.renew(owner, lease_s, now)
         return changes
+
+    def add(self, rule: Rule, owner: str, lease_s: float, dice: Dice, now: float) -> list[Change]:
+        """One more rule for ``owner``, with a lease of its own. Raises Conflict when its id is taken, Halted."""
+        self._allow([rule.id])
+        if rule.id in self._active:
+            raise Conflict(f"fault {rule.id!r} is active already, it belongs to {self._active[rule.id].owner!r}")
+        self._spent.pop(rule.id, None)
+        changes = [self._begin(rule, owner, dice, now + lease_s, now)]
+        self._index()
+        return changes
+
+    def end(self, rule_id: str, now: float) -> list[Change]:
+        """End one rule, whoever owns it."""
+        active = self._active.get(rule_id)
+        self._spent.pop(rule_id, None)
+        changes = [] if active is None else [self._end(active, now, "cleared")]
+        self._index()
+        return changes
+
+    def prolong(self, rule_id: str, lease_s: float, now: float) -> None:
+        """Renew the lease of one rule, if it is active."""
+        active = self._active.get(rule_id)
+        if active is not None:
+            self._active[rule_id] = replace(active, lease_until=now + lease_s)
+            self._index()
+
+    def halt(self, why: str, now: float) -> list[Change]:
+        """End all rules and take no new ones, for the reason ``why``; an empty one lets rules in again."""
+        self.halted = why
+        return self.clear(None, now) if why else []
 
     def renew(self, owner: str, lease_s: float, now: float) -> int:
         """Prolong the leases of ``owner``; how many rules it still holds."""
@@ -183,6 +220,10 @@ class Plan:
         active = self._active.get(decision.rule_id)
         if active is not None and active.since == decision.since:
             self._counters.release(decision.rule_id)
+
+    def _allow(self, wanted: Collection[str]) -> None:
+        if wanted and self.halted:
+            raise Halted(f"nothing is injected here: {self.halted}")
 
     def _is_spent(self, rule: Rule, owner: str) -> bool:
         return rule.id in self._spent and self._spent[rule.id].owner == owner

@@ -130,6 +130,8 @@ class Rule(Model):
     flap: Flap | None = None
     streams: Literal["new", "all"] = "new"
     max_hits: PositiveInt | None = None
+    spare: Match | None = None
+    """Exchanges that it never acts on: the control cohort."""
     lasts: Duration | None = None
     """Ends by itself after this long, renewed or not; None: with its lease."""
 
@@ -158,12 +160,16 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _connections_know_no_request(self) -> Rule:
+        on_connections = self.on_connections or self.do.gate() is not None
+        if self.spare is not None and on_connections:
+            words = "acts on connections, before any request is known: it cannot spare the control cohort"
+            raise ValueError(f"{self.do.type} {words}")
         if not self._picks_requests:
             return self
         if self.on_connections:
             words = "acts on whole connections, below HTTP: match, share, max_hits cannot apply"
             raise ValueError(f"{self.do.type} {words}; {_TOXICITY}")
-        if self.do.gate() is not None:
+        if on_connections:
             raise ValueError(
                 f"{self.do.type} acts on connections, before any request is known: match, share, max_hits cannot apply"
             )

@@ -137,6 +137,8 @@ class Account:
         }
         if self.asked_at is not None:
             values["asked_at"] = began_at + self.asked_at
+        if exchange.prompt_tokens is not None:
+            values["asked_tokens"] = exchange.prompt_tokens
         if received:
             values["received"] = received
         sent = self.sent.values(began_at, passed) if self.delivery is None else self.delivery.values(began_at)
@@ -144,11 +146,12 @@ class Account:
             values["sent"] = sent
         if self.attached:
             values["attached"] = list(self.attached)
-        if self.misses:
-            values["misses"] = [{"fault": fault, "reason": reason} for fault, reason in self.misses.items()]
+        missed = [{"fault": it, "reason": reason} for it, reason in self.misses.items() if it not in self.hit]
+        if missed:
+            values["misses"] = missed
         if (error := self.error or self._flaw) is not None:
             values["error"] = error
-        return Entry(values)
+        return Entry(values, exchange)
 
     @property
     def _flaw(self) -> str | None:

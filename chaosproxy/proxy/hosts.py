@@ -47,6 +47,9 @@ class Host(Protocol):
     def turn_away(self, capacity: Capacity) -> asyncio.Protocol:
         """One connection too many."""
 
+    def passed_bytes(self) -> tuple[int, int]:
+        """What open connections have passed on that no record counts yet: to the upstream, and to clients."""
+
     def place(self, acting: Sequence[Active]) -> None:
         """From now on these rules act on connections, below HTTP, and no others."""
 
@@ -91,6 +94,9 @@ class HttpHost:
 
     def turn_away(self, capacity: Capacity) -> asyncio.Protocol:
         return TurnedAway(capacity)
+
+    def passed_bytes(self) -> tuple[int, int]:
+        return 0, 0
 
     def place(self, acting: Sequence[Active]) -> None:
         wanted = {active.rule.id: active for active in acting if active.rule.on_connections}

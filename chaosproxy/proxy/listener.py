@@ -145,6 +145,11 @@ class Listener:
         return f"{self._host.scheme if self._tls is None else _SECURE[self._host.scheme]}://{self._address}"
 
     @property
+    def connections(self) -> tuple[int, int]:
+        """How many it has accepted so far, and how many of them are open."""
+        return self._numbers, len(self._guests)
+
+    @property
     def _closed(self) -> bool:
         return self._socket.fileno() == -1
 

@@ -14,6 +14,7 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
 from chaosproxy.plan.counters import LocalCounters
@@ -27,9 +28,11 @@ from chaosproxy.proxy.hosts import Host, HttpHost
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
+from chaosproxy.proxy.own_answer import Pages
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
+from chaosproxy.proxy.standing import Standing
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.tcp_host import TcpHost, tcp_address
@@ -75,6 +78,7 @@ class Proxy:
         self._capacity = Capacity(limits.connections)
         self._ca = ca
         self._header_dice = header_dice
+        self._pages: Pages | None = None
         self._clock = clock
         self._counters = LocalCounters(limits.calls)
         self._plan = Plan(self._counters)
@@ -162,6 +166,19 @@ class Proxy:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
 
+    def show(self, pages: Pages) -> None:
+        """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
+
+        Such a request never reaches the upstream, and is no exchange, so that only faults on connections act on it.
+        """
+        self._pages = pages
+
+    def standing(self) -> list[Standing]:
+        """How each listener stands now, once started."""
+        accounts = [*(pump.account for pump in self._open.values()), *self._undelivered.values()]
+        exchanges = [account.exchange for account in accounts]
+        return [self._standing(listener, exchanges) for listener in self._listeners.values()]
+
     # the plan --------------------------------------------------------------------------------------------------------
 
     @property
@@ -172,18 +189,25 @@ class Proxy:
     def apply(self, rules: Iterable[Rule], *, owner: str, lease_s: float, seed: int) -> None:
         """Make ``rules`` the whole set of ``owner``, at once. They end after ``lease_s`` unless renewed.
 
-        Raises Conflict when an id belongs to somebody else, UserError for a listener that does not exist.
+        Raises Conflict when an id belongs to somebody else, Halted, UserError for a listener that does not exist.
         """
-        rules, by_name = tuple(rules), {spec.name: spec for spec in self._specs}
-        for rule in rules:
-            if unknown := set(rule.listeners) - set(by_name):
-                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
-            if rule.do.needs_server:
-                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
-            words = rule.why_not_on_tcp
-            if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
-                raise UserError(f"fault {rule.id!r}: {words}")
+        rules = tuple(rules)
+        self._check_targets(rules)
         self._act(self._plan.apply(rules, owner, lease_s, Dice(seed), self._clock()))
+
+    def add(self, rule: Rule, *, owner: str, lease_s: float, seed: int) -> None:
+        """One more fault for ``owner``, with a lease of its own. Raises as ``apply`` does."""
+        self._check_targets((rule,))
+        self._act(self._plan.add(rule, owner, lease_s, Dice(seed), self._clock()))
+
+    def end(self, rule_id: str) -> None:
+        """End one fault, whoever owns it; one that is not active does not mind."""
+        self._act(self._plan.end(rule_id, self._clock()))
+
+    def prolong(self, rule_id: str, lease_s: float) -> None:
+        """Renew the lease of one fault, if it is active."""
+        self._plan.prolong(rule_id, lease_s, self._clock())
+        self._wind_up()
 
     def renew(self, owner: str, lease_s: float) -> int:
         """Prolong the leases of ``owner``; how many faults it still holds."""
@@ -195,7 +219,45 @@ class Proxy:
         """End all faults of ``owner``, or of everybody."""
         self._act(self._plan.clear(owner, self._clock()))
 
+    def halt(self, why: str) -> None:
+        """End all faults, those that requests asked for included, and inject nothing for the reason ``why``.
+
+        With an empty one faults may come again; none comes back by itself.
+        """
+        self._act(self._plan.halt(why, self._clock()))
+        for pump in list(self._open.values()) if why else ():
+            for rule_id in list(pump.account.attached):
+                pump.heal(rule_id)
+
     # inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_targets(self, rules: Iterable[Rule]) -> None:
+        by_name = {spec.name: spec for spec in self._specs}
+        for rule in rules:
+            if unknown := set(rule.listeners) - set(by_name):
+                raise UserError(f"fault {rule.id!r} aims at {min(unknown)!r}; the listeners are {', '.join(by_name)}")
+            if rule.do.needs_server:
+                raise UserError(f"fault {rule.id!r}: via=toxiproxy is for experiments that name a Toxiproxy server")
+            words = rule.why_not_on_tcp
+            if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
+                raise UserError(f"fault {rule.id!r}: {words}")
+
+    def _standing(self, listener: Listener, exchanges: Sequence[Exchange]) -> Standing:
+        name = listener.spec.name
+        here = [exchange for exchange in exchanges if exchange.listener == name]
+        upstream_bytes, downstream_bytes = self._hosts[name].passed_bytes()
+        connections_opened, connections_open = listener.connections
+        return Standing(
+            listener=name,
+            is_tcp=listener.spec.is_tcp,
+            opened=self._counters.arrivals(name),
+            open=len(here),
+            open_streams=sum(1 for exchange in here if exchange.stream),
+            connections_opened=connections_opened,
+            connections_open=connections_open,
+            upstream_bytes=upstream_bytes,
+            downstream_bytes=downstream_bytes,
+        )
 
     def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
@@ -210,6 +272,7 @@ class Proxy:
             self._opened,
             self._header_dice,
         )
+        reception.pages = self._pages
         ledger = Ledger(spec.name, self._clock, self._record, self._delivered)
         host = self._http[spec.name] = HttpHost(
             reception.receive, self._limits, self._refusals.add, ledger, self._timers

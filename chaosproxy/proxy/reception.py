@@ -10,7 +10,7 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import BadValue
-from chaosproxy.events import Exchange, Headers
+from chaosproxy.events import End, Exchange, Frame, Head, Headers
 from chaosproxy.plan.counters import Counters
 from chaosproxy.plan.decision import Decision
 from chaosproxy.plan.identity import identify
@@ -22,7 +22,7 @@ from chaosproxy.proxy.arriving import Arriving
 from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.edges import Asking, Question, Receiver
 from chaosproxy.proxy.headers import read_headers, to_upstream
-from chaosproxy.proxy.own_answer import own_answer
+from chaosproxy.proxy.own_answer import Page, Pages, own_answer
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import origin_form
@@ -41,7 +41,8 @@ BAD_FAULT = "fault_header"
 class Reception:
     """Receives the requests of one listener. ``opened`` is told of each pump that starts.
 
-    ``header_dice`` are for faults that requests ask for themselves; None: they may not.
+    ``header_dice`` are for faults that requests ask for themselves; None: they may not. What ``pages`` answers
+    never reaches the upstream, and is no exchange.
     """
 
     def __init__(
@@ -63,12 +64,16 @@ class Reception:
         self._around = around
         self._opened = opened
         self._header_dice = header_dice
+        self.pages: Pages | None = None
         self._explained_404 = False
 
     def receive(self, request: Arriving, wire: HttpWire) -> None:
         """Handle one request, whose body is complete or larger than Limits.body_bytes."""
         message, body, whole = request.message, request.take(), request.complete
         headers = read_headers(message.raw_headers)
+        if self.pages is not None and (page := self._page(message.method, message.path, headers)) is not None:
+            answer_whole(wire, page.events())
+            return
         try:
             rules = self._rules_asked_for(headers)
         except BadValue as error:
@@ -99,7 +104,7 @@ class Reception:
 
     def _rules_asked_for(self, headers: Headers) -> tuple[Rule, ...]:
         """Of the faults that this request brings along, if it may. Raises BadValue."""
-        if self._header_dice is None or not (asked := asked_faults(headers)):
+        if self._header_dice is None or self._plan.halted or not (asked := asked_faults(headers)):
             return ()
         rules = rules_asked_for(asked, self._listener)
         for active in self._plan.active:
@@ -121,10 +126,10 @@ class Reception:
 
     def _refuse(self, wire: HttpWire, words: str) -> None:
         self._around.refused(BAD_FAULT)
-        head, body, _ = own_answer(400, BAD_FAULT, words, 0.0)
-        wire.head(head)
-        wire.data(body.data)
-        wire.end()
+        answer_whole(wire, own_answer(400, BAD_FAULT, words, 0.0))
+
+    def _page(self, method: str, target: str, headers: Headers) -> Page | None:
+        return self.pages(target, headers) if self.pages is not None and method == "GET" else None
 
     def _exchange(
         self, request: Arriving, target: str, spoken: Dialect, headers: Headers, body: bytes | None
@@ -157,6 +162,14 @@ class Reception:
         if words is not None and not self._explained_404:
             self._explained_404 = True
             log.warning("upstream_404", listener=self._listener, explanation=words)
+
+
+def answer_whole(wire: HttpWire, events: tuple[Head, Frame, End]) -> None:
+    """Send an answer that comes from us."""
+    head, body, _ = events
+    wire.head(head)
+    wire.data(body.data)
+    wire.end()
 
 
 def lacking(question: Question, names: tuple[str, ...]) -> Question:

@@ -141,6 +141,10 @@ class TcpHost:
     def turn_away(self, capacity: Capacity) -> asyncio.Protocol:
         return ShownOut(capacity)
 
+    def passed_bytes(self) -> tuple[int, int]:
+        links = [(relay.upstream_link, relay.downstream_link) for relay in self._relays.values()]
+        return sum(up.sent_bytes for up, _ in links), sum(down.sent_bytes for _, down in links)
+
     def place(self, acting: Sequence[Active]) -> None:
         before = self._placed
         self._placed = wanted = {active.rule.id: active for active in acting}

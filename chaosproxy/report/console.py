@@ -13,14 +13,24 @@ from rich.text import Text
 
 from chaosproxy.report.printable import SafeConsole
 from chaosproxy.steady_state.expression import parse_expression
-from chaosproxy.steady_state.findings import FaultAccount, Finding, Judged, ProbeAccount, Verdict
+from chaosproxy.steady_state.findings import (
+    BackendCost,
+    FaultAccount,
+    Finding,
+    HookAccount,
+    Judged,
+    ProbeAccount,
+    Verdict,
+)
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.vocabulary import MEASURES, Unit, display
 from chaosproxy.units import format_duration
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of the text in a pipe or a log."""
-_STYLES = {State.HELD: "bold green", State.DEVIATED: "bold red", State.INCONCLUSIVE: "bold yellow"}
+STYLES = {State.HELD: "bold green", State.DEVIATED: "bold red", State.INCONCLUSIVE: "bold yellow"}
+ENDS = {4: "ABORTED", 5: "ERROR", 130: "INTERRUPTED", 143: "TERMINATED"}
+"""What an exit code is called that is not one of a verdict."""
 _SIGNS = {"error": ("!", "red"), "deviated": ("x", "red"), "inconclusive": ("?", "yellow"), "note": ("-", "dim")}
 
 
@@ -30,7 +40,7 @@ def print_verdict(verdict: Verdict, directory: Path, console: Console | None = N
     if console.is_terminal:
         console.print(rendered(verdict))
     else:
-        console.print(_plain(rendered(verdict)), soft_wrap=True)
+        console.print(plain(rendered(verdict)), soft_wrap=True)
     for line in _last_lines(verdict, directory):
         console.print(Text(line), soft_wrap=True)
 
@@ -43,7 +53,7 @@ class QuietConsole(SafeConsole):
         raise BrokenPipeError
 
 
-def _plain(report: RenderableType) -> Text:
+def plain(report: RenderableType) -> Text:
     """For pipes and logs: wide, and without the blanks with which rich fills its lines."""
     paper = Console(width=WIDTH_WITHOUT_TERMINAL, file=io.StringIO(), highlight=False, color_system=None)
     with paper.capture() as written:
@@ -59,23 +69,26 @@ def rendered(verdict: Verdict) -> RenderableType:
         return Group(_first_line(verdict), *map(_finding, errors), Text())
     parts: list[RenderableType] = [_first_line(verdict), *map(_finding, others)]
     if verdict.expectations:
-        parts += [Text(), _expectations(verdict.expectations)]
+        parts += [Text(), _expectations(verdict)]
     if verdict.faults:
         parts += [Text(), _faults(verdict.faults)]
     if verdict.probes:
         parts += [Text(), _probes(verdict.probes)]
+    if verdict.hooks:
+        parts += [Text(), _hooks(verdict.hooks)]
+    if verdict.watches_cost:
+        parts += [Text(), _costs(verdict.cost)]
     return Group(*parts, Text())
 
 
 def word(verdict: Verdict) -> str:
     """What the exit code stands for, in one word."""
-    names = {4: "ABORTED", 5: "ERROR", 130: "INTERRUPTED", 143: "TERMINATED"}
-    return names.get(verdict.exit_code, verdict.verdict.value.upper())
+    return ENDS.get(verdict.exit_code, verdict.verdict.value.upper())
 
 
 def _first_line(verdict: Verdict) -> Text:
     line = Text()
-    line.append(word(verdict), _STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
+    line.append(word(verdict), STYLES[verdict.verdict] if verdict.exit_code in (0, 1, 3) else "bold red")
     line.append(f"  {verdict.name}", "bold")
     return line.append(f": {verdict.headline}")
 
@@ -87,17 +100,19 @@ def _finding(finding: Finding) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _expectations(rows: tuple[Judged, ...]) -> Table:
+def _expectations(verdict: Verdict) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in ("", "expected", "observed", "margin", "samples", "window"):
-        justify: JustifyMethod = "right" if heading in ("observed", "margin", "samples") else "left"
+    control = () if verdict.control is None else ("control",)
+    for heading in ("", "expected", "observed", *control, "margin", "samples", "window"):
+        justify: JustifyMethod = "right" if heading in ("observed", "control", "margin", "samples") else "left"
         table.add_column(heading, justify=justify, no_wrap=heading != "window")
-    for row in rows:
+    for row in verdict.expectations:
         cohort = f" ({row.cohort})" if row.cohort else ""
         table.add_row(
-            Text(row.state.value, _STYLES[row.state]),
+            Text(row.state.value, STYLES[row.state]),
             row.text,
             row.observed,
+            *(row.control or "" for _ in control),
             _margin(row),
             str(row.samples) if row.samples else "",
             f"{row.window}{_span(row.from_s, row.to_s)}{cohort}",
@@ -146,9 +161,35 @@ def _seen(account: ProbeAccount) -> Iterator[str]:
         yield f"{account.blind} could not look: {account.blind_why}"
 
 
+def _hooks(accounts: tuple[HookAccount, ...]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("hook", "done", "undone", "failed"):
+        table.add_column(heading, no_wrap=heading != "failed")
+    for account in accounts:
+        done, undone = ("never" if at_s is None else _clock(at_s) for at_s in (account.done_at_s, account.undone_at_s))
+        table.add_row(account.id, done, undone, Text(account.failed, "red"))
+    return table
+
+
+def _costs(costs: tuple[BackendCost, ...]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("backend", "requests", "tokens in", "tokens out", "cost", ""):
+        table.add_column(heading, justify="left" if heading in ("backend", "") else "right", no_wrap=heading != "")
+    for cost in costs:
+        money = "unknown" if cost.money is None else f"{'> ' if cost.unpriced else ''}{cost.money:.4g}"
+        estimated = f"tokens of {cost.estimated} requests are estimated" if cost.estimated else ""
+        unpriced = f"no price for {', '.join(cost.unpriced)}" if cost.unpriced else ""
+        row = (cost.requests, cost.tokens_in, cost.tokens_out)
+        table.add_row(cost.backend, *map(str, row), money, "; ".join(filter(None, (estimated, unpriced))))
+    return table
+
+
 def _last_lines(verdict: Verdict, directory: Path) -> list[str]:
     outcomes = ", ".join(f"{count} {name}" for name, count in verdict.outcomes.items())
     lines = [f"{verdict.calls} calls ({outcomes or 'none'}), {verdict.exchanges} upstream requests"]
+    if verdict.control is not None:
+        spared = ", ".join(f"{count} {name}" for name, count in verdict.control.outcomes.items())
+        lines.append(f"{verdict.control.calls} calls of the control cohort ({spared or 'none'})")
     if verdict.replay:
         lines.append(f"seed {verdict.seed}, again with: {verdict.replay}")
     lines.append(f"report.json, junit.xml and journal.jsonl in {directory}")

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 from chaosproxy.report.printable import printable
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.observation import State
+from chaosproxy.steady_state.series import Series
 
 
 def junit_xml(verdict: Verdict) -> str:
@@ -30,12 +31,46 @@ def junit_xml(verdict: Verdict) -> str:
     run = ET.SubElement(suite, "testcase", classname=verdict.name, name="run")
     if verdict.exit_code not in (0, 1):
         ET.SubElement(run, "error", message=verdict.headline)
+    _count(suite)
+    ET.SubElement(suite, "system-out").text = verdict.replay or ""
+    return _document(suite)
+
+
+def series_xml(series: Series) -> str:
+    """Several runs as one document: a suite per cell, in it a case per run and one per expectation.
+
+    It agrees with the exit code: in a cell that passes nothing is red, whatever single runs of it did.
+    """
+    suites = ET.Element("testsuites", name="chaosproxy")
+    for cell in series.cells:
+        about = " ".join([cell.name, *(f"{path}={value}" for path, value in cell.settings.items())])
+        suite = ET.SubElement(suites, "testsuite", name=f"chaosproxy.{about}")
+        for number, run in enumerate(cell.runs, start=1):
+            case = ET.SubElement(suite, "testcase", classname=about, name=f"run {number}, seed {run.seed}")
+            if not cell.passed and run.exit_code:
+                ET.SubElement(case, "failure" if run.exit_code == 1 else "error", message=run.headline)
+            ET.SubElement(case, "system-out").text = f"{run.headline}\n{run.directory}\n{run.replay or ''}"
+        if missing := cell.planned - len(cell.runs):
+            case = ET.SubElement(suite, "testcase", classname=about, name="all runs took place")
+            ET.SubElement(case, "error", message=f"{missing} of {cell.planned} runs were not started")
+        for spread in cell.expectations:
+            case = ET.SubElement(suite, "testcase", classname=about, name=f"{spread.text} [{spread.window}]")
+            if not cell.passed and (spread.deviated or spread.inconclusive):
+                words = f"held {spread.held}, deviated {spread.deviated}, inconclusive {spread.inconclusive}"
+                ET.SubElement(case, "failure" if spread.deviated else "error", message=words)
+        _count(suite)
+    return _document(suites)
+
+
+def _count(suite: ET.Element) -> None:
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"./testcase/{kind}"))))
     suite.set("tests", str(len(suite.findall("./testcase"))))
-    ET.SubElement(suite, "system-out").text = verdict.replay or ""
-    ET.indent(suite)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{printable(ET.tostring(suite, encoding="unicode"))}\n'
+
+
+def _document(root: ET.Element) -> str:
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{printable(ET.tostring(root, encoding="unicode"))}\n'
 
 
 def _sentences(verdict: Verdict, about: str) -> str:

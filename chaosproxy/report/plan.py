@@ -7,14 +7,22 @@ from collections.abc import Iterator, Sequence
 from chaosproxy.errors import Problem
 from chaosproxy.experiment.entries import ExpectationEntry
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.experiment.outside import HookEntry
 from chaosproxy.experiment.probe import ProbeEntry
 from chaosproxy.experiment.timeline import Span, gantt, planned_time
 from chaosproxy.experiment.toxics import backends_there, faults_there, leaves_no_trace, why_unknown
-from chaosproxy.experiment.traffic import calls_between, meeting
+from chaosproxy.experiment.traffic import (
+    calls_between,
+    meeting,
+    part_of_cohort,
+    planned_cost,
+    planned_requests,
+    planned_tokens,
+)
 from chaosproxy.steady_state.claims import Window
 from chaosproxy.steady_state.observation import needed_samples
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs
-from chaosproxy.units import format_duration, format_share
+from chaosproxy.units import format_duration, format_rate, format_share
 
 
 def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
@@ -26,6 +34,10 @@ def plan_text(experiment: Experiment, findings: Sequence[Problem]) -> str:
         blocks.append(_block("probes", _columns([_probe(probe) for probe in experiment.probes])))
     if rows := _on_server(experiment):
         blocks.append(_block(f"on the Toxiproxy server {experiment.topology.toxics.server}", _columns(rows)))
+    if experiment.hooks:
+        blocks.append(_block("hooks", _columns([_hook(hook) for hook in experiment.hooks])))
+    if experiment.safety.limits_upstreams:
+        blocks.append(_block("upstreams", _columns(list(_limits(experiment)))))
     if gate := experiment.gate:
         gated = [(entry.expect.text, _within(experiment, entry, 0.0, gate.window)) for entry in gate.expect]
         blocks.append(_block("gate", _columns(gated)))
@@ -100,6 +112,26 @@ def _probe(probe: ProbeEntry) -> tuple[str, ...]:
     return (probe.id, probe.kind, when[probe.during], f"each {each}", f"timeout {timeout}")
 
 
+def _hook(hook: HookEntry) -> tuple[str, ...]:
+    """Without its commands, which may hold a secret."""
+    lasts = "" if hook.lasts is None else f" for {format_duration(hook.lasts)}"
+    return (hook.id, f"at {format_duration(hook.at)}{lasts}", f"timeout {format_duration(hook.timeout)}")
+
+
+def _limits(experiment: Experiment) -> Iterator[tuple[str, ...]]:
+    """What the load alone asks for, and what is allowed."""
+    safety, cost = experiment.safety, planned_cost(experiment)
+    if safety.max_upstream_requests is not None:
+        yield (f"about {planned_requests(experiment):.0f} requests", f"at most {safety.max_upstream_requests}")
+    if safety.max_upstream_rate is not None:
+        yield ("on average over 5s", f"at most {format_rate(safety.max_upstream_rate)}")
+    if safety.max_upstream_tokens is not None:
+        tokens = f"{planned_tokens(experiment):.0f} tokens in the answers"
+        yield (f"up to {tokens}, prompts come on top", f"at most {safety.max_upstream_tokens} in all")
+    if safety.max_cost is not None and cost is not None:
+        yield (f"up to {cost:.4g} for the answers, prompts come on top", f"at most {safety.max_cost:g} in all")
+
+
 def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
     if MEASURES[entry.expect.measure].needs is not Needs.PROBE:
         return _calls(experiment, entry, start_s, end_s)
@@ -109,7 +141,10 @@ def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end
 
 
 def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
-    calls = sum(calls_between(experiment, load, start_s, end_s) for load in experiment.load)
+    calls = sum(
+        calls_between(experiment, load, start_s, end_s) * part_of_cohort(experiment, load, entry.cohort)
+        for load in experiment.load
+    )
     return f"about {calls:.0f} calls, needs {entry.min_samples or needed_samples(entry.expect.aggregate)}"
 
 

@@ -10,19 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from chaosproxy.journal.records import AnyRecord, Call, FaultEdge, Mark, Probed
-from chaosproxy.steady_state.claims import Claims, Expectation, Expression, Moment, Window
+from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, Mark, Probed
+from chaosproxy.runner.totals import TOTALS, Totals
+from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Expression, Moment, Window
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import History, Story, history_of
 from chaosproxy.steady_state.measures import abort_met, observe
 from chaosproxy.steady_state.observation import Observation, State
 from chaosproxy.steady_state.outcome import Outcome
-from chaosproxy.steady_state.vocabulary import MEASURES, display
+from chaosproxy.steady_state.vocabulary import MEASURES, Needs, display
 
 ALIVE = parse_expression("success > 0%")
 """The gate of a file that has none: something must work, as far as can be told, before it is broken."""
 HORIZON_SLACK_S = 5.0
 """Calls are remembered so long beyond the longest ``for`` of an abort condition."""
+LONGEST_CALL_S = 60.0
+"""A call that ended just now may have cost requests so long ago."""
 RECORD_SLACK_S = 0.25
 """A record may be so long on its way to us."""
 STEP_S = 0.25
@@ -38,13 +41,20 @@ class Checks:
         self._marks: list[AnyRecord] = []
         self._recent: deque[Call] = deque()
         self._looked: deque[Probed] = deque()
+        self._exchanges: deque[ExchangeRecord] = deque()
+        self._joins = claims.oracle == "upstream" or any(map(_asks_for_exchanges, claims.aborts))
+        self._totals = Totals(claims)
 
     def notice(self, record: AnyRecord) -> None:
         """Remember what the abort conditions look at: the marks, and the calls and probes of not long ago."""
+        self._totals.notice(record)
         if isinstance(record, Call):
             self._recent.append(record)
         elif isinstance(record, Probed):
             self._looked.append(record)
+        elif isinstance(record, ExchangeRecord):
+            if self._joins:
+                self._exchanges.append(record)
         elif isinstance(record, Mark | FaultEdge):
             self._marks.append(record)
 
@@ -80,8 +90,16 @@ class Checks:
             self._recent.popleft()
         while self._looked and self._looked[0].at + self._looked[0].took_s < now - self._horizon_s:
             self._looked.popleft()
-        history = history_of([*self._marks, *self._recent, *self._looked], self._claims)
-        return next((abort.when.text for abort in self._claims.aborts if abort_met(history, abort, now)), None)
+        while self._exchanges and self._exchanges[0].began_at < now - self._horizon_s - LONGEST_CALL_S:
+            self._exchanges.popleft()
+        history = history_of([*self._marks, *self._recent, *self._looked, *self._exchanges], self._claims)
+        return next((abort.when.text for abort in self._claims.aborts if self._met(history, abort, now)), None)
+
+    def _met(self, history: History, abort: Abort, now: float) -> bool:
+        """By the totals of the run, or by its last seconds."""
+        if abort.when.measure in TOTALS:
+            return self._totals.met(abort, now)
+        return abort_met(history, abort, now)
 
     def healed(self, records: Sequence[AnyRecord], healed_s: float, within_s: float, over_s: float) -> Again:
         """Whether the gate holds again in some span that ends ``within_s`` of the last heal, before the load is over.
@@ -100,6 +118,10 @@ class Checks:
             start_s += STEP_S
         rest = _seen(history, self._claims.gate, _after_heal(healed_s, last_s))
         return Again(seen=any(seen.state(each.expect) is State.DEVIATED for each, seen in rest), reasons=reasons)
+
+
+def _asks_for_exchanges(abort: Abort) -> bool:
+    return MEASURES[abort.when.measure].needs is Needs.EXCHANGES and abort.when.measure not in TOTALS
 
 
 class Again(NamedTuple):

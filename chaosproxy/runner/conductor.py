@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.errors import ChaosError, PartFailed, RunAborted
 from chaosproxy.journal.records import AnyRecord, FaultEdge
 from chaosproxy.plan.rule import Rule
+
+if TYPE_CHECKING:
+    from chaosproxy.experiment.model import Experiment
 
 RENEWALS_PER_LEASE = 3
 
@@ -43,6 +46,15 @@ class Cue:
     edge: str = ""
 
 
+def cues_of(experiment: Experiment) -> list[Cue]:
+    """When which rule begins."""
+    rules = experiment.rules()
+    return [
+        Cue(rules[fault.id], fault.delay if fault.at is None else fault.at, *(fault.after or "").rpartition(".")[::2])
+        for fault in experiment.faults
+    ]
+
+
 class Conductor:
     """Plays the cues. ``trouble`` is told, in words, what went wrong beside."""
 
@@ -65,21 +77,28 @@ class Conductor:
         self._wanted: dict[str, Rule] = {}
         self._edges: dict[tuple[str, str], asyncio.Future[float]] = {}
         self._applying = asyncio.Lock()
+        self._stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def notice(self, record: AnyRecord) -> None:
         """Follow what the proxy reports: edges start other faults, a fault that ended is not asked for again."""
         if isinstance(record, FaultEdge) and record.edge in ("applied", "healed"):
             if record.edge == "healed":
-                self._wanted.pop(record.fault, None)
+                wanted = self._wanted.pop(record.fault, None)
+                if wanted is not None and record.why == "cleared" and not self._stopped.done():
+                    self._stopped.set_result(record.fault)
             edge = self._edge(record.fault, record.edge)
             if not edge.done():
                 edge.set_result(record.at)
 
     async def play(self, cues: Iterable[Cue], origin: float) -> None:
-        """Apply each fault when its time has come and renew leases, until cancelled. Raises PartFailed."""
+        """Apply each fault when its time has come and renew leases, until cancelled.
+
+        Raises PartFailed, and RunAborted when somebody else ends one of our faults.
+        """
         try:
             async with asyncio.TaskGroup() as playing:
                 playing.create_task(self._renew_forever())
+                playing.create_task(self._until_stopped())
                 for cue in cues:
                     playing.create_task(self._play_one(cue, origin))
         except BaseExceptionGroup as group:  # Python 3.11.2 wraps what an `except*` raises
@@ -103,6 +122,10 @@ class Conductor:
         async with self._applying:
             self._wanted[cue.rule.id] = cue.rule
             await self._line.apply(self._owner, list(self._wanted.values()), lease_s=self._lease_s, seed=self._seed)
+
+    async def _until_stopped(self) -> None:
+        fault = await asyncio.shield(self._stopped)
+        raise RunAborted(f"fault {fault!r} was ended by somebody else")
 
     async def _renew_forever(self) -> None:
         while True:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord, from_line
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.parts import Part
+from chaosproxy.runner.racing import forever
 
 DRAIN_SLACK_S = 5.0
 """Beyond the longest time that a call may take, how long the load may need to end."""
@@ -37,6 +39,11 @@ class Loading:
         """Wait for the end of the process; raises PartFailed when it is not a good one."""
         if status := await self._part.wait():
             raise PartFailed(f"the load ended with status {status}, see {self._part.log}")
+
+    async def must_live(self) -> NoReturn:
+        """Raises PartFailed when the load breaks; its good end is no news."""
+        await self.died()
+        await forever()
 
     async def send_no_more(self) -> None:
         """Let the calls that are under way be the last ones."""

@@ -19,7 +19,8 @@ class End(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D.
+    """What to run. ``text`` is the file as it was read, ``overrides`` the variables of -D and
+    ``settings`` the values of --sweep by their paths.
 
     ``plugins`` are modules with faults of the user's, which the proxy has to load, too. Relative
     paths in the file are meant from ``folder``.
@@ -36,6 +37,7 @@ class Order:
     prompts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     folder: Path = Path()
+    settings: dict[str, str] = field(default_factory=dict)
 
     def file_of(self, path: str | None) -> str | None:
         """A path of the experiment, as this process finds it."""

@@ -13,7 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chaosproxy.errors import PartFailed
 
@@ -105,6 +105,11 @@ class Part:
     async def wait(self) -> int:
         """Its exit status."""
         return await self._process.wait()
+
+    async def must_live(self) -> NoReturn:
+        """Raises PartFailed when the process ends."""
+        status = await self.wait()
+        raise PartFailed(f"{self.name} ended in mid-run with status {status}{self.last_words()}")
 
     async def stop(self) -> None:
         """Close the leash; kill what does not end in time."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from chaosproxy.errors import UserError
 from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, Ended
+from chaosproxy.runner.guarding import refuse_outside_hours, wall_clock
 from chaosproxy.runner.order import Order, Stop
 from chaosproxy.runner.story import CANCELLED, RunStory
 from chaosproxy.steady_state.findings import Verdict
@@ -39,8 +40,9 @@ async def run_experiment(
     """Run it and judge it. What goes wrong in the run is part of the verdict, not an exception.
 
     When its task is cancelled, the faults are healed and the journal is written before the cancellation goes on.
-    Raises UserError when there is no place for its results.
+    Raises UserError when there is no place for its results, and outside of ``safety.hours``.
     """
+    refuse_outside_hours(order.experiment, wall_clock())
     _make(order.directory)
     story = RunStory(order, on_record, clock)
     end = CANCELLED

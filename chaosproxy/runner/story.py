@@ -15,28 +15,30 @@ from functools import partial
 from hashlib import sha256
 
 from chaosproxy import __version__
-from chaosproxy.control.client import ControlClient
-from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.errors import ChaosError, PartFailed, RunAborted
 from chaosproxy.experiment.claims_of import answer_tokens
-from chaosproxy.experiment.model import Experiment
 from chaosproxy.journal.records import (
     VERSION,
     AnyRecord,
     FaultEdge,
     GateJudged,
     Healed,
+    Hooked,
     Mark,
     Opened,
     Run,
     Trouble,
 )
 from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.checks import Checks
-from chaosproxy.runner.conductor import Conductor, Cue
-from chaosproxy.runner.lines import Lines
+from chaosproxy.runner.conductor import Conductor, Cue, cues_of
+from chaosproxy.runner.guarding import Guard
+from chaosproxy.runner.hooks import Hooks
 from chaosproxy.runner.loading import Loading
+from chaosproxy.runner.notifying import Notifier
 from chaosproxy.runner.order import End, Order, Stop
-from chaosproxy.runner.parts import Part
+from chaosproxy.runner.planes import OthersProxy, OwnProxy, Plane
 from chaosproxy.runner.probing import Probing
 from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
@@ -67,6 +69,10 @@ class RunStory:
         self._clock = clock
         self._experiment = order.experiment
         self._checks = Checks(order.experiment.claims())
+        self._guard = Guard(order.experiment.safety)
+        self._hooks = Hooks(order.experiment.hooks, self.record, clock)
+        about = {"experiment": order.experiment.name, "run": order.run_id}
+        self._notifier = Notifier(order.experiment.notify, about, self.record, clock)
         self._conductor: Conductor | None = None
         self._loading: Loading | None = None
         self._probing = Probing([fault.id for fault in self._experiment.faults], self.record, clock)
@@ -87,6 +93,8 @@ class RunStory:
             end = CANCELLED
             try:
                 end = await first_of(self._perform(exits), stop.asked(), self._abort_met())
+            except RunAborted as error:
+                end = End("aborted", str(error))
             except ChaosError as error:
                 end = End("error", str(error))
             finally:
@@ -108,41 +116,51 @@ class RunStory:
                 seed=order.seed,
                 nonce=order.nonce,
                 vars=order.overrides,
+                settings=order.settings,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
+                attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,
             )
         )
 
     async def _perform(self, exits: AsyncExitStack) -> End:
-        systems = Systems(self._order, exits, self._server)
-        stage = await systems.start()
-        client = await exits.enter_async_context(ControlClient(stage.control.url, stage.control.token))
-        self._listen(client, stage.proxy)
-        there = self._server.line
+        plane = await self._proxies(exits)
+        self._plane = plane
+        self._listening = asyncio.create_task(self._listen(plane))
         self._conductor = Conductor(
-            client if there is None else Lines(client, there, self._server.faults),
+            plane.line,
             self._order.run_id,
             seed=self._order.seed,
             lease_s=self._experiment.safety.lease,
             clock=self._clock,
             trouble=lambda words: self._trouble("lease", words),
         )
+        stage = plane.stage
         self._loading = await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
         await self._probing.start(self._experiment.probes, stage.scene)
+        await self._hooks.start(self._order.directory, stage.scene.facts)
         await self._loading.begin(self._job(stage.entry))
         play = self._play(self._conductor)
-        return await first_of(play, *map(must_live, stage.parts), load_must_live(self._loading))
+        parts = (part.must_live() for part in stage.parts)
+        return await first_of(play, plane.broken(), *parts, self._loading.must_live())
 
-    def _listen(self, client: ControlClient, proxy: Part) -> None:
-        async def listen() -> None:
-            try:
-                async for record in client.events():
-                    self.recorder.add("proxy", record)
-            except ChaosError as error:
-                self._trouble("events", f"records of the proxy are missing: {error}")
+    async def _proxies(self, exits: AsyncExitStack) -> Plane:
+        """Our own proxy, or the one that the file attaches to, with all that stands around it."""
+        order = self._order
+        if self._experiment.topology.attach is None:
+            stage = await Systems(order, exits, self._server).start()
+            return await exits.enter_async_context(OwnProxy(stage, self._server))
+        there = Attachment(self._experiment, order.run_id, order.seed, self._clock)
+        await exits.enter_async_context(there)
+        self.record(there.begun)
+        return OthersProxy(await Systems(order, exits, self._server, there.urls).start(), there, self.record)
 
-        self._proxy = proxy
-        self._listening = asyncio.create_task(listen())
+    async def _listen(self, plane: Plane) -> None:
+        try:
+            async for record in plane.records():
+                self.recorder.add("proxy", record)
+        except ChaosError as error:
+            self._trouble("events", f"records of the proxy are missing: {error}")
 
     def _job(self, entry: str) -> LoadJob:
         """The load's job, which begins now."""
@@ -167,7 +185,7 @@ class RunStory:
         await self._reach("origin", 0.0)
         if reasons := await self._gate(cues):
             return End("gate", "; ".join(reasons))
-        return await first_of(self._until_over(conductor), self._conduct(conductor, cues))
+        return await first_of(self._until_over(conductor), self._conduct(conductor, cues), self._do_hooks())
 
     async def _gate(self, cues: list[Cue]) -> list[str]:
         gate = self._experiment.gate
@@ -194,10 +212,15 @@ class RunStory:
         await conductor.play(cues, self._origin)
         await forever()
 
+    async def _do_hooks(self) -> End:
+        await self._hooks.play(self._origin)
+        await forever()
+
     async def _until_over(self, conductor: Conductor) -> End:
         timeline = self._experiment.timeline
         await until(self._origin + min(timeline.faults_end_s + OVERDUE_S, timeline.lasts), self._clock)
         await conductor.heal()
+        await self._hooks.undo()
         self._probing.faults_are_over()
         await self._reach("over", timeline.lasts)
         return End("completed")
@@ -211,12 +234,32 @@ class RunStory:
     async def _abort_met(self) -> End:
         while True:
             await asyncio.sleep(CHECK_EACH_S)
+            if breach := self._guard.breach():
+                return End("aborted", breach)
             if reason := self._checks.abort(self._clock()):
                 return End("aborted", reason if self._experiment.says_when_to_abort else f"{reason} ({BY_DEFAULT})")
 
     async def _settle(self, end: End) -> None:
         """Heal first, whatever happened; then let calls end, and look whether the system is well again."""
+        if end.how == "aborted":
+            self._notifier.aborted(end.why)
         quiet = await self._heal()
+        await asyncio.gather(self._hooks.close(), self._drain(end))
+        if self._conductor is not None:
+            self._verify(end, quiet or await self._server.leave())
+            await self._end_listening()
+        await self._notifier.finish()
+
+    async def _end_listening(self) -> None:
+        try:
+            await self._plane.finish()
+        except ChaosError as error:
+            self._trouble("events", f"records of the proxy are missing: {error}")
+            self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _drain(self, end: End) -> None:
+        """Let probes and calls end; those of a run that broke off at once, so that it costs no more."""
         await (self._probing.finish() if end.how in ("completed", "gate") else self._probing.stop())
         if self._loading is not None:
             if end.how == "gate":
@@ -226,17 +269,13 @@ class RunStory:
             except PartFailed as error:
                 self._trouble("load", str(error))
             self.record(Mark(name="drained", at=self._clock()))
-        if self._conductor is not None:
-            self._verify(end, quiet or await self._server.leave())
-            await self._proxy.stop()
-            await self._listening
 
     async def _heal(self) -> str:
         """End all faults; why that could not be confirmed, or nothing."""
         if self._conductor is None:
             return ""
         try:
-            async with asyncio.timeout(CLEAR_WITHIN_S + self._server.heal_within_s):
+            async with asyncio.timeout(CLEAR_WITHIN_S + self._plane.patience_s):
                 await self._conductor.heal()
         except (ChaosError, TimeoutError) as error:
             return f"the proxy did not confirm that its faults are over: {str(error) or 'no answer'}"
@@ -256,32 +295,15 @@ class RunStory:
         self._checks.notice(record)
         self._probing.notice(record)
         self._server.notice(record)
+        self._guard.notice(record)
+        self._notifier.notice(record)
         if isinstance(record, FaultEdge) and record.edge == "healed":
             self._healed_at = record.at
+        elif isinstance(record, Hooked) and record.what == "undo":
+            self._healed_at = record.at + record.took_s
         if self._conductor is not None:
             self._conductor.notice(record)
         self._on_record(record)
 
     def _trouble(self, part: str, words: str) -> None:
         self.record(Trouble(at=self._clock(), part=part, detail=words))
-
-
-def cues_of(experiment: Experiment) -> list[Cue]:
-    """When which rule begins."""
-    rules = experiment.rules()
-    return [
-        Cue(rules[fault.id], fault.delay if fault.at is None else fault.at, *(fault.after or "").rpartition(".")[::2])
-        for fault in experiment.faults
-    ]
-
-
-async def must_live(part: Part) -> End:
-    """Raises PartFailed when the process ends."""
-    status = await part.wait()
-    raise PartFailed(f"{part.name} ended in mid-run with status {status}{part.last_words()}")
-
-
-async def load_must_live(loading: Loading) -> End:
-    """Raises PartFailed when the load breaks; its good end is no news."""
-    await loading.died()
-    await forever()

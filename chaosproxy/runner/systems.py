@@ -45,19 +45,24 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that runs. ``parts`` are all processes, the proxy among them."""
+    """Everything that runs. ``parts`` are all processes, the proxy among them unless the run attaches to one."""
 
     entry: str
-    control: Control
-    proxy: Part
+    control: Control | None
+    proxy: Part | None
     parts: tuple[Part, ...]
     scene: Scene
 
 
 class Systems:
-    """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first."""
+    """Starts the systems and the proxy of one experiment; they end with ``exits``, last started first.
 
-    def __init__(self, order: Order, exits: AsyncExitStack, server: ServerSide) -> None:
+    ``listeners``: the URLs, by name, of a proxy that runs already.
+    """
+
+    def __init__(
+        self, order: Order, exits: AsyncExitStack, server: ServerSide, listeners: Mapping[str, str] | None = None
+    ) -> None:
         self._experiment = order.experiment
         self._seed = order.seed
         self._directory = order.directory
@@ -65,6 +70,7 @@ class Systems:
         self._file_of = order.file_of
         self._exits = exits
         self._server = server
+        self._listeners_there = listeners
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
         self._parts: list[Part] = []
@@ -72,7 +78,7 @@ class Systems:
 
     async def start(self) -> Stage:
         """Start all. Raises PartFailed with the last words of what did not start."""
-        systems = self._experiment.systems
+        systems = self._experiment.systems if self._listeners_there is None else self._in_front()
         late = {name for name, system in systems.items() if "${listener." in repr(system) or "${entry}" in repr(system)}
         server = self._experiment.topology.toxics.server
         if server is not None and server not in systems:
@@ -80,8 +86,7 @@ class Systems:
         await self._start_all({name: system for name, system in systems.items() if name not in late})
         if server is not None and server in systems:
             await self._open_server(self._urls[server])
-        proxy, control = await self._start_proxy()
-        await self._front(proxy)
+        proxy, control = await self._start_proxy() if self._listeners_there is None else self._take_proxy()
         await self._start_all({name: system for name, system in systems.items() if name in late})
         entry = self._experiment.topology.entry
         url = self._urls.get(entry) or fill(entry, self._facts)
@@ -165,7 +170,19 @@ class Systems:
             for secret in (token_file, config):
                 secret.unlink()
         self._keep(part)
+        await self._front(part)
         return part, Control(str(part.ready["control"]), token)
+
+    def _take_proxy(self) -> tuple[None, None]:
+        for name, url in (self._listeners_there or {}).items():
+            self._facts[f"listener.{name}"] = url
+        return None, None
+
+    def _in_front(self) -> dict[str, System]:
+        """Without those that only stand behind listeners of ours: a proxy that runs already has upstreams."""
+        topology, systems = self._experiment.topology, self._experiment.systems
+        behind = {backend.system for backend in topology.backends.values()} - {topology.entry}
+        return {name: system for name, system in systems.items() if name not in behind}
 
     def _listeners(self) -> dict[str, dict[str, Any]]:
         return {name: self._listener(name, backend) for name, backend in self._experiment.topology.backends.items()}

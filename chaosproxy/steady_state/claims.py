@@ -6,7 +6,11 @@ The experiment room builds these from the file; nothing here knows YAML.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from chaosproxy.steady_state.cohorts import ControlCohort
+    from chaosproxy.steady_state.spending import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,15 @@ class Sustained:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One line of a hypothesis or gate. ``cohort`` None: all calls. ``of`` completed: only calls with outcome ok."""
+    """One line of a hypothesis or gate.
+
+    ``cohort`` None: all calls but those of the control cohort. ``of`` completed: only calls with outcome ok.
+    """
 
     id: str
     expect: Expression
     over: tuple[Window, ...]
-    cohort: Literal["new", "in_flight"] | None = None
+    cohort: Literal["new", "in_flight", "control"] | None = None
     of: Literal["all", "completed"] = "all"
     sustained: Sustained | None = None
     min_samples: int | None = None
@@ -128,5 +135,11 @@ class Claims:
     probes: tuple[PlannedProbe, ...] = ()
     entry: str | None = None
     """The listener that clients call themselves, if nothing stands before it."""
+    control: ControlCohort | None = None
+    """Calls that no fault is for."""
+    prices: Prices | None = None
+    """What tokens cost; None: nobody said."""
+    watches_cost: bool = False
+    """Whether the file says anything about what the run may cost, so that people want to read what it did."""
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""

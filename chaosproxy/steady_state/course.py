@@ -132,7 +132,7 @@ def _strangers(history: History, course: Course) -> Iterator[Finding]:
     """Requests with a tag of this run prove calls; one that the load did not report is a hole in the journal."""
     if course.run is None:
         return
-    known = {story.id for story in history.stories} | {call.id for call in history.dropped}
+    known = {story.id for story in history.everyone} | {call.id for call in history.dropped}
     mine = f"cp-{course.run.nonce}-"
     tags = {exchange.call for exchange in history.exchanges if exchange.call and exchange.call.startswith(mine)}
     if strangers := sorted(tags - known):
@@ -172,7 +172,7 @@ def health_of(journal: Journal, history: History) -> Health:
         send_lag_p99_s=_worst(history.lags, "send"),
         loop_lag_p99_s=_worst(history.lags, "loop"),
         dropped=len(history.dropped),
-        unfinished=sum(story.outcome is Outcome.UNFINISHED for story in history.stories),
+        unfinished=sum(story.outcome is Outcome.UNFINISHED for story in history.everyone),
         torn=journal.torn,
         lost=tuple(
             record.detail for record in journal.records if isinstance(record, Trouble) and record.part in LOSING_PARTS

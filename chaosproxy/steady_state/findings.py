@@ -42,6 +42,9 @@ class Judged(_Model):
     from_s: float | None = None
     to_s: float | None = None
     why: str = ""
+    control: str | None = None
+    """What the same measure was in the control cohort, for people; None: it has no meaning there, or there is none."""
+    control_value: float | None = None
     against: int = 0
     first_against: str | None = None
 
@@ -85,6 +88,37 @@ class ProbeAccount(_Model):
     first_failure: str = ""
 
 
+class BackendCost(_Model):
+    """What the requests at one upstream cost. ``estimated``: how many have tokens that were counted, not reported.
+
+    ``money`` is None without prices; ``unpriced`` are models that cost something, and have no price.
+    """
+
+    backend: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    estimated: int = 0
+    money: float | None = None
+    unpriced: tuple[str, ...] = ()
+
+
+class ControlAccount(_Model):
+    """The calls of the control cohort; they are not among those of the run."""
+
+    calls: int
+    outcomes: dict[str, int] = Field(default_factory=dict)
+
+
+class HookAccount(_Model):
+    """One action outside, over all times that it was done or undone."""
+
+    id: str
+    done_at_s: float | None = None
+    undone_at_s: float | None = None
+    failed: str = ""
+
+
 class Health(_Model):
     """Whether the measuring itself can be trusted. Lags are the worst p99 of any second, per process, in seconds."""
 
@@ -121,4 +155,10 @@ class Verdict(_Model):
     calls: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
     exchanges: int = 0
+    control: ControlAccount | None = None
+    hooks: tuple[HookAccount, ...] = ()
+    cost: tuple[BackendCost, ...] = ()
+    """Per backend, from the first call of the warm-up to the last."""
+    watches_cost: bool = False
+    """Whether the file says anything about what the run may cost."""
     health: Health

@@ -99,7 +99,10 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A journal, joined. ``stories`` are sorted by intended time; calls that were never sent are in ``dropped``."""
+    """A journal, joined. ``stories`` are sorted by intended time; calls that were never sent are in ``dropped``.
+
+    ``spared`` are the calls of the control cohort: they are no part of ``stories``, which faults were for.
+    """
 
     timeline: Timeline
     stories: tuple[Story, ...]
@@ -112,8 +115,14 @@ class History:
     """Runs of probes, in the order in which they began."""
     connections: tuple[ConnectionRecord, ...] = ()
     """At listeners whose traffic is not HTTP."""
+    spared: tuple[Story, ...] = ()
 
-    def calls(self, span: Span, cohort: Literal["new", "in_flight"] | None = None) -> list[Story]:
+    @property
+    def everyone(self) -> tuple[Story, ...]:
+        """All calls, those of the control cohort included."""
+        return (*self.stories, *self.spared)
+
+    def calls(self, span: Span, cohort: Literal["new", "in_flight", "control"] | None = None) -> list[Story]:
         """The calls that belong to a window and to a cohort.
 
         By their intended time, but for those in flight: they were sent before what met them, so they belong to the
@@ -123,6 +132,8 @@ class History:
         match cohort:
             case None:
                 return [story for story in self.stories if story.call.intended_at in span]
+            case "control":
+                return [story for story in self.spared if story.call.intended_at in span]
             case "in_flight":
                 caught_at = [begin for begin in begins if begin in span]
                 return [story for story in self.stories if story.is_open_at(caught_at)]
@@ -182,9 +193,13 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
     calls = sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
     lags = tuple(_of(records, Lag))
     stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
+    stories = tuple(_with_our_part(story, lags, claims) for story in stories)
+    control = claims.control
+    spared = () if control is None else tuple(story for story in stories if control.holds(story.call))
+    hit = stories if control is None else tuple(story for story in stories if not control.holds(story.call))
     return History(
         timeline_of(records, claims.quiet_tail_s),
-        tuple(_with_our_part(story, lags, claims) for story in stories),
+        hit,
         tuple(call for call in calls if call.dropped),
         tuple(exchanges),
         tuple(hits),
@@ -192,6 +207,7 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         claims,
         tuple(sorted(_of(records, Probed), key=lambda run: run.at)),
         tuple(_of(records, ConnectionRecord)),
+        spared,
     )
 
 

@@ -18,8 +18,10 @@ from chaosproxy.steady_state.observation import OPERATORS, Observation, Sample, 
 from chaosproxy.steady_state.outcome import Doubt, Outcome
 from chaosproxy.steady_state.samples import SAMPLERS, Sampler, meets
 from chaosproxy.steady_state.spells import applied_late, failover_time, recovery_time, served_by
+from chaosproxy.steady_state.spending import Spending
 from chaosproxy.steady_state.timeline import Span, Unknowable
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit
+from chaosproxy.units import format_duration
 
 if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import Expression
@@ -55,10 +57,28 @@ def _lately(history: History, abort: Abort, recent: Span) -> State:
     live = replace(history, stories=ended, probes=looked, timeline=replace(history.timeline, last_at=recent.end))
     whole = Window("recent", Moment("start", -math.inf), Moment("start", math.inf))
     expectation = Expectation("abort", abort.when, (whole,), min_samples=abort.min_samples)
-    return _observe(live, expectation, whole).state(abort.when)
+    seen = _observe(live, expectation, whole)
+    if MEASURES[abort.when.measure].unit is Unit.PER_SECOND and seen.value is not None:
+        seen = _per_second(seen, recent.length_s)
+    return seen.state(abort.when)
 
 
 def _observe(history: History, expectation: Expectation, window: Window) -> Observation:
+    """With windows a little wider and a little narrower, where the times of faults are not known exactly."""
+    error_s = history.timeline.clock_error_s
+    if not error_s:
+        return _observe_once(history, expectation, window)
+    wide, narrow = (
+        _observe_once(replace(history, timeline=replace(history.timeline, margin_s=margin_s)), expectation, window)
+        for margin_s in (error_s, -error_s)
+    )
+    if wide.state(expectation.expect) is narrow.state(expectation.expect):
+        return wide
+    why = f"the clocks of the proxy and the runner agree to {format_duration(round(error_s, 6))} only"
+    return replace(wide, low=-math.inf, high=math.inf, why=why)
+
+
+def _observe_once(history: History, expectation: Expectation, window: Window) -> Observation:
     try:
         observe_one = _OTHERS.get(expectation.expect.measure, _over_calls)
         return observe_one(history, expectation, window)
@@ -91,12 +111,18 @@ def _served_by(history: History, expectation: Expectation, window: Window) -> Ob
 
 
 def _goodput(history: History, expectation: Expectation, window: Window) -> Observation:
-    objectives = parse_objectives(expectation.expect.argument or "")
+    """Of a window without end (``_lately`` knows how long it looked) it is the number of calls."""
+    argument = expectation.expect.argument
+    objectives = () if argument is None else parse_objectives(argument)
     span = history.timeline.span(window)
     samples = _samples(history, expectation, span, lambda own, story: (meets(own, story, objectives),))
     seen = _summary(expectation, span, samples, "sum")
-    value = None if seen.value is None else seen.value / span.length_s
-    return replace(seen, value=value, low=seen.low / span.length_s, high=seen.high / span.length_s)
+    return seen if math.isinf(span.length_s) else _per_second(seen, span.length_s)
+
+
+def _per_second(seen: Observation, length_s: float) -> Observation:
+    value = None if seen.value is None else seen.value / length_s
+    return replace(seen, value=value, low=seen.low / length_s, high=seen.high / length_s)
 
 
 def _samples(history: History, expectation: Expectation, span: Span, sampler: Sampler) -> list[Sample]:
@@ -158,6 +184,20 @@ def _upstream_requests(history: History, expectation: Expectation, window: Windo
     return _sure(span, sum(len(story.exchanges) for story in stories))
 
 
+def _cost(history: History, expectation: Expectation, window: Window) -> Observation:
+    """Between bounds where tokens were counted, and without an upper one where a model has no price."""
+    if history.claims.prices is None:
+        raise Unknowable("nobody said what tokens cost (safety.prices)")
+    span = history.timeline.span(window)
+    exchanges = [exchange for exchange in history.exchanges if exchange.began_at in span]
+    if expectation.cohort is not None:
+        stories = history.calls(span, expectation.cohort)
+        _require_tags(stories)
+        exchanges = [exchange for story in stories for exchange in story.exchanges]
+    spent = Spending.of(exchanges, history.claims.prices)
+    return Observation(span.text, span, spent.money, *spent.bounds, spent.requests, spent.doubt)
+
+
 def _hits(history: History, expectation: Expectation, window: Window) -> Observation:
     span = history.timeline.span(window)
     return _sure(span, sum(hit.at in span for hit in history.hits_of(expectation.expect.argument or "")))
@@ -173,19 +213,22 @@ def _elapsed(history: History, _: Expectation, window: Window) -> Observation:
 
 
 def _applied_late(history: History, expectation: Expectation, window: Window) -> Observation:
-    value = applied_late(history, expectation.expect.argument or "")
-    return Observation(window.text, None, value, value, value, 1)
+    value, error_s = applied_late(history, expectation.expect.argument or ""), history.timeline.clock_error_s
+    return Observation(window.text, None, value, value - error_s, value + error_s, 1)
 
 
 def _spell(
     measure: Callable[[History, Expectation], Observation], history: History, expectation: Expectation, _: Window
 ) -> Observation:
-    return measure(history, expectation)
+    seen, error_s = measure(history, expectation), history.timeline.clock_error_s
+    return replace(seen, low=seen.low - error_s, high=seen.high + error_s) if error_s else seen
 
 
 _OTHERS: Mapping[str, Callable[[History, Expectation, Window], Observation]] = MappingProxyType(
     {
         "goodput": _goodput,
+        "throughput": _goodput,
+        "cost": _cost,
         "served_by": _served_by,
         "upstream_requests": _upstream_requests,
         "hits": _hits,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.journal.records import (
     AnyRecord,
+    Attached,
     Call,
     ConnectionRecord,
     Ended,
@@ -68,12 +69,18 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """``last_at`` is the time of the last record; ``quiet_tail_s`` comes from the claims."""
+    """``last_at`` is the time of the last record; ``quiet_tail_s`` comes from the claims.
+
+    ``clock_error_s``: by how much the times of faults may be wrong, which another clock told than those of calls.
+    ``margin_s``: by how much windows that hang on faults are wider than their faults say; narrower when negative.
+    """
 
     marks: Mapping[str, float] = field(default_factory=dict)
     spells: Mapping[str, Spell] = field(default_factory=dict)
     last_at: float = 0.0
     quiet_tail_s: float = 0.0
+    clock_error_s: float = 0.0
+    margin_s: float = 0.0
 
     @property
     def origin(self) -> float | None:
@@ -100,7 +107,10 @@ class Timeline:
 
     def span(self, window: Window) -> Span:
         """A window as a span. Raises Unknowable when one of its ends is, or when it is empty."""
-        span = Span(window.text, self.at(window.start), self.at(window.end))
+        start, end = self.at(window.start), self.at(window.end)
+        start -= self.margin_s if _is_of_fault(window.start) else 0.0
+        end += self.margin_s if _is_of_fault(window.end) else 0.0
+        span = Span(window.text, start, end)
         if span.length_s <= 0:
             raise Unknowable(f"the window {window.text!r} is empty in this run")
         return span
@@ -137,19 +147,25 @@ class Timeline:
         return at
 
 
+def _is_of_fault(moment: Moment) -> bool:
+    return "." in moment.mark or moment.mark == "injection"
+
+
 def timeline_of(records: Iterable[AnyRecord], quiet_tail_s: float) -> Timeline:
     """Marks and spells of a journal."""
     marks: dict[str, float] = {}
     spells: dict[str, Spell] = {}
-    last_at = 0.0
+    last_at = clock_error_s = 0.0
     for record in records:
         match record:
+            case Attached():
+                clock_error_s = max(clock_error_s, record.error_s)
             case Mark():
                 marks.setdefault(record.name, record.at)
             case FaultEdge():
                 _enter(spells, record)
         last_at = max(last_at, _time_of(record))
-    return Timeline(marks, spells, last_at, quiet_tail_s)
+    return Timeline(marks, spells, last_at, quiet_tail_s, clock_error_s)
 
 
 def _enter(spells: dict[str, Spell], edge: FaultEdge) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,22 @@ from chaosproxy.steady_state.history import History, history_of
 from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.narration import deviations, inconclusive, merged, notes, shown
 from chaosproxy.steady_state.observation import State
-from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.outside import (
+    control_account,
+    control_doubts,
+    costs,
+    hook_accounts,
+    in_control,
+    left_behind,
+    outcomes,
+    unheard,
+)
 from chaosproxy.steady_state.probes import account_of_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
 
     from chaosproxy.journal.reading import Journal
     from chaosproxy.journal.records import Run
@@ -42,10 +52,13 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
     findings = merged(
         [
             *errors(course),
+            *left_behind(journal.records),
             *(finding for row in rows for finding in row.findings(history)),
             *doubts(history, course, accounts, health),
+            *control_doubts(history),
             *notes(history, (row.expectation for row in rows if row.state is State.HELD)),
             *swept(journal),
+            *unheard(journal.records),
         ]
     )
     findings.sort(key=lambda finding: _IMPORTANCE.index(finding.kind))
@@ -68,27 +81,33 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
         faults=accounts,
         probes=tuple(account_of_probe(history, probe) for probe in claims.probes),
         calls=len(history.stories),
-        outcomes=_outcomes(history),
+        outcomes=outcomes(history.stories),
         exchanges=len(history.exchanges),
+        control=control_account(history),
+        hooks=hook_accounts(history, journal.records),
+        cost=costs(history),
+        watches_cost=claims.watches_cost,
         health=health,
     )
 
 
 def verdict_json(verdict: Verdict) -> str:
     """The verdict as JSON text, the same bytes for the same verdict: keys as declared, six digits, a final newline."""
-    values = _rounded(verdict.model_dump(mode="json"))
+    return report_json(verdict)
+
+
+def report_json(report: BaseModel) -> str:
+    """Any report in the same form; numbers without end are null."""
+    values = _rounded(report.model_dump(mode="json"))
     return json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def replay_line(run: Run) -> str:
-    """The command that repeats a run with its seed and variables."""
+    """The command that repeats a run with its seed, variables and swept values."""
     overrides = [part for name, value in sorted(run.vars.items()) for part in ("-D", f"{name}={value}")]
-    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides])
-
-
-def _outcomes(history: History) -> dict[str, int]:
-    counts = Counter(story.outcome for story in history.stories)
-    return {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]}
+    settings = [part for path, value in run.settings.items() for part in ("--sweep", f"{path}={value}")]
+    attach = ["--attach", run.attach] if run.attach else []
+    return shlex.join(["chaosproxy", "run", run.file, "--seed", str(run.seed), *overrides, *settings, *attach])
 
 
 # ------------------------------------------------------------------------------------------------------ expectations
@@ -119,6 +138,7 @@ class _Row:
         """As a line of the report."""
         expectation, seen = self.expectation, self.observation
         span = seen.span
+        spared = in_control(history, expectation, seen)
         return Judged(
             id=expectation.id,
             text=expectation.expect.text,
@@ -133,6 +153,8 @@ class _Row:
             from_s=None if span is None else history.timeline.since_origin(span.start),
             to_s=None if span is None else history.timeline.since_origin(span.end),
             why=seen.why,
+            control=None if spared is None else shown(expectation, spared),
+            control_value=None if spared is None else spared.value,
             against=len(seen.against),
             first_against=seen.against[0] if seen.against else None,
         )

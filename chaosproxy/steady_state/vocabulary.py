@@ -133,6 +133,13 @@ _ROWS = (
         Takes.OBJECTIVES,
     ),
     Measure(
+        "throughput",
+        Unit.PER_SECOND,
+        Needs.CLIENT,
+        Better.HIGHER,
+        "calls with outcome ok, per second of the window",
+    ),
+    Measure(
         "usage_error",
         Unit.SHARE,
         Needs.CLIENT,
@@ -151,6 +158,13 @@ _ROWS = (
         aggregate="mean",
     ),
     Measure("upstream_requests", Unit.COUNT, Needs.EXCHANGES, Better.NEITHER, "requests that reached our listeners"),
+    Measure(
+        "cost",
+        Unit.NUMBER,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "what the requests that reached the upstreams cost, in the money of safety.prices",
+    ),
     Measure(
         "served_by",
         Unit.SHARE,
@@ -224,8 +238,6 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
     {
         "apdex": "apdex does not exist yet",
         "workflow_success": "workflow_success does not exist yet",
-        "cost": "cost does not exist yet",
-        "throughput": "throughput does not exist yet, use goodput(e2e <= 60s) for whole answers per second",
         "itl": "itl means two things in the field, write icl (between chunks) or tpot (per output token)",
     }
 )

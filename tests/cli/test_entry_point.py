@@ -17,7 +17,21 @@ from chaosproxy.cli import init
 from chaosproxy.errors import PartFailed
 from tests.cli.command import chaosproxy
 
-COMMANDS = ("demo", "serve", "run", "plan", "check", "explain", "faults", "init", "schema")
+COMMANDS = (
+    "demo",
+    "serve",
+    "run",
+    "plan",
+    "check",
+    "explain",
+    "faults",
+    "init",
+    "schema",
+    "status",
+    "inject",
+    "heal",
+    "stop",
+)
 
 
 def test_help_names_every_command() -> None:

@@ -3,56 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import aiohttp
 import pytest
 
-from chaosproxy.control.api import Clocks, ControlApi
+from chaosproxy.control.api import ControlApi
 from chaosproxy.control.client import ControlClient
+from chaosproxy.control.desk import Clocks, Desk
 from chaosproxy.control.events import EventLog
 from chaosproxy.control.messages import Apply
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, Lag, Opened, Trouble
 from chaosproxy.plan.rule import Rule
-from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
-from tests.functional.wire_kit import answers, ask, call, plain, upstream
-
-OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0")
+from tests.control.plane import OPENED, plane, rule
+from tests.functional.wire_kit import ask, call
 
 
 def _rule(fault_id: str = "f") -> Rule:
-    return Rule.model_validate({"id": fault_id, "listeners": ["a"], "share": "50%", "do": {"type": "time.stall"}})
+    return rule(fault_id, share="50%")
 
 
-@dataclass
-class Plane:
-    """A proxy with its control API."""
-
-    proxy: Proxy
-    events: EventLog
-    url: str
-
-
-@asynccontextmanager
-async def _plane(token: str | None = None) -> AsyncIterator[Plane]:
-    events = EventLog(OPENED)
-    async with upstream(answers(plain(b"{}"))) as server_side:
-        proxy = Proxy([ListenerSpec("a", ":0", server_side.url, role="primary")], record=events.add)
-        clocks = Clocks(time.monotonic, lambda: 7.0)
-        async with ControlApi(proxy, events, clocks, listen=":0", token=token) as api, proxy:
-            yield Plane(proxy, events, api.url)
+def _desk(proxy: Proxy) -> Desk:
+    return Desk(proxy, EventLog(OPENED), Clocks(time.monotonic, time.time))
 
 
 async def test_apply_renew_and_clear() -> None:
     """The owner's faults are active as long as it says so, and the status shows them."""
-    async with _plane() as plane, ControlClient(plane.url) as client:
+    async with plane() as here, ControlClient(here.url) as client:
         await client.apply("me", [_rule()], lease_s=30, seed=1)
         status = await client.status()
         assert await client.active("me") == ["f"]
@@ -72,7 +52,7 @@ async def test_apply_renew_and_clear() -> None:
 
 async def test_rules_survive_the_journey() -> None:
     """What a proxy applies is what the runner had: units, globs and defaults included."""
-    async with _plane() as plane, ControlClient(plane.url) as client:
+    async with plane() as here, ControlClient(here.url) as client:
         sent = Rule.model_validate(
             {
                 "id": "f",
@@ -84,17 +64,17 @@ async def test_rules_survive_the_journey() -> None:
                 "lasts": "10s",
             }
         )
-        await client.apply("run/1 ü", [sent], lease_s=0.5, seed=2**70)
-        (active,) = plane.proxy.active
+        await client.apply("run/1 ü", [sent], lease_s=0.5, seed=2**60)
+        (active,) = here.proxy.active
 
     assert active.rule == sent
     assert active.owner == "run/1 ü"
-    assert active.seed == 2**70
+    assert active.seed == 2**60
 
 
 async def test_everybodys_faults_can_be_cleared() -> None:
     """The stop button asks for no owner."""
-    async with _plane() as plane, ControlClient(plane.url) as client:
+    async with plane() as here, ControlClient(here.url) as client:
         await client.apply("me", [_rule("f")], lease_s=30, seed=1)
         await client.apply("you", [_rule("g")], lease_s=30, seed=1)
         await client.clear()
@@ -103,12 +83,12 @@ async def test_everybodys_faults_can_be_cleared() -> None:
 
 async def test_mistakes_are_said_in_words() -> None:
     """A foreign id, an unknown listener and an endless lease are refused, and nothing is changed."""
-    async with _plane() as plane, ControlClient(plane.url) as client:
+    async with plane() as here, ControlClient(here.url) as client:
         await client.apply("me", [_rule()], lease_s=30, seed=1)
         with pytest.raises(PartFailed, match="fault 'f' belongs to 'me'"):
             await client.apply("you", [_rule()], lease_s=30, seed=1)
         elsewhere = _rule("g").model_copy(update={"listeners": ("z",)})
-        with pytest.raises(PartFailed, match="aims at 'z'; the listeners are a"):
+        with pytest.raises(PartFailed, match="aims at 'z'; the listeners are a, b"):
             await client.apply("me", [elsewhere], lease_s=30, seed=1)
         with pytest.raises(PartFailed, match="lease"):
             await client._say("PUT", "/v1/owners/me", Apply.model_construct(rules=(), lease=7200.0, seed=1))
@@ -117,23 +97,23 @@ async def test_mistakes_are_said_in_words() -> None:
 
 async def test_unknown_paths_and_methods_answer_in_json() -> None:
     """Errors have one shape."""
-    async with _plane() as plane, aiohttp.ClientSession() as session:
+    async with plane() as here, aiohttp.ClientSession() as session:
         for path, status in (("/nothing", 404), ("/v1/owners", 405), ("/v1/events?after=x", 400)):
-            async with session.get(plane.url + path) as answer:
+            async with session.get(here.url + path) as answer:
                 assert answer.status == status
                 assert "error" in await answer.json()
 
 
 async def test_a_token_guards_everything_but_health() -> None:
     """Without it, and with a wrong one, nothing can be seen or changed."""
-    async with _plane(token="secret") as plane:
+    async with plane(token="secret") as here:
         for wrong in (None, "other", "sécret"):
-            async with ControlClient(plane.url, wrong) as client:
+            async with ControlClient(here.url, wrong) as client:
                 with pytest.raises(PartFailed, match="needs its token"):
                     await client.status()
-        async with ControlClient(plane.url, "secret") as client:
+        async with ControlClient(here.url, "secret") as client:
             assert "a" in (await client.status()).listeners
-        async with aiohttp.ClientSession() as session, session.get(f"{plane.url}/-/health") as answer:
+        async with aiohttp.ClientSession() as session, session.get(f"{here.url}/-/health") as answer:
             assert await answer.json() == {"status": "ok"}
 
 
@@ -141,23 +121,25 @@ async def test_beyond_this_machine_a_token_is_required() -> None:
     """An address that others can reach is refused without one."""
     proxy = Proxy([], record=EventLog(OPENED).add)
     with pytest.raises(UserError, match="needs a token"):
-        ControlApi(proxy, EventLog(OPENED), Clocks(time.monotonic, time.time), listen="0.0.0.0:0")
+        ControlApi(_desk(proxy), time.monotonic, listen="0.0.0.0:0")
+    with pytest.raises(UserError, match="a token of at least 16 characters"):
+        ControlApi(_desk(proxy), time.monotonic, listen="0.0.0.0:0", token="secret")
 
 
 async def test_events_are_the_journal() -> None:
     """A reader gets the opening first, then every record in order, and ends when the proxy does."""
     records: list[AnyRecord] = []
-    async with _plane() as plane, ControlClient(plane.url) as client:
+    async with plane() as here, ControlClient(here.url) as client:
 
         async def read() -> None:
             records.extend([record async for record in client.events()])
 
         reading = asyncio.create_task(read())
         await client.apply("me", [_rule()], lease_s=30, seed=1)
-        await call(plane.proxy.urls["a"], ask())
+        await call(here.proxy.urls["a"], ask())
         await client.clear("me")
-        await plane.proxy.stop()
-        plane.events.close()
+        await here.proxy.stop()
+        here.events.close()
         async with asyncio.timeout(5):
             await reading
 
@@ -172,7 +154,20 @@ async def test_a_reader_goes_on_where_it_was() -> None:
         events.add(Entry.of(Trouble(at=float(number), part="x", detail=str(number))))
     events.close()
 
-    assert [json.loads(line)["n"] async for line in events.follow(1)] == [2, 3]
+    told = [line.decode() async for line in events.follow(f"{events.instance}-1")]
+    assert [line.partition("\n")[0] for line in told] == [f"id: {events.instance}-{number}" for number in (2, 3)]
+
+
+async def test_a_reader_learns_that_the_proxy_was_started_anew() -> None:
+    """An id of another start is a gap: it is said, and everything comes from the beginning."""
+    events = EventLog(OPENED)
+    events.add(Entry.of(Trouble(at=1.0, part="x", detail="new")))
+    events.close()
+    told = [line.decode() async for line in events.follow("deadbeef-1")]
+
+    assert "started anew" in told[0]
+    assert '"type":"opened"' in told[1]
+    assert "new" in told[2]
 
 
 async def test_a_slow_reader_is_told_what_it_lost() -> None:
@@ -181,7 +176,7 @@ async def test_a_slow_reader_is_told_what_it_lost() -> None:
     for number in range(5):
         events.add(Entry.of(Trouble(at=float(number), part="x", detail=f"number {number}")))
     events.close()
-    lines = [line.decode() async for line in events.follow(0)]
+    lines = [line.decode() async for line in events.follow()]
 
     assert "opened" in lines[0]
     assert "3 records were lost" in lines[1]
@@ -190,8 +185,8 @@ async def test_a_slow_reader_is_told_what_it_lost() -> None:
 
 async def test_a_proxy_that_is_gone_is_said_in_words() -> None:
     """Commands and events name the address."""
-    async with _plane() as plane:
-        url = plane.url
+    async with plane() as here:
+        url = here.url
     async with ControlClient(url) as client:
         with pytest.raises(PartFailed, match=f"the proxy at {url} cannot be reached"):
             await client.status()
@@ -204,8 +199,8 @@ async def test_a_proxy_that_is_gone_is_said_in_words() -> None:
 
 async def test_a_busy_control_port_is_said_in_words() -> None:
     """The message names the address."""
-    async with _plane() as plane:
-        address = plane.url.removeprefix("http://")
-        api = ControlApi(plane.proxy, plane.events, Clocks(time.monotonic, time.time), listen=address)
+    async with plane() as here:
+        address = here.url.removeprefix("http://")
+        api = ControlApi(here.desk, time.monotonic, listen=address)
         with pytest.raises(PartFailed, match=f"cannot listen on {address}: address already in use"):
             await api.__aenter__()

@@ -195,3 +195,39 @@ async def read_until(fd: int, words: str) -> str:
     finally:
         loop.remove_reader(fd)
     return text
+
+
+async def test_metrics_are_where_they_were_asked_for() -> None:
+    """On the control port always; on the data port with --metrics-compat, and there they count no scrape."""
+    async with Backend(BackendSettings(ttft=0.0, inter_token=0.0)) as backend:
+        words = ("--listen", ":0", "--upstream", backend.url, "--control", ":0")
+        async with serving(*words, "--metrics-compat") as (_, ready), aiohttp.ClientSession() as session:
+            url = ready["listeners"]["main"]["url"]
+            await ask(url)
+            async with session.get(f"{ready['control']}/metrics") as answer:
+                text = await answer.text()
+            async with session.get(f"{url}/metrics") as answer:
+                page = await answer.json()
+        async with serving(*words) as (_, ready):
+            url = ready["listeners"]["main"]["url"]
+            async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics/slo") as answer:
+                upstreams = await answer.text()
+
+    assert 'chaosproxy_exchanges_total{dialect="openai.chat",listener="main",outcome="ok"} 1.0' in text
+    assert page["total_requests"] == 1
+    assert "slo_target" not in upstreams
+
+
+async def test_a_collector_that_is_not_there_is_told_in_words_and_changes_nothing() -> None:
+    """Answers pass, SIGTERM ends the proxy, and what OpenTelemetry says is no traceback."""
+    words = ("--listen", ":0", "--otel-endpoint", "http://127.0.0.1:1/v1/traces")
+    async with (
+        Backend(BackendSettings(ttft=0.0, inter_token=0.0)) as backend,
+        serving("--upstream", backend.url, *words) as (process, ready),
+    ):
+        assert "[DONE]" in await ask(ready["listeners"]["main"]["url"])
+        process.send_signal(signal.SIGTERM)
+        _, err = await asyncio.wait_for(process.communicate(), 15)
+
+    assert process.returncode == 0
+    assert "Traceback" not in err.decode()

@@ -16,6 +16,7 @@ import pytest
 from chaosproxy.control.client import ControlClient
 from chaosproxy.journal.reading import read_journal
 from chaosproxy.journal.records import ExchangeRecord, Opened
+from chaosproxy.plan.rule import Rule
 from tests.functional.wire_kit import SSE_HEAD, Client, Peer, Request, answers, ask, call, plain, upstream
 
 pytestmark = pytest.mark.e2e
@@ -34,6 +35,7 @@ service = Service(
     [Rule.model_validate(rule) for rule in wanted["rules"]],
     control="127.0.0.1:0",
     journal=Path(wanted["journal"]),
+    stop_file=Path(wanted["stop_file"]) if wanted["stop_file"] else None,
 )
 loop_factory = None
 if wanted["uvloop"]:
@@ -50,7 +52,7 @@ except ChaosError as error:
 
 @asynccontextmanager
 async def _process(journal: Path, url: str, **wanted: Any) -> AsyncIterator[Process]:
-    defaults = {"listen": ":0", "rules": [], "leash": False, "uvloop": False}
+    defaults = {"listen": ":0", "rules": [], "leash": False, "uvloop": False, "stop_file": ""}
     argument = json.dumps({"upstream": url, "journal": str(journal), **defaults, **wanted})
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _MAIN, argument, stdin=PIPE, stdout=PIPE, stderr=PIPE
@@ -137,3 +139,36 @@ async def test_a_busy_port_is_an_error_in_words(tmp_path: Path) -> None:
 
     assert process.returncode == 5
     assert errors.decode() == f"cannot listen on {listen}: address already in use\n"
+
+
+async def test_a_stop_file(tmp_path: Path) -> None:
+    """While it is there from the start, not even the faults of the command line act; a touch ends what acts."""
+    stop = tmp_path / "stop"
+    stop.touch()
+    rules = [{"id": "down", "listeners": ["a"], "do": {"type": "http.status", "status": 503}}]
+    wanted = {"rules": rules, "stop_file": str(stop)}
+    async with (
+        upstream(answers(plain(b"{}"))) as server_side,
+        _process(tmp_path / "j", server_side.url, **wanted) as process,
+    ):
+        ready = await _ready(process)
+        url = ready["listeners"]["a"]["url"]
+        assert (await call(url, ask())).status == 200
+        async with ControlClient(ready["control"]) as control:
+            assert (await control.status()).halted == f"the stop file {stop} exists"
+            stop.unlink()
+            await _until_halted(control, "")
+            assert (await call(url, ask())).status == 200
+            await control.apply("run", [Rule.model_validate(rules[0])], lease_s=60, seed=1)
+            assert (await call(url, ask())).status == 503
+            stop.touch()
+            await _until_halted(control, f"the stop file {stop} exists")
+            assert (await call(url, ask())).status == 200
+
+
+async def _until_halted(control: ControlClient, words: str) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if (await control.status()).halted == words:
+                return
+            await asyncio.sleep(0.05)

@@ -54,7 +54,7 @@ class TestTheSmallestFile:
 
     def test_a_seed_of_the_caller_wins(self) -> None:
         """For a replay."""
-        assert parse_experiment(f"{SMALLEST}seed: 5\n", "f.yaml", seed=7).seed == 7
+        assert parse_experiment(f"{SMALLEST}seed: 5\n", "f.yaml").with_seed(7).seed == 7
         assert parse_experiment(f"{SMALLEST}seed: 5\n", "f.yaml").seed == 5
         assert parse_experiment(SMALLEST, "f.yaml").with_seed(9).seed == 9
 

@@ -159,11 +159,14 @@ class TestLater:
             ("load: {prompts: '${port}'}", "load.prompts: ${port} is known to the run only; it can be used in systems"),
             (
                 "name: ${run.id}",
-                "name: ${run.id} is known to the run only; it can be used in systems, probes and report",
+                "name: ${run.id} is known to the run only; it can be used in systems, probes, hooks and report",
             ),
             (
                 "report: {dir: '${listener.a}'}",
-                ("report.dir: ${listener.a} is known to the run only; it can be used in systems, topology and probes"),
+                (
+                    "report.dir: ${listener.a} is known to the run only; "
+                    "it can be used in systems, topology, probes and hooks"
+                ),
             ),
             (
                 "topology: {backends: {prim: {}}}\nsystems: {g: '${listener.prin}'}",

@@ -45,8 +45,8 @@ def test_last_line_without_its_newline_is_whole() -> None:
         ([LINES[0], '{"type":"mark","name":"origin"}\n'], "line 2: not a record"),
         ([LINES[0], '{"type":"merk"}\n', LINES[2]], "line 2: not a record"),
         (
-            [LINES[0].replace('"type"', '"version":3,"extra":1,"type"')],
-            "line 1: journal version 3, this chaosproxy reads versions 1 to 2",
+            [LINES[0].replace('"type"', '"version":4,"extra":1,"type"')],
+            "line 1: journal version 4, this chaosproxy reads versions 1 to 3",
         ),
     ],
 )

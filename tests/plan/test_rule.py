@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from chaosproxy.dice import Dice
 from chaosproxy.events import Exchange
+from chaosproxy.plan.counters import LocalCounters
+from chaosproxy.plan.decision import SPARED, Decider
 from chaosproxy.plan.rule import Match, Rule, free_id
 
 EXCHANGE = Exchange(
@@ -145,3 +148,35 @@ def test_a_rule_survives_the_way_through_json() -> None:
     )
 
     assert Rule.model_validate_json(full.model_dump_json()) == full
+
+
+class TestSpared:
+    """Exchanges of the control cohort."""
+
+    B = Match(header={"x-tenant": "a*"})
+
+    def decided(self, **values: Any) -> tuple[str, bool]:
+        """What a rule that spares them does with one."""
+        decider = Decider(rule(spare=self.B, **values), Dice(1), 0.0, LocalCounters())
+        decision = decider.decide(EXCHANGE, 1.0)
+        return decision.reason, decision.stage is not None
+
+    def test_a_rule_never_acts_on_them(self) -> None:
+        """Whatever it matches, and it says why."""
+        assert self.decided() == (SPARED, False)
+        assert self.decided(match={"header": {"x-tenant": "acme"}}) == (SPARED, False)
+        assert (
+            Decider(rule(spare=self.B), Dice(1), 0.0, LocalCounters()).decide(replace(EXCHANGE, headers=()), 1.0).stage
+        )
+
+    def test_they_are_not_counted(self) -> None:
+        """The first that is meant is the first of the others."""
+        decider = Decider(rule(spare=self.B, match={"nth": 1}), Dice(1), 0.0, LocalCounters())
+        decider.decide(EXCHANGE, 1.0)
+
+        assert decider.decide(replace(EXCHANGE, headers=()), 1.0).stage is not None
+
+    def test_what_knows_no_request_can_spare_nobody(self) -> None:
+        """A refused connection might have been one of theirs."""
+        with pytest.raises(ValidationError, match="it cannot spare the control cohort"):
+            rule(spare=self.B, do={"type": "conn.refuse"})

@@ -36,7 +36,10 @@ def test_line_and_record_say_the_same(data: st.DataObject) -> None:
     """Whatever an account holds, its line reads as the object of the same entry, with no field at its default."""
     account = Account(
         _exchange(
-            model=data.draw(st.none() | words), stream=data.draw(st.none() | st.booleans()), call=data.draw(words)
+            model=data.draw(st.none() | words),
+            stream=data.draw(st.none() | st.booleans()),
+            call=data.draw(words),
+            prompt_tokens=data.draw(st.none() | sizes),
         ),
         began_at=data.draw(st.floats(0, 1e9)),
     )

@@ -27,7 +27,7 @@ hypothesis:
 
 def lines() -> list[str]:
     """The plan of the file above, with one finding."""
-    experiment = parse_experiment(FILE, "drill.yaml", seed=3)
+    experiment = parse_experiment(FILE, "drill.yaml").with_seed(3)
     return plan_text(experiment, [Problem("drill.yaml", 9, 5, "faults[0]", "look here")]).splitlines()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chaosproxy.errors import PartFailed
+from chaosproxy.errors import PartFailed, RunAborted
 from chaosproxy.journal.records import FaultEdge
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.conductor import Conductor, Cue
@@ -135,6 +135,24 @@ class TestLeases:
                 await line.next()
 
         assert troubles[0] == "a lease could not be renewed: the proxy is away"
+
+    async def test_a_fault_that_somebody_else_ends_ends_the_run(self) -> None:
+        """Our own heal and the fault's own end do not."""
+        line = Memory()
+        conductor = _conductor(line, [])
+        playing = asyncio.create_task(conductor.play([Cue(_rule("a"), 0.0), Cue(_rule("b"), 0.0)], time.monotonic()))
+        while len(line.applied) < 2:
+            await line.next()
+        conductor.notice(_edge("a", "healed"))  # its time was over
+        await asyncio.sleep(0)
+        assert not playing.done()
+        conductor.notice(_edge("b", "healed").model_copy(update={"why": "cleared"}))
+        with pytest.raises(RunAborted, match="fault 'b' was ended by somebody else"):
+            await playing
+        healing = _conductor(line, [])
+        await healing.heal()
+        healing.notice(_edge("b", "healed").model_copy(update={"why": "cleared"}))
+        assert not healing._stopped.done()
 
     async def test_a_fault_that_cannot_be_applied_fails_the_run(self) -> None:
         """A fault that never existed is no pass."""

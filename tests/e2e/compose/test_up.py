@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import peers
-from tests.e2e.compose.file import COMPOSE, Service, read_services, read_tree
+from tests.e2e.compose.file import COMPOSE, ROOT, Service, read_services, read_tree
 from tests.e2e.compose.project import LITELLM, Project
 
 MISSING_PEER = next(filter(None, (peers.toxiproxy().missing, peers.toxiproxy_cli().missing)), None)
@@ -47,6 +50,15 @@ def ask(url: str, headers: Mapping[str, str] | None = None, model: str = "m") ->
     )
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - likewise
         return json.load(answer)["choices"][0]["message"]["content"], dict(answer.headers)
+
+
+def scrape(url: str, authorization: Mapping[str, str]) -> str:
+    """As Prometheus would, with what its configuration says."""
+    said = f"{authorization['type']} {authorization['credentials']}"
+    request = urllib.request.Request(url, headers={"Authorization": said})  # noqa: S310 - a URL of our own
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - likewise
+        text: str = answer.read().decode()
+        return text
 
 
 def drill(project: Project, *words: str) -> tuple[int, str]:
@@ -85,6 +97,26 @@ def test_a_question_goes_through_gateway_and_proxy(project: Project) -> None:
     assert project.running == {"gateway", "proxy-a", "proxy-b", "backend-a", "backend-b"}
     with pytest.raises(urllib.error.HTTPError, match="503"):
         ask(project.url("proxy-a", 9001), {"x-chaosproxy-fault": "http.status status=503"})
+
+
+def test_prometheus_gets_the_measures_of_both_proxies(project: Project) -> None:
+    """Each target of its configuration, asked as the configuration says, has counted the exchanges that came to it."""
+    project.up("proxy-a", "proxy-b")
+    for name, port in (("proxy-a", 9001), ("proxy-b", 9002)):
+        ask(project.url(name, port))
+    prometheus = project.services["prometheus"]
+    source = next(source for source, target in prometheus.binds if target in prometheus.command[0])
+    (job,) = yaml.safe_load(project.network.seen_by(prometheus, (ROOT / source).read_text("utf-8")))["scrape_configs"]
+    said = job["authorization"]
+    targets = [target for group in job["static_configs"] for target in group["targets"]]
+
+    assert len(targets) == 2
+    for target in targets:
+        url = f"http://{target}{job['metrics_path']}"
+        families = {each.name: each for each in text_string_to_metric_families(scrape(url, said))}
+        assert sum(sample.value for sample in families["chaosproxy_exchanges"].samples) == 1
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            scrape(url, {**said, "credentials": "wrong"})
 
 
 def test_a_naive_gateway_fails_the_drill(tmp_path: Path) -> None:
