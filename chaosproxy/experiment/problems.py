@@ -29,6 +29,11 @@ _TELLING = 6
 Error = Mapping[str, Any]
 
 
+def names_a_secret(key: str) -> bool:
+    """Whether what stands under this key is never repeated."""
+    return _SECRET.search(key) is not None
+
+
 def explain(error: ValidationError, model: type[BaseModel], document: Document, filled: Filled) -> list[Problem]:
     """One problem per mistake; those in places that have a problem already (``filled.failed``) are left out."""
     problems = []
@@ -68,7 +73,7 @@ def found(path: Path, filled: Filled) -> str:
             return "a list" if value else "an empty list"
         case None | "":
             return "nothing"
-    if any(isinstance(step, str) and _SECRET.search(step) for step in path):
+    if any(isinstance(step, str) and names_a_secret(step) for step in path):
         return "a value that is not shown"
     text = filled.original[path] if path in filled.from_environment else value
     if "://" in text or "@" in text:
