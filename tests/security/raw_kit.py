@@ -86,7 +86,10 @@ async def front(answer: bytes = ANSWER, limits: Limits | None = None, base_path:
 async def attack(url: str, *pieces: bytes) -> bytes:
     """Send the pieces on one connection; all that comes back until its other end closes."""
     host, _, port = url.partition("://")[2].partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        reader, writer = await asyncio.open_connection(host, int(port))
+    except ConnectionError:
+        return b""
     try:
         for piece in pieces:
             writer.write(piece)
