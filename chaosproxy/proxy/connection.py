@@ -360,7 +360,8 @@ class Connection(asyncio.Protocol):
             return
         since, limit_s, missing = self._idle_since, self.limits.keepalive_s, None
         if self._arriving is not None:
-            since, limit_s, missing = *self._body_limit(self._arriving), "body"
+            missing = "body"
+            since, limit_s = self._body_limit(self._arriving)
         elif self._head_since is not None:
             since, limit_s, missing = self._head_since, self.limits.head_s, "head"
         left_s = since + limit_s - self._loop.time()
@@ -377,7 +378,9 @@ class Connection(asyncio.Protocol):
         silent = self._idle_since, self.limits.idle_s
         if arriving not in self._waiting:  # the upstream is asked: what comes goes on at once
             return silent
-        return min(silent, (self._body_since, self.limits.body_s), key=sum)
+        if self._body_since + self.limits.body_s < self._idle_since + self.limits.idle_s:
+            return self._body_since, self.limits.body_s
+        return silent
 
     def _linger(self, request: Arriving, *, keep_alive: bool) -> None:
         """The answer is there before its request is: read on for a while, or an RST would destroy the answer."""
