@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from chaosproxy.errors import ChaosError, UserError
+from chaosproxy.errors import ChaosError, UserError, printable
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -166,8 +166,6 @@ def log_to_stderr() -> None:
 
 def _printable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What was said, with words of others that cannot steer a terminal."""
-    from chaosproxy.report.printable import printable  # noqa: PLC0415 - rich, for those who have a terminal
-
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 

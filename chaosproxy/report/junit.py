@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from chaosproxy.report.printable import printable
+from chaosproxy.errors import printable
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.series import Series

@@ -23,7 +23,7 @@ def promises() -> list[str]:
     return _PROMISE.findall(PAGE[begin:end])
 
 
-def tests_of(path: Path) -> set[str]:
+def functions_in(path: Path) -> set[str]:
     """The names of the test functions in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -37,7 +37,7 @@ def test_each_promise_names_a_test_that_exists() -> None:
         named = _TEST.findall(promise)
         assert named, promise
         for file, name in named:
-            assert name in tests_of(ROOT / file), f"{file}::{name}"
+            assert name in functions_in(ROOT / file), f"{file}::{name}"
 
 
 def test_each_test_of_the_folder_is_named() -> None:
@@ -46,7 +46,7 @@ def test_each_test_of_the_folder_is_named() -> None:
     here = Path(__file__)
     for path in here.parent.glob("test_*.py"):
         if path != here:
-            missing = {name for name in tests_of(path) if (f"tests/security/{path.name}", name) not in named}
+            missing = {name for name in functions_in(path) if (f"tests/security/{path.name}", name) not in named}
             assert missing == set(), path.name
 
 
@@ -62,7 +62,7 @@ def test_each_limit_is_there_with_its_default() -> None:
     for name, (_, tests) in rows.items():
         found = _TEST.findall(tests)
         assert found, name
-        assert all(test in tests_of(ROOT / file) for file, test in found), name
+        assert all(test in functions_in(ROOT / file) for file, test in found), name
 
 
 def _value(text: str) -> float | None:

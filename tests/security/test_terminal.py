@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosproxy.cli.live import _say
+from chaosproxy.errors import printable
 from chaosproxy.journal.lines import Narrator
 from chaosproxy.journal.records import ExchangeRecord, FaultHit, from_line, to_line
 from chaosproxy.lab.part import log_to_stderr
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.report.junit import junit_xml
-from chaosproxy.report.printable import SafeConsole, printable
+from chaosproxy.report.printable import SafeConsole
 from chaosproxy.steady_state.findings import Finding
 from chaosproxy.steady_state.verdict import judge
 from tests.cli.command import chaosproxy
