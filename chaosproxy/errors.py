@@ -6,8 +6,41 @@ Every error that may reach a user derives from :class:`ChaosError`; the command 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
+
+MESSAGE_CHARS = 1_000
+"""As much of a mistake is said; what is longer repeats what stands in the file."""
+PROBLEMS_SHOWN = 200
+"""As many mistakes are said at once."""
+_USER_INFO = re.compile(r"(?:(?<=://)|\A)\S*@")
+_QUERY = re.compile(r"(?<=\?)\S+")
+
+
+_KEPT = "\n\t"
+_C0 = range(0x20)
+_C1 = range(0x80, 0xA0)
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+"""Marks that turn the direction of text, so that it reads as what it is not."""
+_LINE_ENDS = (0x2028, 0x2029)
+_PICTURES = 0x2400
+"""Where Unicode keeps the pictures of control characters: the one of ESC is at 0x241B."""
+_SHOWN = {
+    **{code: _PICTURES + code for code in _C0 if chr(code) not in _KEPT},
+    0x7F: 0x2421,
+    **dict.fromkeys((*_C1, *_DIRECTIONS, *_LINE_ENDS), 0xFFFD),
+}
+
+
+def printable(text: str) -> str:
+    """The text with pictures of its control characters; line ends and tabs stay."""
+    return text.translate(_SHOWN)
+
+
+def shown_url(text: str) -> str:
+    """What may be a URL as a message may repeat it: without user, password and query, which may be secret."""
+    return _QUERY.sub("...", _USER_INFO.sub("...@", text))
 
 
 class ChaosError(Exception):
@@ -36,8 +69,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        message = self.message if len(self.message) <= MESSAGE_CHARS else f"{self.message[:MESSAGE_CHARS]}..."
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{place}: {self.path}: {message}" if self.path else f"{place}: {message}"
 
 
 class InvalidExperiment(UserError):
@@ -45,7 +79,10 @@ class InvalidExperiment(UserError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
+        if len(problems) > PROBLEMS_SHOWN:
+            lines.append(f"and {len(problems) - PROBLEMS_SHOWN} more mistakes")
+        super().__init__("\n".join(lines))
 
 
 class BadValue(ValueError):

@@ -25,6 +25,10 @@ Define = Annotated[
 ]
 
 
+FILE_BYTES_MAX = 64 * 1024**2
+"""The longest file of a user's that is read whole; prompts may be many."""
+
+
 def run(
     files: Annotated[
         list[str],
@@ -188,7 +192,11 @@ def another(order: Order, seed: int) -> Order:
 def read_text(path: Path) -> str:
     """A file of the user's, as text. Raises UserError."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            raise UserError(f"{path}: longer than {FILE_BYTES_MAX // 1024**2} MiB")
+        return data.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaosproxy.report.printable import SafeConsole
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.findings import (
     BackendCost,
@@ -44,7 +45,7 @@ def print_verdict(verdict: Verdict, directory: Path, console: Console | None = N
         console.print(Text(line), soft_wrap=True)
 
 
-class QuietConsole(Console):
+class QuietConsole(SafeConsole):
     """Leaves it to the caller what a reader that left means; rich would exit with 1, which is our word for deviated."""
 
     def on_broken_pipe(self) -> None:
