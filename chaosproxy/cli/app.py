@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, run, schema, serve, toxiproxy
+from chaosproxy.cli import ca, demo, faults, init, judge, lab, plan, profiles, report, run, schema, serve, toxiproxy
 
 app = typer.Typer(
     name="chaosproxy",
@@ -42,6 +42,8 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

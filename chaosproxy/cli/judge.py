@@ -42,7 +42,7 @@ def check(
     from chaosproxy.steady_state.verdict import judge, verdict_json
 
     load_plugins(plugin)
-    read = _read(journal)
+    read = read_run(journal)
     run = next((record for record in read.records if isinstance(record, Run)), None)
     if run is None:
         raise UserError(f"{journal}: not the journal of a run (serve writes journals, too), so there is no verdict")
@@ -58,7 +58,7 @@ def check(
     sys.exit(verdict.exit_code)
 
 
-def _read(journal: str) -> Journal:
+def read_run(journal: str) -> Journal:
     """A journal; of a run's folder also the pieces that a killed runner leaves, one per process."""
     from pathlib import Path
 
@@ -96,7 +96,7 @@ def explain(
     from chaosproxy.journal import explanation
 
     journal = journal or _newest()
-    records = _read(journal).records
+    records = read_run(journal).records
     found = explanation.find_exchanges(records, exchange)
     connections = explanation.find_connections(records, exchange)
     if not found and not connections:

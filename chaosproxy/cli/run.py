@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chaosproxy.experiment.model import Experiment
     from chaosproxy.runner.order import Order
     from chaosproxy.runner.run import Finished
+    from chaosproxy.steady_state.findings import Verdict
 
 Define = Annotated[
     list[str] | None, typer.Option("-D", "--define", metavar="NAME=VALUE", help="Override a variable of the file.")
@@ -28,8 +29,12 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Replay with this seed.", min=0)] = None,
     inconclusive: Annotated[str, typer.Option(help="fail: exit code 3; warn: exit code 0.")] = "fail",
     plugin: Plugins = None,
+    summary: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Add the verdict to this file, as Markdown for a pull request.")
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of text.")] = False,
+    html: Annotated[bool, typer.Option(help="Write report.html beside report.json.")] = True,
 ) -> None:
     """Run an experiment and judge it.
 
@@ -48,6 +53,9 @@ def run(
     order = prepare(file, parse_defines(define), seed, plugins=load_plugins(plugin))
     finished = _run(order, quiet=json)
     write_reports(finished.verdict, order.directory, order.experiment.report.formats)
+    if html and "html" in order.experiment.report.formats:
+        _write_page(finished, order)
+    _summarize(finished.verdict, summary)
     with reader_may_leave():
         if json:
             sys.stdout.write(verdict_json(finished.verdict))
@@ -55,6 +63,29 @@ def run(
             print_verdict(finished.verdict, order.directory)
     code = finished.verdict.exit_code
     sys.exit(0 if code == 3 and inconclusive == "warn" else code)
+
+
+def _write_page(finished: Finished, order: Order) -> None:
+    """What goes wrong with the picture says nothing about the run."""
+    from chaosproxy.errors import ChaosError
+    from chaosproxy.report.files import write_page
+
+    try:
+        write_page(finished.verdict, finished.journal, order.directory, compare_to=order.experiment.report.compare_to)
+    except (ChaosError, OSError) as error:
+        sys.stderr.write(f"report.html was not written: {error}\n")
+
+
+def _summarize(verdict: Verdict, summary: str | None) -> None:
+    """Into the file that was asked for, and into that of the step in which GitHub runs us."""
+    import os
+    from pathlib import Path
+
+    from chaosproxy.report.files import append_summary
+
+    for path in (summary, os.environ.get("GITHUB_STEP_SUMMARY")):
+        if path:
+            append_summary(verdict, Path(path))
 
 
 def parse_defines(defines: list[str] | None) -> dict[str, str]:

@@ -21,7 +21,6 @@ _KEYS: tuple[tuple[str, ...], ...] = (
     ("safety", "max_upstream_requests"),
     ("safety", "max_upstream_tokens"),
     ("safety", "max_cost"),
-    ("report", "compare_to"),
 )
 """``*`` is any item of a list."""
 
@@ -33,7 +32,6 @@ _VALUES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
     (("load", "oracle", "regex"), frozenset()),
     (("load", "*", "oracle", "regex"), frozenset()),
     (("hypothesis", "*", "cohort"), frozenset({"control"})),
-    (("report", "formats", "*"), frozenset({"html", "markdown"})),
 )
 """Values that are refused, of keys that exist; no values: the key itself, whatever it holds."""
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from chaosproxy.report.visible import visible_verdict
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.observation import State
 
 
 def junit_xml(verdict: Verdict) -> str:
     """The document, with declaration and a final newline."""
+    verdict = visible_verdict(verdict)
     suite = ET.Element("testsuite", name=f"chaosproxy.{verdict.name}")
     for row in verdict.expectations:
         case = ET.SubElement(suite, "testcase", classname=verdict.name, name=f"{row.text} [{row.window}]")
