@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from chaosproxy.journal.records import ExchangeRecord, FaultEdge, FaultHit
 from chaosproxy.report.facts.outline import Outline
@@ -17,6 +18,7 @@ TICKS_MAX = 500
 DETAILS_SHOWN = 5
 _DETAILS_MAX = 200
 _UNMATCHED_MAX = 10_000
+_T = TypeVar("_T")
 _SHARE = re.compile(r"share: drew [\d.]+, chosen below ([\d.]+)")
 _NOT_APPLICABLE = re.compile(r"not applicable|cannot|not known", re.IGNORECASE)
 
@@ -80,6 +82,7 @@ class EffectCounter:
         self._tallies: dict[str, _Tally] = {fault: _Tally() for fault in outline.spells}
         self._phases: dict[str, PhaseCounter] = phases_of_faults(outline)
         self._exchanges: dict[str, ExchangeRecord] = {}
+        self._struck: dict[str, tuple[str, ...]] = {}
 
     def feed_hit(self, hit: FaultHit) -> None:
         """One hit; an exchange counts once for a fault, a connection without one each time."""
@@ -90,6 +93,8 @@ class EffectCounter:
             _remember(tally.seen, hit.exchange, None)
             if exchange := self._exchanges.get(hit.exchange):
                 _count_loss(tally, exchange)
+            else:  # a hit may stand before its exchange
+                _remember(self._struck, hit.exchange, (*self._struck.get(hit.exchange, ()), hit.fault))
         tally.hits += 1
         tally.ticks.add(hit.at - self._outline.origin)
         if len(tally.details) < _DETAILS_MAX or hit.detail in tally.details:
@@ -98,10 +103,8 @@ class EffectCounter:
     def feed_exchange(self, exchange: ExchangeRecord) -> None:
         """One exchange."""
         _remember(self._exchanges, exchange.id, exchange)
-        for fault in exchange.attached:
-            tally = self._tallies.get(fault)
-            if tally is not None and exchange.id in tally.seen:  # a hit may stand before its exchange
-                _count_loss(tally, exchange)
+        for fault in self._struck.pop(exchange.id, ()):
+            _count_loss(self._tallies[fault], exchange)
         for miss in exchange.misses:
             tally = self._tallies.setdefault(miss.fault, _Tally())
             if share := _SHARE.match(miss.reason):
@@ -148,9 +151,9 @@ class EffectCounter:
         )
 
 
-def _remember(known: dict[str, ExchangeRecord] | dict[str, None], key: str, value: ExchangeRecord | None) -> None:
+def _remember(known: dict[str, _T], key: str, value: _T) -> None:
     """With a bound; the oldest are forgotten."""
-    known[key] = value  # type: ignore[assignment]
+    known[key] = value
     if len(known) > _UNMATCHED_MAX:
         del known[next(iter(known))]
 

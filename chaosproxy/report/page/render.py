@@ -68,7 +68,7 @@ def plotly_script() -> str:
 
 
 def _policy(scripts: list[str]) -> str:
-    """Nothing from anywhere, no script but these, no eval. plotly sets style attributes, and draws heat maps as data."""
+    """Nothing from anywhere, no script but these, no eval. plotly sets styles, and draws heat maps as data."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
