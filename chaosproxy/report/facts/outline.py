@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chaosproxy.errors import JournalBroken
 from chaosproxy.journal.reading import Journal
 from chaosproxy.journal.records import AnyRecord, FaultEdge, Lag, Mark, Opened, Run, from_line
 from chaosproxy.steady_state.timeline import Spell, timeline_of
@@ -107,8 +106,6 @@ def _outline(heads: Iterable[tuple[Head, AnyRecord | None]]) -> Outline:
         times = [at for at in (head.at, head.began_at, head.intended_at, head.end_at) if at]
         if times and head.type != "lag":
             first_at, last_at = min(first_at, *times), max(last_at, *times)
-    if not counts:
-        raise JournalBroken("not a journal: it is empty")
     timeline = timeline_of(frame, 0.0)
     starts = [record.at for record in frame if isinstance(record, Mark) and record.name == "warmup"]
     began = min([first_at, *starts])

@@ -31,7 +31,7 @@
   const rowsOf = () => {
     const faults = Math.max(data.faults.length, 1);
     const heights = [["faults", 26 + 44 * faults], ["served", 120], ["calls", 190], ["success", 80], ["ttft", 110], ["flight", 70]];
-    const gap = 34;
+    const gap = narrow() ? 52 : 34;
     const total = heights.reduce((sum, [, height]) => sum + height + gap, 0);
     let top = total;
     const rows = {};
@@ -42,7 +42,7 @@
     return { rows, total };
   };
 
-  const legend = (names, colour, mark) => names.map((name) => `<span style="color:${colour(name)}">${mark(name)}</span> ${safe(name)}`).join("   ");
+  const legend = (names, colour, mark) => (narrow() ? "<br>" : "   ") + names.map((name) => `<span style="color:${colour(name)}">${mark(name)}</span> ${safe(name)}`).join("   ");
 
   function timeline() {
     const { rows, total } = rowsOf();
@@ -78,11 +78,11 @@
       if (fault.failover !== null) felt.push(span(fault.from, fault.failover, "failover after " + seconds(fault.failover)));
       if (fault.recovery !== null && fault.to !== null) felt.push(span(fault.to, fault.recovery, "recovered after " + seconds(fault.recovery)));
       const last = Math.max(to, to + (fault.recovery || 0), fault.from + (fault.failover || 0));
-      if (felt.length) notes.push({ xref: "x", yref: "y", x: late ? fault.from : last, y: y - 0.15, xanchor: late ? "right" : "left", align: "left", showarrow: false, font: { color: style("--good") }, text: felt.join(narrow() ? "<br>" : ", ") });
+      if (felt.length) notes.push({ xref: "x", yref: "y", x: late ? fault.from : last, y: y - 0.15, xanchor: late ? "right" : "left", align: "left", xshift: late ? -6 : 6, showarrow: false, font: { color: style("--good") }, text: felt.join(narrow() ? "<br>" : ", ") });
     });
 
     const order = [...servers, ...("nobody" in c.served ? ["nobody"] : [])];
-    title("served", "Who answered, calls/s   " + legend(order, serverColour, (name) => (name === "nobody" ? "▨" : "■")));
+    title("served", "Who answered, calls/s" + legend(order, serverColour, (name) => (name === "nobody" ? "▨" : "■")));
     for (const name of order) {
       traces.push({
         x: end, y: hold(c.served[name]), yaxis: "y2", stackgroup: "served", line: { shape: "hv", width: 0.5, color: serverColour(name) }, name: safe(name),
@@ -91,7 +91,7 @@
     }
 
     const p = data.points;
-    title("calls", "Calls, time until their end   " + legend(p.outcomes, colourOf, (name) => ({ ok: "●", error: "✕", timeout: "▲", hung: "▼" })[name] || "◆"));
+    title("calls", "Calls, time until their end" + legend(p.outcomes, colourOf, (name) => ({ ok: "●", error: "✕", timeout: "▲", hung: "▼" })[name] || "◆"));
     p.outcomes.forEach((outcome, number) => {
       const mine = [];
       for (let i = 0; i < p.x.length; i++) if (p.outcome[i] === number) mine.push(i);
@@ -113,7 +113,7 @@
 
     const layout = {
       ...base(total + 50),
-      margin: { l: narrow() ? 38 : 52, r: 12, t: 4, b: 40 },
+      margin: { l: narrow() ? 48 : 56, r: 12, t: 4, b: 40 },
       shapes, annotations: notes,
       xaxis: axis({ fixedrange: false, anchor: "y6", range: [data.from_s, data.to_s], title: { text: "seconds since t = 0" }, zeroline: false }),
       yaxis: axis({ domain: rows.faults, range: [-0.55, data.faults.length - 0.4], showticklabels: false, showgrid: false, zeroline: false }),
