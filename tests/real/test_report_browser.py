@@ -135,7 +135,9 @@ def test_the_timeline_zooms_and_comes_back(opened: Opened, report: Path) -> None
     opened.open(report)
     shown = "document.getElementById('plot-timeline').layout.xaxis.range.map(Number)"
     whole = opened.page.evaluate(shown)
-    area = opened.page.locator("#plot-timeline .nsewdrag").nth(2).bounding_box()
+    calls = opened.page.locator("#plot-timeline .nsewdrag[data-subplot='xy3']")
+    calls.evaluate("area => area.scrollIntoView()")
+    area = calls.bounding_box()
     assert area is not None
 
     opened.page.mouse.move(area["x"] + 0.3 * area["width"], area["y"] + area["height"] / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 from chaosproxy.report.facts.outline import Outline
 from chaosproxy.report.facts.reservoir import Reservoir, quantile
@@ -59,7 +60,7 @@ class PhaseCounter:
     requests: int = 0
     ttft: Reservoir[float] = field(default_factory=lambda: Reservoir(SAMPLES_MAX))
     e2e: Reservoir[float] = field(default_factory=lambda: Reservoir(SAMPLES_MAX))
-    gap: Reservoir[float] = field(default_factory=lambda: Reservoir(SAMPLES_MAX))
+    gaps_ms: Counter[int] = field(default_factory=Counter)
     served: Counter[str] = field(default_factory=Counter)
 
     def feed(self, story: Story) -> None:
@@ -79,8 +80,7 @@ class PhaseCounter:
             self.ttft.add(story.answer_at - call.intended_at)
         if story.answered and call.end_at is not None:
             self.e2e.add(call.end_at - call.intended_at)
-        for gap in call.gaps_ms:
-            self.gap.add(gap / 1000)
+        self.gaps_ms.update(call.gaps_ms)
 
     def done(self, origin: float) -> Phase:
         """The numbers, in times since ``origin``."""
@@ -96,10 +96,20 @@ class PhaseCounter:
             ttft_p99=quantile(self.ttft, "p99"),
             e2e_p50=quantile(self.e2e, "p50"),
             e2e_p99=quantile(self.e2e, "p99"),
-            gap_p99=quantile(self.gap, "p99"),
+            gap_p99=_p99_s(self.gaps_ms),
             requests_per_call=self.requests / self.calls if self.calls else None,
             served=dict(sorted(self.served.items())),
         )
+
+
+def _p99_s(counts_ms: Counter[int]) -> float | None:
+    """Nearest rank, of values that are counted."""
+    left = ceil(round(0.99 * counts_ms.total(), 6))
+    for value_ms in sorted(counts_ms):
+        left -= counts_ms[value_ms]
+        if left <= 0:
+            return value_ms / 1000
+    return None
 
 
 def server_of(story: Story) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from itertools import pairwise
@@ -78,7 +78,7 @@ class StreamCounter:
         self._matrix: Counter[tuple[str, str]] = Counter()
         self._worst: list[tuple[tuple[int, float], str, Story]] = []
         self._column_s = max((outline.last_at - outline.first_at) / GAP_COLUMNS_MAX, 0.1)
-        self._gaps: Counter[tuple[int, int]] = Counter()
+        self._gaps: defaultdict[int, Counter[int]] = defaultdict(Counter)
 
     def feed(self, story: Story) -> None:
         """One call; those that are no streams do not count."""
@@ -86,15 +86,14 @@ class StreamCounter:
         if not call.stream:
             return
         self._matrix[_told(story), _got(story)] += 1
-        entry = ((_severity(story), _longest(story, self._outline.last_at)[0]), call.id, story)
+        entry = ((_severity(story), _longest_s(story, self._outline.last_at)), call.id, story)
         if len(self._worst) < WORST:
             heappush(self._worst, entry)
         elif entry[:2] > self._worst[0][:2]:
             heappushpop(self._worst, entry)
         if call.first_content_at is not None:
             column = int((call.first_content_at - self._outline.first_at) / self._column_s)
-            for gap in call.gaps_ms:
-                self._gaps[floor(log10(max(gap, 1)) * _GAP_ROWS_PER_DECADE), column] += 1
+            self._gaps[column].update(_rows(call.gaps_ms))
 
     def stories(self) -> list[Story]:
         """The worst streams, the very worst first."""
@@ -115,13 +114,26 @@ class StreamCounter:
         if not self._gaps:
             return Gaps((), (), ())
         first = self._outline.first_at - self._outline.origin
-        rows = range(max(row for row, _ in self._gaps) + 1)
-        columns = range(max(column for _, column in self._gaps) + 1)
+        rows = range(max((row for counts in self._gaps.values() for row in counts), default=0) + 1)
+        columns = range(max(self._gaps) + 1)
         return Gaps(
             [first + column * self._column_s for column in columns],
             [10 ** (row / _GAP_ROWS_PER_DECADE) for row in rows],
-            [[self._gaps[row, column] for column in columns] for row in rows],
+            [[self._gaps[column][row] for column in columns] for row in rows],
         )
+
+
+def _row(gap_ms: int) -> int:
+    return floor(log10(max(gap_ms, 1)) * _GAP_ROWS_PER_DECADE)
+
+
+_ROWS = [_row(gap_ms) for gap_ms in range(10_000)]
+"""Those of usual gaps, because there may be millions of them."""
+
+
+def _rows(gaps_ms: Sequence[int]) -> Iterator[int]:
+    usual = max(gaps_ms, default=0) < len(_ROWS)
+    return map(_ROWS.__getitem__, gaps_ms) if usual else map(_row, gaps_ms)
 
 
 def _told(story: Story) -> str:
@@ -156,8 +168,19 @@ def _content_times(story: Story) -> list[float]:
     return times
 
 
+def _longest_s(story: Story, last_at: float) -> float:
+    """The longest silence that its client sat through."""
+    call = story.call
+    end_at = last_at if call.end_at is None else call.end_at
+    if call.first_content_at is None:
+        return end_at - call.intended_at
+    gaps_s = max(call.gaps_ms, default=0) / 1000
+    last_content_at = call.last_content_at or call.first_content_at
+    return max(call.first_content_at - call.intended_at, gaps_s, end_at - last_content_at)
+
+
 def _longest(story: Story, last_at: float) -> tuple[float, float, float]:
-    """The longest silence that its client sat through: its length, from, to."""
+    """The same, with its begin and its end: its length, from, to."""
     call = story.call
     end = (last_at if call.end_at is None else call.end_at) - call.intended_at
     moments = [0.0, *_content_times(story), max(end, 0.0)]
