@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit
 from chaosproxy.report.facts.attempts import AttemptCounter, Attempts
 from chaosproxy.report.facts.calls import NamedCall, named_call
+from chaosproxy.report.facts.clients import ClientCounter, ClientJudge, ClientNote
 from chaosproxy.report.facts.effects import Effect, EffectCounter
 from chaosproxy.report.facts.joining import Joiner
 from chaosproxy.report.facts.outline import Outline
-from chaosproxy.report.facts.phases import Phase, phases_of
+from chaosproxy.report.facts.phases import Phase, control_phase, phases_of
 from chaosproxy.report.facts.streams import StreamCounter, Streams
 from chaosproxy.report.facts.timeline import Timeline, TimelineCounter
 from chaosproxy.steady_state.findings import Verdict
@@ -30,14 +31,29 @@ class Facts:
     effects: Sequence[Effect]
     streams: Streams
     attempts: Attempts
+    clients: Sequence[ClientNote] | None
+    """None: nobody judged them."""
     phases: Sequence[Phase]
     calls: Sequence[NamedCall]
 
 
-def gather(outline: Outline, records: Iterable[AnyRecord], verdict: Verdict | None) -> Facts:
-    """Read the records once, in their order."""
+def gather(
+    outline: Outline,
+    records: Iterable[AnyRecord],
+    verdict: Verdict | None,
+    *,
+    judge: ClientJudge | None = None,
+    spared: Callable[[Story], bool] = lambda _: False,
+) -> Facts:
+    """Read the records once, in their order.
+
+    ``judge`` says what a call shows about its client, ``spared`` whether it belongs to the control cohort: such calls
+    are a phase of their own, and in no other.
+    """
     timeline, streams, attempts = TimelineCounter(outline), StreamCounter(outline), AttemptCounter()
+    clients = ClientCounter(judge)
     effects, phases = EffectCounter(outline), phases_of(outline)
+    control = control_phase(outline)
     wanted = _wanted(verdict)
     named: dict[str, Story] = {}
     for item in Joiner().stories(records):
@@ -46,8 +62,9 @@ def gather(outline: Outline, records: Iterable[AnyRecord], verdict: Verdict | No
                 timeline.feed(item)
                 streams.feed(item)
                 attempts.feed(item)
+                clients.feed(item)
                 effects.feed(item)
-                for phase in phases:
+                for phase in [control] if spared(item) else phases:
                     phase.feed(item)
                 if item.id in wanted or (item.outcome.value != "ok" and len(named) < NAMED_MAX // 4):
                     named[item.id] = item
@@ -57,7 +74,7 @@ def gather(outline: Outline, records: Iterable[AnyRecord], verdict: Verdict | No
                 effects.feed_hit(item)
     worst = streams.stories()
     chains = attempts.examples()
-    for story in (*worst, *chains):
+    for story in (*worst, *chains, *clients.examples()):
         named.setdefault(story.id, story)
     calls = sorted((named_call(story, outline) for story in named.values()), key=lambda call: call.at_s)
     return Facts(
@@ -65,7 +82,8 @@ def gather(outline: Outline, records: Iterable[AnyRecord], verdict: Verdict | No
         effects.done(),
         streams.done(),
         attempts.done(),
-        [phase.done(outline.origin) for phase in phases],
+        clients.done(),
+        [phase.done(outline.origin) for phase in (*phases, *([control] if control.calls else []))],
         calls,
     )
 

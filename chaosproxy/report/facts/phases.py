@@ -136,6 +136,11 @@ def phases_of(outline: Outline) -> list[PhaseCounter]:
     return [phase for phase in phases if phase.end > phase.start]
 
 
+def control_phase(outline: Outline) -> PhaseCounter:
+    """The calls that no fault was for, over the whole run."""
+    return PhaseCounter("control cohort", outline.origin, outline.marks.get("over", outline.last_at + 1e-6))
+
+
 def phases_of_faults(outline: Outline) -> dict[str, PhaseCounter]:
     """One for each fault, while it acted."""
     return {
