@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.records import (
@@ -53,7 +54,7 @@ def frame(lasts_s: float) -> tuple[list[AnyRecord], list[AnyRecord]]:
     run = Run(id="bench", name="bench", seed=1, nonce="0badf0", file="bench.yaml", file_sha256="0")
     opened = Opened(version=VERSION, process="runner", host="h", pid=1, mono=_ORIGIN - 2, wall=1.7e9, chaosproxy="0")
     marks = [Mark(name="warmup", at=_ORIGIN - 2), Mark(name="origin", at=_ORIGIN)]
-    over = [Mark(name="over", at=_ORIGIN + lasts_s), Ended(at=_ORIGIN + lasts_s + 1, how="completed")]
+    over: list[AnyRecord] = [Mark(name="over", at=_ORIGIN + lasts_s), Ended(at=_ORIGIN + lasts_s + 1, how="completed")]
     return [opened, run, *marks], over
 
 
@@ -66,7 +67,7 @@ class Writer:
         text = fingerprint(_TEXT)
         edge = Edge(status=200, head_at=1.0, first_content_at=2.0, end_at=3.0, ended="end", events=44, tokens=40)
         edge = edge.model_copy(update={"bytes": 9_312, "terminal": True, "finish": "stop", "text": text})
-        about = {
+        about: dict[str, Any] = {
             "method": "POST",
             "path": "/v1/chat/completions",
             "dialect": "openai.chat",
@@ -85,7 +86,7 @@ class Writer:
             sent=edge,
             **about,
         )
-        facts = {"load": "chat", "number": 1, "api": "openai.chat", "stream": True, "model": "m"}
+        facts: dict[str, Any] = {"load": "chat", "number": 1, "api": "openai.chat", "stream": True, "model": "m"}
         self._sent = Sent(id="c", intended_at=0.5, sent_at=0.5, **facts)
         self._call = Call(
             id="c", intended_at=0.5, sent_at=0.5, head_at=1.0, first_content_at=2.0, last_content_at=3.0, end_at=3.0,
@@ -129,9 +130,10 @@ class Writer:
 
     def edges(self) -> tuple[tuple[float, bytes], ...]:
         """When the fault begins and ends, and the lines that say so."""
+        edges: tuple[Literal["applied", "healed"], ...] = ("applied", "healed")
         return tuple(
             (at, to_line(FaultEdge(fault="dark", edge=edge, at=at, listeners=["primary"], fault_type="partition")))
-            for at, edge in zip(self._dark, ("applied", "healed"), strict=True)
+            for at, edge in zip(self._dark, edges, strict=True)
         )
 
 

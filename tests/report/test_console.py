@@ -78,6 +78,20 @@ class TestVerdictText:
 
         assert text.startswith("INCONCLUSIVE  drill: fault 'cut' (stream.truncate) made 0 of at least 1 hits")
 
+    def test_text_of_strangers_steers_no_terminal(self, drill: Drill) -> None:
+        """Escape codes are shown, in the headline, the findings and the tables."""
+        verdict, evil = _judged(drill), "\x1b[2J\x1b]0;owned\x07\u202e"
+        findings = tuple(
+            finding.model_copy(update={"sentence": evil + finding.sentence}) for finding in verdict.findings
+        )
+        rows = tuple(row.model_copy(update={"observed": evil}) for row in verdict.expectations)
+        texts = {"headline": evil, "findings": findings, "expectations": rows, "replay": evil}
+
+        text = _printed(verdict.model_copy(update=texts))
+
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert text.count("\\x1b[2J\\x1b]0;owned\\x07\\u202e") >= 4
+
     def test_how_to_run_it_again(self, drill: Drill, tmp_path: Path) -> None:
         """The replay line is printed whole, however narrow the output is, and so is what there is to look at."""
         for name in ("journal.jsonl", "report.html"):

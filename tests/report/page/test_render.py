@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from chaosproxy.journal.reading import Journal
-from chaosproxy.journal.records import Call, CallError, ExchangeRecord, FaultEdge, FaultHit
+from chaosproxy.journal.records import AnyRecord, Call, CallError, ExchangeRecord, FaultEdge, FaultHit
 from chaosproxy.report.facts.gather import gather
 from chaosproxy.report.facts.outline import outline_of
 from chaosproxy.report.page.render import plotly_script, report_html
@@ -64,7 +64,7 @@ def _read(page: str) -> _Reader:
 
 def _hostile(journal: Journal) -> Journal:
     """The same, with the text of a stranger wherever one may have written."""
-    records = []
+    records: list[AnyRecord] = []
     for record in journal.records:
         match record:
             case FaultHit():
