@@ -14,8 +14,10 @@ from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit
 from chaosproxy.steady_state.history import Story
 from chaosproxy.steady_state.outcome import classify, reference_for, source_of, uncertainty_of
 
-GRACE_S = 2.0
+GRACE_S = 10.0
 """So long after its end a call may still cost requests that are counted as its own."""
+WAITING_MAX = 20_000
+"""Calls that have ended and are kept for that; of more, the earliest are told sooner."""
 UNCLAIMED_MAX = 10_000
 """Exchanges whose call has not been seen; more than that are forgotten, the oldest first."""
 Oracle = Literal["lab", "upstream", "none"]
@@ -72,7 +74,7 @@ class Joiner:
         return parts
 
     def _closed(self, now: float) -> Iterator[Story]:
-        while self._ends and self._ends[0][0] + GRACE_S < now:
+        while self._ends and (self._ends[0][0] + GRACE_S < now or len(self._ends) > WAITING_MAX):
             call = self._calls.pop(heappop(self._ends)[1], None)
             if isinstance(call, Call):
                 yield self._story(call)
