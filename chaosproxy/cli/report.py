@@ -76,7 +76,7 @@ def compare(
 ) -> None:
     """Say what changed from one run of an experiment to another.
 
-    Exit codes: 0 no regression, 1 a regression, 3 the later run is inconclusive. A regression is an expectation that
+    Exit codes: 0 no regression, 1 a regression, 3 a run is inconclusive. A regression is an expectation that
     held and deviates now, or an answer that is wrong and passed off as whole where there was none before.
 
     Example: chaosproxy compare out/first-drill-A out/first-drill-B

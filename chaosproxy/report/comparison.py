@@ -25,6 +25,7 @@ class Kind(StrEnum):
     WORSE = "worse"
     BETTER = "better"
     CHANGED = "changed"
+    SAME = "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``before`` and ``after`` are the ids of the runs; ``unknown``: why the later run can not be told good or bad."""
+    """``before`` and ``after`` are the ids of the runs; ``unknown``: why nothing can be said.
+
+    ``same``: expectations that came out alike, so that both lists together are a table of the two runs.
+    """
 
     before: str
     after: str
     changes: tuple[Change, ...]
     unknown: str = ""
+    same: tuple[Change, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -63,10 +68,27 @@ def compare(before: Verdict, after: Verdict) -> Comparison:
         *_faults(before, after),
     ]
     changes.sort(key=lambda change: list(Kind).index(change.kind))
-    unknown = ""
-    if after.verdict is State.INCONCLUSIVE and before.verdict is not State.INCONCLUSIVE:
-        unknown = f"the later run is inconclusive: {after.headline}"
-    return Comparison(before.run_id or before.name, after.run_id or after.name, tuple(changes), unknown)
+    doubtful = [("later", after), ("earlier", before)]
+    unsure = (
+        f"the {which} run is inconclusive: {one.headline}"
+        for which, one in doubtful
+        if one.verdict is State.INCONCLUSIVE
+    )
+    unknown = next(unsure, "")
+    told = {change.what for change in changes}
+    same = tuple(change for change in _alike(before, after) if change.what not in told)
+    return Comparison(before.run_id or before.name, after.run_id or after.name, tuple(changes), unknown, same)
+
+
+def _alike(before: Verdict, after: Verdict) -> Iterator[Change]:
+    former = {_key(row): row for row in before.expectations}
+    for row in after.expectations:
+        if (known := former.get(_key(row))) is not None:
+            yield Change(f"{row.text} [{row.window}]", _seen(known), _seen(row), Kind.SAME)
+
+
+def _seen(row: Judged) -> str:
+    return f"{row.state.value}, {row.observed}"
 
 
 def _verdicts(before: Verdict, after: Verdict) -> Iterator[Change]:
@@ -87,14 +109,13 @@ def _expectations(before: Verdict, after: Verdict) -> Iterator[Change]:
         known = former.pop(_key(row), None)
         what = f"{row.text} [{row.window}]"
         if known is None:
-            yield Change(what, "-", f"{row.state.value}, {row.observed}", Kind.CHANGED)
+            yield Change(what, "-", _seen(row), Kind.CHANGED)
         elif known.state is not row.state:
-            words = (f"{known.state.value}, {known.observed}", f"{row.state.value}, {row.observed}")
-            yield Change(what, *words, _states(known.state, row.state))
+            yield Change(what, _seen(known), _seen(row), _states(known.state, row.state))
         elif (kind := _margins(known, row)) is not None:
             yield Change(what, known.observed, row.observed, kind)
     for row in former.values():
-        yield Change(f"{row.text} [{row.window}]", f"{row.state.value}, {row.observed}", "-", Kind.CHANGED)
+        yield Change(f"{row.text} [{row.window}]", _seen(row), "-", Kind.CHANGED)
 
 
 def _key(row: Judged) -> tuple[str, str, str | None]:

@@ -81,6 +81,8 @@ def test_an_inconclusive_run_says_nothing() -> None:
 
     assert found.exit_code == 3
     assert "nothing can be said: the later run is inconclusive" in differences(found)
+    assert compare(_run(_unjudged), _run(_unjudged)).exit_code == 3
+    assert compare(_run(_unjudged), _run()).unknown.startswith("the earlier run is inconclusive")
 
 
 @pytest.mark.parametrize(("later", "last"), [(_run(_lie), "3 regressions from r1 to r1"), (_run(), "no regression")])
