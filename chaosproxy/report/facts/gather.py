@@ -17,6 +17,7 @@ from chaosproxy.report.facts.streams import StreamCounter, Streams
 from chaosproxy.report.facts.timeline import Timeline, TimelineCounter
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.history import Story
+from chaosproxy.steady_state.outcome import Outcome
 
 NAMED_MAX = 200
 """Calls that are shown one by one."""
@@ -66,7 +67,7 @@ def gather(
                 effects.feed(item)
                 for phase in [control] if spared(item) else phases:
                     phase.feed(item)
-                if item.id in wanted or (item.outcome.value != "ok" and len(named) < NAMED_MAX // 4):
+                if item.id in wanted or (item.outcome is not Outcome.OK and len(named) < NAMED_MAX // 4):
                     named[item.id] = item
             case ExchangeRecord():
                 effects.feed_exchange(item)
