@@ -20,7 +20,9 @@ from chaosproxy.steady_state.history import Story
 from chaosproxy.steady_state.outcome import Outcome
 
 NAMED_MAX = 200
-"""Calls that are shown one by one."""
+"""Calls of the verdict that are shown one by one."""
+_FAILED_MAX = 50
+"""Calls that are shown because they failed, whether the verdict names them or not."""
 _FROM_A_FINDING = 10
 
 
@@ -51,42 +53,58 @@ def gather(
     ``judge`` says what a call shows about its client, ``spared`` whether it belongs to the control cohort: such calls
     are a phase of their own, and in no other.
     """
-    timeline, streams, attempts = TimelineCounter(outline), StreamCounter(outline), AttemptCounter()
-    clients = ClientCounter(judge)
-    effects, phases = EffectCounter(outline), phases_of(outline)
-    control = control_phase(outline)
-    wanted = _wanted(verdict)
-    named: dict[str, Story] = {}
+    parts = _Parts(outline, verdict, judge, spared)
     for item in Joiner().stories(records):
         match item:
             case Story():
-                timeline.feed(item)
-                streams.feed(item)
-                attempts.feed(item)
-                clients.feed(item)
-                effects.feed(item)
-                for phase in [control] if spared(item) else phases:
-                    phase.feed(item)
-                if item.id in wanted or (item.outcome is not Outcome.OK and len(named) < NAMED_MAX // 4):
-                    named[item.id] = item
+                parts.feed(item)
             case ExchangeRecord():
-                effects.feed_exchange(item)
+                parts.effects.feed_exchange(item)
             case FaultHit():
-                effects.feed_hit(item)
-    worst = streams.stories()
-    chains = attempts.examples()
-    for story in (*worst, *chains, *clients.examples()):
-        named.setdefault(story.id, story)
-    calls = sorted((named_call(story, outline) for story in named.values()), key=lambda call: call.at_s)
-    return Facts(
-        timeline.done(),
-        effects.done(),
-        streams.done(),
-        attempts.done(),
-        clients.done(),
-        [phase.done(outline.origin) for phase in (*phases, *([control] if control.calls else []))],
-        calls,
-    )
+                parts.effects.feed_hit(item)
+    return parts.done()
+
+
+class _Parts:
+    """All that counts, and the calls that are shown one by one."""
+
+    def __init__(
+        self, outline: Outline, verdict: Verdict | None, judge: ClientJudge | None, spared: Callable[[Story], bool]
+    ) -> None:
+        self._outline, self._spared = outline, spared
+        self._wanted = _wanted(verdict)
+        self._named: dict[str, Story] = {}
+        self.effects = EffectCounter(outline)
+        self._timeline, self._streams = TimelineCounter(outline), StreamCounter(outline)
+        self._attempts, self._clients = AttemptCounter(), ClientCounter(judge)
+        self._phases, self._control = phases_of(outline), control_phase(outline)
+
+    def feed(self, story: Story) -> None:
+        """One call."""
+        for part in (self._timeline, self._streams, self._attempts, self._clients, self.effects):
+            part.feed(story)
+        for phase in [self._control] if self._spared(story) else self._phases:
+            phase.feed(story)
+        failed = story.outcome is not Outcome.OK and len(self._named) < _FAILED_MAX
+        if failed or story.id in self._wanted:
+            self._named[story.id] = story
+
+    def done(self) -> Facts:
+        """What was counted."""
+        for story in (*self._streams.stories(), *self._attempts.examples(), *self._clients.examples()):
+            self._named.setdefault(story.id, story)
+        phases = [*self._phases, *([self._control] if self._control.calls else [])]
+        return Facts(
+            timeline=self._timeline.done(),
+            effects=self.effects.done(),
+            streams=self._streams.done(),
+            attempts=self._attempts.done(),
+            clients=self._clients.done(),
+            phases=[phase.done(self._outline.origin) for phase in phases],
+            calls=sorted(
+                (named_call(story, self._outline) for story in self._named.values()), key=lambda call: call.at_s
+            ),
+        )
 
 
 def _wanted(verdict: Verdict | None) -> frozenset[str]:
