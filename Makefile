@@ -94,6 +94,14 @@ drill: setup ## Set everything up and run the first experiment
 reference: setup ## Write docs/reference/ from the models
 	$(BIN)/python -m scripts.generate_reference
 
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of docs/images from a real run (needs a Chromium)
+	$(BIN)/python -m scripts.screenshots
+
+.PHONY: bench-report
+bench-report: setup ## Measure reports: of 10,000 calls, of a gigabyte, and in a browser (five minutes)
+	$(BIN)/python -m benchmarks.report
+
 .PHONY: outcomes
 outcomes: setup setup-litellm ## Measure what real clients do under each fault, and write the table and its page
 	$(BIN)/pytest --quiet -p no:randomly tests/real/outcomes/rewrite.py

@@ -18,24 +18,20 @@ _USER_INFO = re.compile(r"(?:(?<=://)|\A)\S*@")
 _QUERY = re.compile(r"(?<=\?)\S+")
 
 
-_KEPT = "\n\t"
-_C0 = range(0x20)
-_C1 = range(0x80, 0xA0)
-_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-"""Marks that turn the direction of text, so that it reads as what it is not."""
-_LINE_ENDS = (0x2028, 0x2029)
-_PICTURES = 0x2400
-"""Where Unicode keeps the pictures of control characters: the one of ESC is at 0x241B."""
-_SHOWN = {
-    **{code: _PICTURES + code for code in _C0 if chr(code) not in _KEPT},
-    0x7F: 0x2421,
-    **dict.fromkeys((*_C1, *_DIRECTIONS, *_LINE_ENDS), 0xFFFD),
-}
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+"""What a terminal obeys, what turns the direction of text or ends its line, and what cannot be written."""
 
 
 def printable(text: str) -> str:
-    """The text with pictures of its control characters; line ends and tabs stay."""
-    return text.translate(_SHOWN)
+    r"""Text of strangers for people: control characters and their like as ``\x1b``; line ends and tabs stay."""
+    return _STEERS.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def shown_url(text: str) -> str:
