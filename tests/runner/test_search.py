@@ -113,7 +113,8 @@ def test_known_bugs_of_the_sdk_are_found_again() -> None:
     assert Flaw.SILENT_EMPTY in found
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_bug_that_needs_two_faults_is_shrunk_to_these_two(seed: int) -> None:
     """A retry-after and a truncation, with minimal settings; shrinking takes at most 200 runs."""
     found = _found(planted_call, Flaw.SILENT_TRUNCATED, seed=seed)
@@ -126,6 +127,7 @@ def test_a_bug_that_needs_two_faults_is_shrunk_to_these_two(seed: int) -> None:
     assert found.shrinking <= 200
 
 
+@pytest.mark.slow
 def test_an_honest_client_is_not_accused() -> None:
     """Only what its SDK cannot read is found, which is the SDK's fault: no text of it is wrong, and it never hangs."""
     with _search(honest_call) as search:

@@ -61,11 +61,11 @@ def test_choices_of_a_setting_are_all_tried() -> None:
 
 
 def test_a_plan_shrinks_to_one_fault_with_its_defaults() -> None:
-    """The simplest plan is the catalogue's first fault, for all requests."""
-    smallest = find(plans(3), lambda plan: True)
+    """For all requests. Which fault that is is up to how many settings it has."""
+    (smallest,) = find(plans(3), lambda plan: True)
 
-    assert [rule.do for rule in smallest] == [CATALOGUE[0]()]
-    assert not smallest[0].match.reads_request
+    assert smallest.do == type(smallest.do)()
+    assert not smallest.match.reads_request
 
 
 def test_a_place_shrinks_to_the_first_token() -> None:
