@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from chaosproxy.events import Exchange
@@ -20,6 +20,7 @@ from chaosproxy.wire.dialects import DIALECTS
 
 SPOKEN = [known.name for known in DIALECTS if known.name != "raw"]
 _quick = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+_thorough = settings(max_examples=2000, database=None, deadline=None, phases=(Phase.generate, Phase.shrink))
 TWO = Setting(listeners=("primary", "spare"), tokens=7, deadline_s=30.0, seed=4)
 
 
@@ -62,7 +63,7 @@ def test_choices_of_a_setting_are_all_tried() -> None:
 
 def test_a_plan_shrinks_to_one_fault_with_its_defaults() -> None:
     """For all requests. Which fault that is is up to how many settings it has."""
-    (smallest,) = find(plans(3), lambda plan: True)
+    (smallest,) = find(plans(3), lambda plan: True, settings=_thorough)
 
     assert smallest.do == type(smallest.do)()
     assert not smallest.match.reads_request
@@ -70,7 +71,7 @@ def test_a_plan_shrinks_to_one_fault_with_its_defaults() -> None:
 
 def test_a_place_shrinks_to_the_first_token() -> None:
     """Where a truncation lies is the simplest that cuts text."""
-    cut = find(faults(), lambda fault: fault.type == "stream.truncate")
+    cut = find(faults(), lambda fault: fault.type == "stream.truncate", settings=_thorough)
 
     assert cut == fault_class("stream.truncate").model_validate({"where": "token:1"})
 
