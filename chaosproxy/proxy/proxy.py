@@ -166,6 +166,12 @@ class Proxy:
         """How many are under way, upstreams that are still being drained included."""
         return len(self._open)
 
+    @property
+    def underway(self) -> tuple[tuple[Exchange, float], ...]:
+        """The exchanges that have no record yet, and when each began."""
+        accounts = (*(pump.account for pump in self._open.values()), *self._undelivered.values())
+        return tuple((account.exchange, account.began_at) for account in accounts)
+
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
 
@@ -175,8 +181,7 @@ class Proxy:
 
     def standing(self) -> list[Standing]:
         """How each listener stands now, once started."""
-        accounts = [*(pump.account for pump in self._open.values()), *self._undelivered.values()]
-        exchanges = [account.exchange for account in accounts]
+        exchanges = [exchange for exchange, _ in self.underway]
         return [self._standing(listener, exchanges) for listener in self._listeners.values()]
 
     # the plan --------------------------------------------------------------------------------------------------------

@@ -135,6 +135,10 @@ class Claims:
     probes: tuple[PlannedProbe, ...] = ()
     entry: str | None = None
     """The listener that clients call themselves, if nothing stands before it."""
+    external: bool = False
+    """The traffic is not ours: calls are the requests at ``entry``; without one nobody sees any call."""
+    client_timeout_s: float | None = None
+    """After how long without an answer the clients of external traffic give up, if somebody has said that."""
     control: ControlCohort | None = None
     """Calls that no fault is for."""
     prices: Prices | None = None
@@ -143,3 +147,15 @@ class Claims:
     """Whether the file says anything about what the run may cost, so that people want to read what it did."""
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""
+
+    @property
+    def front(self) -> str | None:
+        """The listener before the system under test, if others stand behind that: its requests are calls, and nothing
+        that the system asks for.
+        """
+        return self.entry if self.external and len(self.backends) > 1 else None
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """The backends without the front."""
+        return tuple(name for name in self.backends if name != self.front)
