@@ -39,16 +39,21 @@ def is_call(exchange: ExchangeRecord | Underway) -> bool:
     return exchange.method == "POST" and exchange.dialect != "raw"
 
 
+def unended(underway: Iterable[Underway], exchanges: Iterable[ExchangeRecord]) -> list[Underway]:
+    """Those that have no record of their end, each once."""
+    ended = {exchange.id for exchange in exchanges}
+    return list({each.id: each for each in underway if each.id not in ended}.values())
+
+
 def seen_calls(exchanges: Sequence[ExchangeRecord], underway: Iterable[Underway], claims: Claims) -> list[Seen]:
-    """All calls at the entry listener; those that had not ended when somebody looked for them last come behind."""
+    """All calls at the entry listener; those of ``underway``, which have not ended, come behind."""
     edges = [exchange for exchange in exchanges if exchange.listener == claims.entry and is_call(exchange)]
     if claims.front is None:
         seen = [Seen(_call_of(edge, claims, tagged=True), edge, (edge,)) for edge in edges]
     else:
         seen = list(_joined(edges, exchanges, claims))
-    ended = {exchange.id for exchange in exchanges}
-    still = {each.id: each for each in underway if each.listener == claims.entry and is_call(each)}
-    return [*seen, *(Seen(_unended(each), None, ()) for each in still.values() if each.id not in ended)]
+    still = (each for each in underway if each.listener == claims.entry and is_call(each))
+    return [*seen, *(Seen(_open_call(each), None, ()) for each in still)]
 
 
 def uncertainty_at_entry(
@@ -157,7 +162,7 @@ def _waited_in_vain(edge: ExchangeRecord, sent: Edge, timeout_s: float | None) -
     return sent.end_at - edge.began_at >= timeout_s
 
 
-def _unended(underway: Underway) -> Call:
+def _open_call(underway: Underway) -> Call:
     return Call(
         id=underway.id,
         load="external",

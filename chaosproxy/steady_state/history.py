@@ -17,7 +17,7 @@ from chaosproxy.journal.records import (
     Sent,
     Underway,
 )
-from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry
+from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry, unended
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
@@ -202,9 +202,11 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
     timeline = timeline_of(records, claims.quiet_tail_s)
     calls = [] if claims.external else _reported(records)
     lags = tuple(_of(records, Lag))
+    underway = unended(_of(records, Underway), exchanges)
     if claims.external:
-        stories = _of_the_run(timeline, _see(exchanges, _of(records, Underway), hits, claims))
-        exchanges = [exchange for exchange in exchanges if _is_of_the_run(timeline, exchange.began_at)]
+        seen = _see(exchanges, underway, hits, claims)
+        stories = tuple(story for story in seen if timeline.holds(story.call.intended_at))
+        exchanges = [exchange for exchange in exchanges if timeline.holds(exchange.began_at)]
     else:
         stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
     stories = tuple(_with_our_part(story, lags, claims) for story in stories)
@@ -222,7 +224,7 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         tuple(sorted(_of(records, Probed), key=lambda run: run.at)),
         tuple(_of(records, ConnectionRecord)),
         spared,
-        _pending(records, exchanges, claims),
+        tuple(each for each in underway if each.listener in claims.upstreams),
     )
 
 
@@ -264,16 +266,6 @@ def _join(
     return tuple(stories)
 
 
-def _of_the_run(timeline: Timeline, stories: Iterable[Story]) -> tuple[Story, ...]:
-    return tuple(story for story in stories if _is_of_the_run(timeline, story.call.intended_at))
-
-
-def _is_of_the_run(timeline: Timeline, at: float) -> bool:
-    """Traffic of others went on before the run, and does after it."""
-    begin, over = timeline.marks.get("warmup", timeline.origin), timeline.marks.get("over", float("inf"))
-    return begin is not None and begin <= at < over
-
-
 def _see(
     exchanges: Sequence[ExchangeRecord], underway: Sequence[Underway], hits: Sequence[FaultHit], claims: Claims
 ) -> tuple[Story, ...]:
@@ -290,16 +282,10 @@ def _see(
             outcome, doubt = Outcome.OK, uncertainty_at_entry(call, edge, reference, outcome)
         else:
             doubt = uncertainty_at_entry(call, edge, reference, outcome)
-        at_entry = () if edge is None or edge in mine else hits_on[edge.id]
+        at_entry = hits_on[edge.id] if edge is not None and claims.front is not None else ()
         met = (*at_entry, *(hit for own in mine for hit in hits_on[own.id]))
         stories.append(Story(call, outcome, mine, met, source, doubt, None if claims.front is None else edge))
     return tuple(sorted(stories, key=lambda story: (story.call.intended_at, story.id)))
-
-
-def _pending(records: Sequence[AnyRecord], exchanges: Sequence[ExchangeRecord], claims: Claims) -> tuple[Underway, ...]:
-    ended = {exchange.id for exchange in exchanges}
-    open_ones = {each.id: each for each in _of(records, Underway) if each.listener in claims.upstreams}
-    return tuple(each for each in open_ones.values() if each.id not in ended)
 
 
 def _by_exchange(hits: Iterable[FaultHit]) -> defaultdict[str, list[FaultHit]]:
