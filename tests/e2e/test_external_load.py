@@ -99,6 +99,19 @@ def test_calls_that_cannot_be_joined(tmp_path: Path) -> None:
     assert "the right text of" in success.why
 
 
+def test_clients_that_wait_in_vain(tmp_path: Path) -> None:
+    """They leave after their timeout, which the file knows; what still hangs at the end is not forgotten."""
+    hang = {"id": "hang", "target": "primary", "at": "2s", "lasts": "3s", "do": {"type": "conn.blackhole"}}
+    load = {"external": True, "timeout": "1s", "drain": "10s"}
+    text = _text(port := free_port(), "naive", "timeout_rate <= 1%", load=load, faults=[hang], abort=[])
+    with passers_by(port):
+        ended = drill(tmp_path, text)
+
+    assert ended.code == 1, ended.sentences
+    assert ended.report.outcomes["timeout"] > 5
+    assert "and timed out: conn.blackhole (fault 'hang') kept primary silent" in ended.sentences
+
+
 @pytest.mark.parametrize("entry", ["${listener.front}", "http://127.0.0.1:1"], ids=["entry", "no entry"])
 def test_no_traffic(tmp_path: Path, entry: str) -> None:
     """Nothing is injected into a system that nobody uses, and nothing held."""
