@@ -108,7 +108,7 @@ bench: peers compiled ## Measure the data plane (half an hour) and write docs/pe
 	$(BIN)/python -m benchmarks.data_plane
 
 .PHONY: bench-tcp
-bench-tcp: peers compiled ## Measure the TCP level beside Toxiproxy (three minutes), and write its part of docs/performance.md
+bench-tcp: peers compiled ## Measure the TCP level beside Toxiproxy (ten minutes), and write its part of docs/performance.md
 	$(BIN)/python -m benchmarks.tcp
 
 .PHONY: bench-quick
@@ -118,6 +118,12 @@ bench-quick: peers compiled ## Measure it coarsely (five minutes), and write not
 .PHONY: bench-check
 bench-check: peers compiled ## Compare a shorter run with benchmarks/baseline.json; fails when a ratio has become worse
 	$(BIN)/python -m benchmarks.data_plane --check
+
+SOAK_ARGS ?=
+
+.PHONY: soak
+soak: setup ## Soak the proxy for half an hour, and write its part of docs/performance.md (SOAK_ARGS="--seconds 600": only print)
+	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 PROFILE_ARGS ?=
 

@@ -47,22 +47,29 @@ class Watch:
 
     others_cpu = 0.0
     """CPU time of other processes, as a share of all cores."""
+    stolen = 0.0
+    """The part of it that other machines on the same hardware took."""
 
     def __enter__(self) -> Self:
         self._began_s = time.monotonic()
-        self._busy_s, self._ours_s = _busy_s(), _ours_s()
+        self._busy_s, self._ours_s, self._stolen_s = _busy_s(), _ours_s(), _stolen_s()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         all_s = (time.monotonic() - self._began_s) * (os.cpu_count() or 1)
         others_s = _busy_s() - self._busy_s - (_ours_s() - self._ours_s)
         self.others_cpu = max(0.0, others_s / all_s)
+        self.stolen = (_stolen_s() - self._stolen_s) / all_s
 
 
 def _busy_s() -> float:
     """CPU time of all processes of the machine, and what other machines on its hardware stole."""
     user, nice, system, _idle, _waiting, _irq, _softirq, stolen = map(int, _words(Path("/proc/stat"))[1:9])
     return (user + nice + system + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def _stolen_s() -> float:
+    return int(_words(Path("/proc/stat"))[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _ours_s() -> float:

@@ -7,16 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 
-from benchmarks import page, peers, toxiproxy
+from benchmarks import page
 from benchmarks.bars import verdict
-from benchmarks.delays import LATENCY, Arrival
-from benchmarks.exactness import PROBE_EVENTS, PROBE_INTERVAL_MS, PROBES, SPREAD_S
-from benchmarks.exactness import Sample as Errors
 from benchmarks.load import Load, load_words
 from benchmarks.machine import Watch
 from benchmarks.processes import (
@@ -27,18 +24,16 @@ from benchmarks.processes import (
     allow_files,
     backend,
     build,
-    pinned,
     read_line,
-    running,
 )
 from benchmarks.results import Results, Spread, Turn, cpu_us_per_event, cpu_us_per_request
 from benchmarks.rounds import measure
-from benchmarks.ways import RELAY, TCP, TOXIPROXY, Way, started, tcp_words
+from benchmarks.tcp_delays import Bench, Delays
+from benchmarks.ways import RELAY, TCP, TOXIPROXY, Way, started
 from benchmarks.words import cell, table
 
 BEGIN = "<!-- TCP level: begin; written by `make bench-tcp` -->"
 END = "<!-- TCP level: end -->"
-DELAYS_MS = (5, 50, 500)
 IDLE_AFTER_S = 2.0
 
 
@@ -63,7 +58,7 @@ class Measured:
 
     speed: Results
     kib_per_connection: dict[Way, list[float]] = field(default_factory=dict)
-    errors: dict[tuple[Way, int], list[Errors]] = field(default_factory=dict)
+    delays: Delays = field(default_factory=Delays)
     others_cpu: float = 0.0
 
 
@@ -80,11 +75,11 @@ def run(scale: Scale) -> Measured:
             folder, cores = Path(name), Cores.choose()
             program = build(folder)
             port = stack.enter_context(backend(program, cores.load))
-            for _ in range(min(3, scale.rounds)):
+            delays = Bench(program, folder, cores, scale.delay_s)
+            for number in range(min(3, scale.rounds)):
                 for way in ways:
                     _measure_idle(found, scale, program, way, (folder, cores, port))
-                for way in ways[1:]:
-                    _measure_delays(found, scale, program, way, (folder, cores, port))
+                delays.round(found.delays, ways, backwards=number % 2 == 1)
     found.others_cpu = watch.others_cpu
     return found
 
@@ -115,39 +110,6 @@ def _warm(program: Path, cores: Cores, through: Process) -> int:
     return through.rss_kib
 
 
-def _measure_delays(found: Measured, scale: Scale, program: Path, way: Way, place: tuple[Path, Cores, int]) -> None:
-    """When each event came, beside when its latency toxic should have let it out."""
-    folder, cores, port = place
-    for delay_ms in DELAYS_MS:
-        load = Load(PROBES[delay_ms], events=PROBE_EVENTS, interval_ms=PROBE_INTERVAL_MS)
-        with _delayed(way, delay_ms, cores, port) as through:
-            words = load_words(program, cores.load, load, port=through, seconds=scale.delay_s, spread_s=SPREAD_S)
-            with running([*words, f"trace={folder / 'trace'}"]) as (process, _):
-                read_line(process, scale.delay_s + END_S)
-                process.wait(END_S)
-        lines = (folder / "trace").read_text(encoding="ascii").splitlines()
-        arrivals = [Arrival(*map(int, text.split())) for text in lines]
-        dues = [(arrival, LATENCY.due_ns(arrival, delay_ms * 1_000_000)) for arrival in arrivals]
-        errors = Errors.of([(arrival.came_ns - due_ns) / 1e3 for arrival, due_ns in dues if due_ns is not None])
-        found.errors.setdefault((way, delay_ms), []).append(errors)
-        print(
-            f"  {way.name:42} latency {delay_ms} ms: p50 {errors.p50_us:.0f} us, p99 {errors.p99_us:.0f} us", flush=True
-        )
-
-
-@contextmanager
-def _delayed(way: Way, delay_ms: int, cores: Cores, port: int) -> Iterator[int]:
-    if way == TOXIPROXY:
-        with toxiproxy.server(peers.toxiproxy().program, cores.proxy) as server:
-            through = server.add("bench", port)
-            server.delay("bench", delay_ms)
-            yield through
-    else:
-        words, more = tcp_words(port, delay_ms)
-        with running([*pinned(cores.proxy), *words], more) as (_, ready):
-            yield ready["port"]
-
-
 # the page -------------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +123,7 @@ def tables(found: Measured) -> str:
         "",
         *table(("what", "bar", "chaosproxy", "Toxiproxy", "ratio", "verdict"), _bars(found)),
         "",
-        *table(("latency toxic", "way", "error p50, ms", "error p99, ms"), _delay_rows(found)),
+        *found.delays.table(),
     ]
     return "\n".join(lines)
 
@@ -175,10 +137,7 @@ def _bars(found: Measured) -> Iterator[tuple[str, ...]]:
     pairs = zip(found.kib_per_connection.get(TCP, ()), found.kib_per_connection.get(TOXIPROXY, ()), strict=False)
     ratio = Spread.of(mine / other for mine, other in pairs)
     yield ("memory per idle connection, KiB", "<= 0.5 x", *_row(ours, theirs, ratio, 0.5, at_least=False))
-    p99_ms = [errors.p99_us / 1e3 for (way, _), each in found.errors.items() if way == TCP for errors in each]
-    worst = Spread.of(p99_ms)
-    said = "not measured" if worst is None else verdict(worst.greatest, 2.0, at_least=False)
-    yield ("error of the latency toxic p99, ms (worst of all)", "<= 2 ms", cell(worst), "", "", said)
+    yield found.delays.bar()
 
 
 def _row(
@@ -186,16 +145,6 @@ def _row(
 ) -> tuple[str, str, str, str]:
     said = "not judged" if ratio is None else verdict(ratio.median, bound, at_least=at_least)
     return cell(ours), cell(theirs), cell(ratio, ".2f") if ratio else "", said
-
-
-def _delay_rows(found: Measured) -> Iterator[tuple[str, ...]]:
-    for (way, delay_ms), errors in found.errors.items():
-        p50, p99 = (Spread.of(value / 1e3 for value in values) for values in zip(*_ranks(errors), strict=True))
-        yield f"{delay_ms} ms", way.name, cell(p50, ".2f"), cell(p99, ".2f")
-
-
-def _ranks(errors: list[Errors]) -> Iterator[tuple[float, float]]:
-    return ((each.p50_us, each.p99_us) for each in errors)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ The rooms stand in the order in which data travels; a module imports only from r
     steady_state/                measures and verdicts, computed from a journal and nothing else
     experiment/                  the experiment file
     ------------------------------ everything above does no I/O and reads no clock
-    proxy/ lab/ control/ runner/ report/ shipped/ cli/
+    proxy/ lab/ control/ runner/ report/ shipped/ cli/ fixture/
 """
 
 __version__ = "0.1.0"

@@ -123,7 +123,7 @@ class Exchange:
     ``call`` joins the exchanges of one call (None when nothing names it); ``dice_key`` is what chance may depend on.
     ``model`` and ``stream`` are None when the body was too large to read or is not of the dialect; ``body_read`` says
     which of the two it was. ``opens_connection``: it is the first on its connection. ``prompt_tokens`` is an estimate
-    (a quarter of the characters), for token quotas.
+    (a quarter of the characters), for token quotas. ``occurrence`` counts how often the same was asked there.
     """
 
     id: str
@@ -138,6 +138,7 @@ class Exchange:
     call: str | None = None
     attempt: int = 1
     dice_key: str = ""
+    occurrence: int = 1
     body_read: bool = True
     opens_connection: bool = True
     prompt_tokens: int | None = None

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from chaosproxy.proxy import pump
 
 if TYPE_CHECKING:
+    from tests.pytest_kit import Sessions
     from tests.wheel_kit import Built, Installed
 
 COMPILED = os.environ.get("CHAOSPROXY_COMPILED") == "1"
@@ -91,3 +92,11 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
     from tests.wheel_kit import install
 
     return install(built, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Sessions:
+    """Runs test files with our pytest plugin, in a folder and a process of their own."""
+    from tests.pytest_kit import Sessions
+
+    return Sessions(tmp_path)

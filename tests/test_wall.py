@@ -26,7 +26,7 @@ PURE = (
     "steady_state",
     "experiment",
     "search",
-    "testing",
+    "strategies",
 )
 WORLDLY = (
     "proxy",
@@ -35,9 +35,11 @@ WORLDLY = (
     "control",
     "probes",
     "runner",
+    "testing",
     "report",
     "shipped",
     "cli",
+    "fixture",
     "pytest_plugin",
     "ctk",
 )

@@ -7,7 +7,25 @@ from typing import Annotated
 import typer
 
 from chaosproxy import __version__
-from chaosproxy.cli import ca, demo, faults, hand, init, judge, lab, plan, profiles, run, runs, schema, serve, toxiproxy
+from chaosproxy.cli import (
+    ca,
+    demo,
+    enumerate_plans,
+    faults,
+    hand,
+    init,
+    judge,
+    lab,
+    minimize,
+    plan,
+    profiles,
+    run,
+    runs,
+    schema,
+    search,
+    serve,
+    toxiproxy,
+)
 
 app = typer.Typer(
     name="chaosproxy",
@@ -47,6 +65,10 @@ app.command("stop")(hand.stop)
 app.command("check")(judge.check)
 app.command("explain")(judge.explain)
 app.command("runs")(runs.runs)
+app.command("minimize")(minimize.minimize)
+app.command("search")(search.search)
+app.command("enumerate")(enumerate_plans.enumerate_plans)
+app.command("replay")(search.replay)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

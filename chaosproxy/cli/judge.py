@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaosproxy.cli.plugins import Plugins, load_plugins
-from chaosproxy.cli.run import Define, beside, parse_defines, read_text
+from chaosproxy.cli.run import Define, parse_defines, read_text
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,43 +32,23 @@ def check(
 
     Example: chaosproxy check out/first-drill-.../journal.jsonl first-drill
     """
-    import os
-    from hashlib import sha256
+    from pathlib import Path
 
+    from chaosproxy.cli.finished_run import experiment_of, file_of, run_of
     from chaosproxy.cli.terminal import reader_may_leave
-    from chaosproxy.experiment.load_file import parse_experiment
-    from chaosproxy.journal.records import Run
-    from chaosproxy.shipped import find, profiles
     from chaosproxy.steady_state.verdict import judge, verdict_json
 
     load_plugins(plugin)
-    read = _read(journal)
-    run = next((record for record in read.records if isinstance(record, Run)), None)
-    if run is None:
-        raise UserError(f"{journal}: not the journal of a run (serve writes journals, too), so there is no verdict")
-    overrides = {**run.vars, **parse_defines(define)}
-    path = find(file)
-    text = read_text(path)
-    if run.file_sha256 != sha256(text.encode()).hexdigest():
-        sys.stderr.write(f"{path}: not the file of that run ({run.file}), or it was changed since\n")
-    attach = {"control": run.attach} if run.attach else None
-    experiment = parse_experiment(
-        text,
-        str(path),
-        profiles=profiles(),
-        vars=overrides,
-        env=os.environ,
-        settings=run.settings,
-        attach=attach,
-        read=beside(path),
-    )
-    verdict = judge(read, experiment.claims())
+    read = read_run(journal)
+    run = run_of(read, journal)
+    path, text = file_of(run, file, Path())
+    verdict = judge(read, experiment_of(run, path, text, parse_defines(define)).claims())
     with reader_may_leave():
         sys.stdout.write(verdict_json(verdict))
     sys.exit(verdict.exit_code)
 
 
-def _read(journal: str) -> Journal:
+def read_run(journal: str) -> Journal:
     """A journal; of a run's folder also the pieces that a killed runner leaves, one per process."""
     from pathlib import Path
 
@@ -105,8 +85,8 @@ def explain(
     """
     from chaosproxy.journal import explanation
 
-    journal = journal or _newest()
-    records = _read(journal).records
+    journal = journal or newest_run("give a journal: --journal FILE")
+    records = read_run(journal).records
     found = explanation.find_exchanges(records, exchange)
     connections = explanation.find_connections(records, exchange)
     if not found and not connections:
@@ -118,11 +98,12 @@ def explain(
         typer.echo("\n".join(explanation.explain_connection(records, connection)))
 
 
-def _newest() -> str:
+def newest_run(otherwise: str) -> str:
+    """The folder in out/ that was changed last. Raises UserError, which says what to do ``otherwise``."""
     from pathlib import Path
 
     folders = [path for path in Path("out").glob("*") if any(path.glob("journal.jsonl")) or any(path.glob("*.ndjson"))]
     runs = sorted(folders, key=lambda path: path.stat().st_mtime)
     if not runs:
-        raise UserError("no run in out/ here; give a journal: --journal FILE")
+        raise UserError(f"no run in out/ here; {otherwise}")
     return str(runs[-1])

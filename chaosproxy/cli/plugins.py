@@ -38,18 +38,24 @@ def load_plugins(given: Sequence[str] | None) -> tuple[str, ...]:
             package = f" of {entry.dist.name}" if entry.dist is not None else ""
             _register(entry.value, f"the entry point {entry.name!r}{package}")
     plugins = tuple(given or ())
-    if plugins and os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - as sys.path has it
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    if plugins:
+        see_this_folder()
     for text in plugins:
         _register(text, f"--plugin {text}")
     return plugins
+
+
+def see_this_folder() -> None:
+    """Let modules of the current folder be imported, as ``python -m`` does."""
+    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - as sys.path has it
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
 
 def _register(text: str, source: str) -> None:
     from chaosproxy.errors import BadValue, UserError
 
     name, _, attribute = text.replace(" ", "").partition(":")
-    module = _imported(name, source)
+    module = imported(name, source)
     try:
         for thing in _things(module, attribute):
             _add(thing)
@@ -83,7 +89,8 @@ _WANTED = (
 )
 
 
-def _imported(name: str, source: str) -> ModuleType:
+def imported(name: str, source: str) -> ModuleType:
+    """A module of the user's. Raises UserError, whatever is wrong with it."""
     from importlib import import_module
 
     from chaosproxy.errors import UserError

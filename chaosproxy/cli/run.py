@@ -122,9 +122,11 @@ def prepare(
     plugins: tuple[str, ...] = (),
     settings: dict[str, str] | None = None,
     attach: dict[str, str] | None = None,
+    *,
+    text: str | None = None,
 ) -> Order:
     """Read the file and everything that it names; ``plugins`` are loaded already, ``settings`` are swept values,
-    ``attach`` wins over the file's.
+    ``attach`` wins over the file's, ``text`` stands in the file's place.
 
     Raises UserError, InvalidExperiment.
     """
@@ -137,7 +139,7 @@ def prepare(
     from chaosproxy.shipped import find, profiles
 
     path = find(file)
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     experiment = parse_experiment(
         text,
         str(path),

@@ -172,7 +172,7 @@ class Desk:
                     stream=exchange.stream,
                     began_at=began_at,
                 )
-                for exchange, began_at in self._proxy.underway
+                for exchange, began_at in self._proxy.requests_under_way
             ),
             mono=self._clocks.mono(),
         )

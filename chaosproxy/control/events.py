@@ -22,6 +22,8 @@ EVENT_BYTES_KEPT = 16 * 1024 * 1024
 KEEP_ALIVE_S = 5.0
 """A reader hears at least something so often; one that does not has lost its connection."""
 STARTED_ANEW = "the proxy was started anew, and its records of before are lost"
+TURN = 100
+"""Records that a reader gets before the streams have their turn again: there may be many for one who comes late."""
 
 
 class EventLog:
@@ -81,6 +83,8 @@ class EventLog:
             while number < self._count and number + 1 >= self._oldest:
                 number += 1
                 yield self._event(number, self._lines[number - self._oldest])
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
             if number == self._count:
                 if self._closed:
                     return

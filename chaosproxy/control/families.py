@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -117,13 +118,15 @@ LAG = Family(
     "How late the event loop was in the last second in which exchanges were open. Stat: p99 or max.",
     ("stat",),
 )
+TASKS = Family("chaosproxy_tasks", "gauge", "Tasks of the proxy's event loop.")
+TIMERS = Family("chaosproxy_timers", "gauge", "Timed events that wait for their time: of faults, of leases, of limits.")
 RECORDS = Family("chaosproxy_journal_records", "counter", "Records that the journal got.")
 TROUBLES = Family("chaosproxy_troubles", "counter", "What went wrong in the proxy itself, by its part.", ("part",))
 
 FAMILIES: Final = (
     *(BUILD, OPENED, CLOSED, OPEN, OPEN_STREAMS, FAILURES, UPSTREAM_ERRORS, SEEN, *FATES.values()),
     *(CONNECTION_HITS, ACTIVE, TTFT, CHUNK, DURATION, CONNECTIONS_OPENED, OPEN_CONNECTIONS, CONNECTIONS),
-    *(CONNECTION_BYTES, LAG, RECORDS, TROUBLES),
+    *(CONNECTION_BYTES, LAG, TASKS, TIMERS, RECORDS, TROUBLES),
 )
 
 Series = Iterable[tuple[tuple[str, ...], float]]
@@ -161,7 +164,19 @@ class ProxyCollector(Collector):
             if each.is_tcp:
                 totals[each.listener, "upstream"] += each.upstream_bytes
                 totals[each.listener, "downstream"] += each.downstream_bytes
-        return {ACTIVE: active.items(), CONNECTION_BYTES: totals.items()}
+        return {
+            ACTIVE: active.items(),
+            CONNECTION_BYTES: totals.items(),
+            TASKS: [((), _tasks())],
+            TIMERS: [((), self._proxy.waiting_timers)],
+        }
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # nobody runs a loop
+        return 0
 
 
 def _histogram(family: Family, series: Mapping[tuple[str, ...], Histogram] | None = None) -> HistogramMetricFamily:

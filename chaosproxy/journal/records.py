@@ -165,6 +165,8 @@ class ExchangeRecord(Record):
     ordinal: int
     call: str | None
     attempt: int
+    occurrence: int = 1
+    """How often this listener has had this very request so far: the same tagged call, else the same body."""
     method: str
     path: str
     dialect: str

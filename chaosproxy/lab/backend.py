@@ -101,9 +101,12 @@ class Backend:
             return await self._serve(request, dialect)
         except Refused as refused:
             return _refusal(dialect, refused)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             self._stats["abandoned"] += not self._stopping
             raise
+        except ConnectionError:
+            self._stats["abandoned"] += not self._stopping
+            return web.Response()  # to nobody; an error would leave its traceback in the log
         finally:
             self._stats["in_flight"] -= 1
 

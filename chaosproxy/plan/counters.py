@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from typing import Protocol
 
 from chaosproxy.faults.base import Bucket
+from chaosproxy.plan.attempts import Attempts
 
 
 class Counters(Protocol):
@@ -46,6 +47,9 @@ class Counters(Protocol):
 
     def forget(self, rule_id: str) -> None:
         """The rule is gone: a later one of the same id starts at zero."""
+
+    def forget_calls(self) -> None:
+        """No call has been attempted yet."""
 
 
 class TokenBucket:
@@ -99,27 +103,12 @@ class Seats:
         return following
 
 
-class Attempts:
-    """Counts attempts per key. Remembers ``size`` keys and forgets the one that was not seen for longest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._counts: OrderedDict[str, int] = OrderedDict()
-
-    def next(self, key: str) -> int:
-        """One more attempt; its number, from 1."""
-        number = self._counts.pop(key, 0) + 1
-        self._counts[key] = number
-        if len(self._counts) > self._size:
-            self._counts.popitem(last=False)
-        return number
-
-
 class LocalCounters:
     """Counters of a single process. ``calls`` is how many keys of attempts are remembered."""
 
     def __init__(self, calls: int = 100_000) -> None:
         self._arrivals: Counter[str] = Counter()
+        self._calls = calls
         self._attempts = Attempts(calls)
         self._ordinals: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
@@ -168,3 +157,6 @@ class LocalCounters:
         self._chosen.pop(rule_id, None)
         for key in [key for key in self._buckets if key[0] == rule_id]:
             del self._buckets[key]
+
+    def forget_calls(self) -> None:
+        self._attempts = Attempts(self._calls)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -37,9 +37,30 @@ def parse_flat(text: str) -> dict[str, Any]:
         raise BadValue(f"{text!r}: {str(error).lower()}") from None
     if not words:
         raise BadValue("expected a fault, such as 'stream.truncate where=token:5', got nothing")
-    fault = fault_class(words[0])
     problems: list[str] = []
     pairs = list(_pairs(words[1:], problems))
+    return _values_of(fault_class(words[0]), pairs, problems)
+
+
+def from_keywords(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of Python values: settings and common keys beside each other, ``match`` and ``flap`` as mappings.
+
+    Seconds are floats and shares 0..1, or both as text with their unit. Raises BadValue with all mistakes.
+    """
+    return _values_of(fault_class(name), list(_dotted(given)), [])
+
+
+def _dotted(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"match": {"stream": True}}`` as ``match.stream``; a mapping that is a setting of the fault stays whole."""
+    for key, value in given.items():
+        if isinstance(value, Mapping) and value and (prefix + key in MAPPINGS or prefix == "match."):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _values_of(fault: type[Fault], pairs: list[tuple[str, Any]], problems: list[str]) -> dict[str, Any]:
+    """What the pairs mean. Raises BadValue with their mistakes and the ``problems`` that were there before."""
     problems += [complaint for key, _ in pairs if (complaint := _unknown(key, fault))]
     known = [(key, value) for key, value in pairs if not _unknown(key, fault)]
     values = _nested((key, value) for key, value in known if _head(key) in COMMON)
@@ -95,7 +116,7 @@ def _complaint(key: str, known: Iterable[str]) -> str:
     return f"{key}: unknown key, {hint}"
 
 
-def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """``a.b=c`` as ``{"a": {"b": "c"}}``; header fields go one level deeper."""
     nested: dict[str, Any] = {}
     for key, value in pairs:

@@ -35,11 +35,15 @@ def trace_id(traceparent: str | None) -> str | None:
 
 @value
 class Identity:
-    """``call`` joins exchanges (None when nothing names it), ``attempt`` counts them, ``dice_key`` is for chance."""
+    """``call`` joins exchanges (None when nothing names it), ``attempt`` counts them, ``dice_key`` is for chance.
+
+    ``occurrence`` counts requests at the listener that are the same, by their tag or else by their body.
+    """
 
     call: str | None
     attempt: int
     dice_key: str
+    occurrence: int = 1
 
 
 def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str, counters: Counters) -> Identity:
@@ -55,7 +59,7 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     thrown_by = _without_nonce(named) if named else f"body {blake2b(body, digest_size=8).hexdigest()}"
     throw = counters.attempt(f"{listener} dice {thrown_by}")
     attempt = throw if call == named else counters.attempt(f"{listener} call {call}")
-    return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}")
+    return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}", throw)
 
 
 def _names(headers: Headers) -> dict[str, str]:

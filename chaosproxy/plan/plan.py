@@ -239,7 +239,6 @@ class Plan:
                     self._edited.add(listener)
 
     def _begin(self, rule: Rule, owner: str, dice: Dice, lease_until: float, now: float) -> Change:
-        self._counters.forget(rule.id)
         next_flap = now + rule.flap.down if rule.flap else float("inf")
         decider = Decider(rule, dice, now, self._counters)
         self._active[rule.id] = Active(rule, owner, dice.seed, decider, now, lease_until, next_flap=next_flap)
@@ -247,7 +246,7 @@ class Plan:
 
     def _end(self, active: Active, at: float, why: str) -> Change:
         del self._active[active.rule.id]
-        self._counters.vacate(active.rule.id)
+        self._counters.forget(active.rule.id)
         if why == "lasts":
             self._spent[active.rule.id] = active
         return Change(active.rule, "healed", at, why)

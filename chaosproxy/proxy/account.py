@@ -135,6 +135,8 @@ class Account:
             "stream": exchange.stream,
             "began_at": began_at,
         }
+        if (occurrence := exchange.occurrence) > 1:
+            values["occurrence"] = occurrence
         if self.asked_at is not None:
             values["asked_at"] = began_at + self.asked_at
         if exchange.prompt_tokens is not None:

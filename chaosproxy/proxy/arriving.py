@@ -126,6 +126,7 @@ class Arriving:
         if data:
             sink.body_data(data)
         if self.complete:
+            self._sink = None  # it knows us, and holds what came first: both go at once, without the garbage collector
             sink.body_end()
 
     def _held(self) -> bytes:

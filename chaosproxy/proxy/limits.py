@@ -51,4 +51,4 @@ class Limits:
     stop_s: float = 1.5
     """How long open exchanges may take to end when the proxy stops."""
     calls: int = 100_000
-    """Calls whose attempts are counted; beyond it the longest unseen is forgotten."""
+    """Calls whose attempts are counted; beyond it the oldest is forgotten."""

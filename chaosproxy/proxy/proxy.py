@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 from secrets import token_hex
 from typing import Self
 
@@ -84,6 +85,7 @@ class Proxy:
         self._plan = Plan(self._counters)
         self._timers = Timers(clock)
         self._plan_timer: Timer | None = None
+        self._plan_due_at = inf
         self._refusals = Refusals(self._record, clock)
         self._around = Surroundings(
             token=token or token_hex(3),
@@ -98,6 +100,7 @@ class Proxy:
             refused=self._refusals.add,
         )
         self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
+        self._may_lag = clock is time.monotonic  # virtual time waits for everybody
         self._open: dict[str, Pump] = {}
         self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
         self._undelivered: dict[str, Account] = {}  # ended, and not all of the answer has left for its client
@@ -167,10 +170,24 @@ class Proxy:
         return len(self._open)
 
     @property
-    def underway(self) -> tuple[tuple[Exchange, float], ...]:
+    def requests_under_way(self) -> tuple[tuple[Exchange, float], ...]:
         """The exchanges that have no record yet, and when each began."""
         accounts = (*(pump.account for pump in self._open.values()), *self._undelivered.values())
         return tuple((account.exchange, account.began_at) for account in accounts)
+
+    @property
+    def waiting_timers(self) -> int:
+        """Timed events that wait: those of exchanges and connections, and the next change of the plan."""
+        return len(self._timers)
+
+    @property
+    def under_way(self) -> tuple[Entry, ...]:
+        """What is known so far of the exchanges that have not ended, as their entries will be."""
+        return tuple([pump.account.entry() for pump in self._open.values()])
+
+    async def idle(self) -> None:
+        """Wait until no exchange is under way."""
+        await self._idle.wait()
 
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
@@ -181,7 +198,7 @@ class Proxy:
 
     def standing(self) -> list[Standing]:
         """How each listener stands now, once started."""
-        exchanges = [exchange for exchange, _ in self.underway]
+        exchanges = [exchange for exchange, _ in self.requests_under_way]
         return [self._standing(listener, exchanges) for listener in self._listeners.values()]
 
     # the plan --------------------------------------------------------------------------------------------------------
@@ -233,6 +250,10 @@ class Proxy:
         for pump in list(self._open.values()) if why else ():
             for rule_id in list(pump.account.attached):
                 pump.heal(rule_id)
+
+    def forget_calls(self) -> None:
+        """Count the attempts of calls from one again, so that a call that is repeated throws the same dice."""
+        self._counters.forget_calls()
 
     # inside ----------------------------------------------------------------------------------------------------------
 
@@ -310,12 +331,15 @@ class Proxy:
         )
 
     def _began(self, account: Account, wire: HttpWire) -> None:
+        if self._clock() >= self._plan_due_at:  # its timer is late: what the journal says of a moment is true for it
+            self._advance()
         self._http[account.exchange.listener].begin(account, wire)
 
     def _opened(self, pump: Pump) -> None:
         self._open[pump.account.exchange.id] = pump
         self._idle.clear()
-        self._lag.start()
+        if self._may_lag:
+            self._lag.start()
 
     def _finished(self, account: Account) -> None:
         exchange = account.exchange
@@ -323,7 +347,7 @@ class Proxy:
         if account.received.status == 404:
             self._receptions[exchange.listener].explain_404(exchange)
         if account.delivery is None or account.delivery.over:
-            self._enter(account.entry())
+            self._close(account)
         else:
             self._undelivered[exchange.id] = account
         self._rest()
@@ -332,8 +356,12 @@ class Proxy:
     def _delivered(self, account: Account) -> None:
         """No more of an answer can reach its client."""
         if self._undelivered.pop(account.exchange.id, None) is not None:
-            self._enter(account.entry())
+            self._close(account)
             self._rest()
+
+    def _close(self, account: Account) -> None:
+        self._enter(account.entry())
+        account.delivery = None  # it refers back here
 
     def _rest(self) -> None:
         if not self._open and not self._undelivered:
@@ -361,19 +389,14 @@ class Proxy:
         self._act(self._plan.advance(self._clock()))
 
     def _act(self, changes: list[Change]) -> None:
-        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones."""
+        """Bring the changes to the gates and the open exchanges, and set the timer for the next ones.
+
+        All are told before any has an effect: what a fault did stands in the journal after its beginning.
+        """
+        for change in changes:
+            self._tell(change)
         for change in changes:
             rule = change.rule
-            self._record(
-                FaultEdge(
-                    fault=rule.id,
-                    edge=change.edge,  # type: ignore[arg-type]
-                    at=change.at,
-                    listeners=list(rule.listeners),
-                    why=change.why,
-                    fault_type=rule.do.type,
-                )
-            )
             for name in rule.listeners:
                 self._set_gate(name)
                 if name in self._hosts:
@@ -386,6 +409,19 @@ class Proxy:
                 elif not change.acts:
                     pump.heal(rule.id)
         self._wind_up()
+
+    def _tell(self, change: Change) -> None:
+        rule = change.rule
+        self._record(
+            FaultEdge(
+                fault=rule.id,
+                edge=change.edge,  # type: ignore[arg-type]
+                at=change.at,
+                listeners=list(rule.listeners),
+                why=change.why,
+                fault_type=rule.do.type,
+            )
+        )
 
     def _set_gate(self, name: str) -> None:
         listener, closed = self._listeners.get(name), self._plan.gate(name)
@@ -401,5 +437,6 @@ class Proxy:
             self._plan_timer.cancel()
             self._plan_timer = None
         due = self._plan.next_at()
+        self._plan_due_at = inf if due is None else due
         if due is not None:
             self._plan_timer = self._timers.call_at(due, self._advance)

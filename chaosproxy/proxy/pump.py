@@ -336,6 +336,7 @@ class Pump:
         self._untie()
 
     def _untie(self) -> None:  # what refers back here: all is freed at once, without the garbage collector
+        self._tunnel = None
         self._upstream.untie()
         self._chain.untie()
         self._take(Draining(self.account.received, self._upstream.drained))

@@ -74,7 +74,9 @@ class RawPipe(asyncio.Protocol):
             self._on_drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._on_closed is not None:
-            self._on_closed()
-        if self._on_lost is not None:
-            self._on_lost()
+        on_closed, on_lost = self._on_closed, self._on_lost
+        self._on_closed = self._on_data = self._on_drained = self._on_lost = None  # they refer back here
+        if on_closed is not None:
+            on_closed()
+        if on_lost is not None:
+            on_lost()

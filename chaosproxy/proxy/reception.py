@@ -145,6 +145,7 @@ class Reception:
             call=who.call,
             attempt=who.attempt,
             dice_key=who.dice_key,
+            occurrence=who.occurrence,
             body_read=body is not None,
             opens_connection=request.opens_connection,
             prompt_tokens=None if facts.prompt is None else (len(facts.prompt) + 3) // 4,

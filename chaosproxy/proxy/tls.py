@@ -157,17 +157,16 @@ class TlsLayer(asyncio.Protocol):
             self._raw.abort()
 
     def pause(self) -> None:
-        """Read no more for now; what has come already stays as it is, encrypted."""
+        """Read no more for now; what has come already stays as it is, encrypted. The handshake goes on all the same."""
         self._paused = True
-        if self._raw is not None and not self.closing:
-            self._raw.pause_reading()
+        self._pause_raw()
 
     def resume(self) -> None:
         """Read again, and hand up what is there, in a later turn of the loop."""
         if not self._paused:
             return
         self._paused = False
-        if self._raw is not None and not self.closing:
+        if self.ready and self._raw is not None and not self.closing:
             self._raw.resume_reading()
             asyncio.get_running_loop().call_soon(self._advance)
 
@@ -194,7 +193,13 @@ class TlsLayer(asyncio.Protocol):
         for data in unsent:
             self._encrypt(data)
         self._flush()
+        if self._paused:
+            self._pause_raw()
         return True
+
+    def _pause_raw(self) -> None:
+        if self.ready and self._raw is not None and not self.closing:
+            self._raw.pause_reading()
 
     def _decrypt(self) -> None:
         while not self._paused and not self.closing:

@@ -110,7 +110,7 @@ class HttpWitness:
         for delivery in tuple(self._open):
             delivery.lost(self._poisoned.cut)
         self._open.clear()
-        self._writing = self._current = None
+        self._writing = self._current = self._last = None
         for hit in self._homeless.values():
             self._ledger.record(hit)
         self._homeless.clear()

@@ -6,7 +6,7 @@ Each gives the samples of one call: none when the measure does not apply to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -161,10 +161,15 @@ def _abandoned(_: History, story: Story) -> Iterable[Sample]:
 
 
 def retries_too_early(story: Story) -> list[tuple[ExchangeRecord, ExchangeRecord]]:
+    """Those of one call."""
+    return pairs_too_early(story.exchanges)
+
+
+def pairs_too_early(exchanges: Sequence[ExchangeRecord]) -> list[tuple[ExchangeRecord, ExchangeRecord]]:
     """Pairs of exchanges at one listener, the second begun before the Retry-After of the first had passed."""
     pairs = []
-    for index, later in enumerate(story.exchanges):
-        for earlier in story.exchanges[:index]:
+    for index, later in enumerate(exchanges):
+        for earlier in exchanges[:index]:
             told_at = earlier.sent.head_at
             if earlier.listener != later.listener or told_at is None or earlier.sent.retry_after_s is None:
                 continue

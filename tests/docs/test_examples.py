@@ -107,13 +107,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", _with("console"), ids=_name)
-def test_commands_print_what_a_page_shows(page: Path, folder: Path) -> None:
-    """Those that start nothing."""
+def test_commands_print_what_a_page_shows(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that start no process; modules that the page shows lie in the folder."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    _write_modules(page, folder)
     _run_as_shown(page, "console")
 
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", _with("console e2e"), ids=_name)
 def test_runs_print_what_a_page_shows(page: Path, folder: Path) -> None:
     """Those that start processes."""
@@ -137,19 +140,24 @@ def test_a_wildcard_hides_no_difference() -> None:
     assert not _pattern("....").fullmatch("a\n")
 
 
+def _write_modules(page: Path, folder: Path) -> list[str]:
+    """The names of the modules that a page shows."""
+    modules = {_MODULE.findall(text)[0]: text for text in _blocks(page, "python") if _MODULE.match(text)}
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return list(modules)
+
+
 @pytest.fixture
 def plugins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], tuple[str, ...]]]:
-    """Loads the modules that a page shows (their first line is ``# NAME.py``); they are forgotten afterwards."""
+    """Loads the plugins that a page shows (``# acme_NAME.py`` is their first line); they are forgotten afterwards."""
     for registry in (REGISTRY, MEASURES, KINDS):
         monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     before = set(sys.modules)
 
     def load(page: Path) -> tuple[str, ...]:
-        modules = [text for text in _blocks(page, "python") if _MODULE.match(text)]
-        for text in modules:
-            (folder / f"{_MODULE.findall(text)[0]}.py").write_text(text, encoding="utf-8")
-        return load_plugins([_MODULE.findall(text)[0] for text in modules])
+        return load_plugins([name for name in _write_modules(page, folder) if name.startswith("acme")])
 
     yield load
     for name in set(sys.modules) - before:

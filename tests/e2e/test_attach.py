@@ -31,7 +31,6 @@ ABORT = ["elapsed > 80s", {"when": "error_rate > 90%", "for": "60s"}]
 LASTING = {
     "faults": [{"id": "cut", "target": "a", "at": "1s", "do": {"type": "stream.truncate", "where": "token:3"}}],
     "timeline": {"warmup": "500ms", "lasts": "40s"},
-    "safety": {"lease": f"{LEASE_S}s"},
 }
 
 
@@ -135,9 +134,10 @@ def staging(tmp_path: Path) -> Iterator[Staging]:
 
 
 @contextmanager
-def _lasting(staging: Staging, folder: Path) -> Iterator[Running]:
+def _lasting(staging: Staging, folder: Path, lease_s: float = LEASE_S) -> Iterator[Running]:
     """A run that goes on for long; its fault is active."""
-    with running(folder, staging.text(**LASTING), *staging.words) as run:
+    text = staging.text(**LASTING, safety={"lease": f"{lease_s:g}s"})
+    with running(folder, text, *staging.words) as run:
         run.until("cut applied")
         assert "cut" in [fault.id for fault in staging.status().active]
         yield run
@@ -181,7 +181,7 @@ def test_a_paused_runner(staging: Staging, tmp_path: Path) -> None:
         healed = staging.until_healed(20)
         run.process.send_signal(signal.SIGCONT)
         run.process.send_signal(signal.SIGINT)
-        ended = run.ended(30)
+        ended = run.ended()
 
     assert healed.why == "lease"
     assert healed.at - paused_at < LEASE_S + 0.5
@@ -194,13 +194,13 @@ def test_a_cut_control_connection(staging: Staging, tmp_path: Path, hangs: bool)
     """The fault ends with its lease; when the connection is back, the run finds that it is over, and says what was."""
     with cable(staging.port) as between:
         words = ("--attach", f"http://127.0.0.1:{between.port}", *staging.words[2:])
-        with running(tmp_path, staging.text(**LASTING), *words) as run:
+        with running(tmp_path, staging.text(**LASTING, safety={"lease": f"{LEASE_S}s"}), *words) as run:
             run.until("cut applied")
             between.cut(hangs=hangs)
             cut_at = time.monotonic()
             healed = staging.until_healed(20)
             between.mend()
-            ended = run.ended(40)
+            ended = run.ended()
 
     assert healed.why == "lease"
     assert healed.at - cut_at < LEASE_S + 0.5
@@ -217,7 +217,7 @@ def test_a_control_connection_that_is_cut_for_a_moment(staging: Staging, tmp_pat
             between.cut(hangs=False)
             time.sleep(0.3)
             between.mend()
-            ended = run.ended(60)
+            ended = run.ended()
 
     assert ended.code == 0, ended.sentences
     assert [edge.why for edge in ended.all(FaultEdge)] == ["", "lasts"]
@@ -225,7 +225,7 @@ def test_a_control_connection_that_is_cut_for_a_moment(staging: Staging, tmp_pat
 
 def test_a_proxy_that_is_started_anew(staging: Staging, tmp_path: Path) -> None:
     """Its faults are gone with it; the run ends, says so, and never says that it held."""
-    with _lasting(staging, tmp_path) as run:
+    with _lasting(staging, tmp_path, lease_s=20) as run:  # longer than a start takes on a slow machine
         listeners = staging.status().listeners
         staging.process.kill()
         staging.process.wait()
@@ -233,7 +233,7 @@ def test_a_proxy_that_is_started_anew(staging: Staging, tmp_path: Path) -> None:
         try:
             _ready(again)
             assert staging.status().active == ()
-            ended = run.ended(30)
+            ended = run.ended()
             assert staging.status().active == ()
         finally:
             _ended(again)
@@ -246,7 +246,7 @@ def test_a_proxy_that_was_stopped_by_hand(staging: Staging, tmp_path: Path) -> N
     """The stop button ends the run, too: what it was about is over."""
     with _lasting(staging, tmp_path) as run:
         staging.ask(lambda client: client.lock("incident 4711"))
-        ended = run.ended(30)
+        ended = run.ended()
         assert staging.status().active == ()
         refused = drill(tmp_path, staging.text(), *staging.words)
 

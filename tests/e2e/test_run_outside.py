@@ -93,7 +93,7 @@ class TestHooks:
         with running(tmp_path, small(**LONG, hooks=[touching()])) as run:
             run.until("hook scale done")
             run.process.send_signal(number)
-            ended = run.ended(within_s=15)
+            ended = run.ended()
 
         assert ended.code == code, ended.out
         assert done(tmp_path) == ["do", "undo"]
@@ -108,7 +108,7 @@ class TestHooks:
         with running(tmp_path, small(**LONG, hooks=[slow])) as run:
             wait_for(tmp_path, ["do"])
             run.process.send_signal(signal.SIGINT)
-            ended = run.ended(within_s=15)
+            ended = run.ended()
 
         assert ended.code == 130, ended.out
         assert done(tmp_path) == ["do", "undo"]

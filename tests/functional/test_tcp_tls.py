@@ -106,3 +106,28 @@ async def test_an_upstream_that_nobody_vouches_for() -> None:
         await journal.until(lambda journal: bool(ended(journal)))
         assert ended(journal)[0].ended == "refused"
         assert "certificate is not accepted" in str(ended(journal)[0].error)
+
+
+async def test_an_upstream_that_is_silent_in_its_handshake() -> None:
+    """The client's own handshake goes on. A connection that is cut then is over for good, and leaves its record."""
+    asked: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read(1)
+        asked.put_nowait(writer)
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    upstream = f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    journal, spec = Journal(), ListenerSpec("db", "127.0.0.1:0", upstream, tls=FILES.pair)
+    async with server, Proxy([spec], record=journal.add, limits=Limits(stop_s=0.1)) as proxy:
+        reader, writer = await connect(proxy)
+        silent = await asyncio.wait_for(asked.get(), 20)
+        apply(proxy, {"type": "toxic.down"})
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+        await journal.until(lambda all_: any(isinstance(record, ConnectionRecord) for record in all_.records))
+        (standing,) = proxy.standing()
+        silent.close()
+
+    assert (standing.connections_opened, standing.connections_open) == (1, 0)

@@ -51,6 +51,18 @@ class TestJoining:
         assert trace_id(f"00-{TRACE}") is None
 
 
+class TestOccurrences:
+    """How often the same was asked."""
+
+    def test_counts_bodies_and_tagged_calls(self) -> None:
+        """Whatever joins them otherwise: a trace or a key may hold different requests."""
+        counters = LocalCounters()
+        seen = [_who(KEY, body=body, counters=counters).occurrence for body in (b"1", b"2", b"1")]
+        seen += [_who(prompt=TAGGED, body=body, counters=counters).occurrence for body in (b"3", b"4")]
+
+        assert seen == [1, 1, 2, 1, 2]
+
+
 class TestAttempts:
     """How the attempts of a call are counted."""
 
@@ -71,9 +83,9 @@ class TestAttempts:
         assert [first.attempt, second.attempt] == [1, 2]
 
     def test_only_so_many_calls_are_remembered(self) -> None:
-        """The one that was not seen for longest is forgotten."""
+        """The oldest is forgotten."""
         counters = LocalCounters(calls=2)
-        numbers = [counters.attempt(key) for key in ("a", "b", "a", "c", "b")]
+        numbers = [counters.attempt(key) for key in ("a", "b", "a", "c", "a")]
 
         assert numbers == [1, 1, 2, 1, 1]
 

@@ -32,7 +32,7 @@ class HttpRateLimit(Fault):
         "it always answers instead of the upstream; a rate that is never met gives no stage"
     )
 
-    retry_after: Annotated[str, BeforeValidator(_verbatim), Field(examples=["2", "0.5"])] | None = None
+    retry_after: Annotated[str, BeforeValidator(_verbatim), Field(examples=["2", "0.5", "3600"])] | None = None
     """The header's value, sent as it is: seconds, a fraction, an HTTP date, any text. None: the seconds until the rate
     allows the request, and no such header without a rate."""
     retry_after_ms: Annotated[int, Field(ge=0)] | None = None

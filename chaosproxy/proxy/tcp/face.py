@@ -39,6 +39,10 @@ class Door:
         if not self.shut:
             self.open()
 
+    def forget(self) -> None:
+        """The connection is over: nothing is let in any more."""
+        self._waiting.clear()
+
     def open(self) -> None:
         """Let in what waits, until it is shut again."""
         self.shut = False

@@ -339,6 +339,7 @@ class Poisoned(asyncio.Protocol):
         self._gone = True
         self._up.stop()
         self._down.stop()
+        self._door.forget()
         if self.witness is not None:
             self.witness.lost()
         self.inner.connection_lost(exc)

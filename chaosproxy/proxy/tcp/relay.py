@@ -169,6 +169,8 @@ class Relay:
         _keep_alive(transport)
         transport.set_write_buffer_limits(self._limits.unsent_bytes)
         if side is not self.client:
+            if side is not self.upstream:
+                transport.abort()  # too late
             return
         self.opened = True
         loop = asyncio.get_running_loop()
@@ -177,6 +179,7 @@ class Relay:
         self._owner.relay_opened(self)
         if not transport.is_closing():
             self._dialling = loop.create_task(self._connect())
+            self._dialling.add_done_callback(self._dialled)  # it may be cancelled before it begins
 
     def lost(self, side: Side, exc: BaseException | None) -> None:
         """A side is gone: an RST goes on as one, and what was on its way to it is lost."""
@@ -225,10 +228,15 @@ class Relay:
         except (OSError, UnicodeError):
             self.upstream = None  # of a failed handshake nobody tells it
             self.cut(Cut.FIN)
-        finally:
-            self._dialling = None
-            self._finish_if_gone()
         self._join()
+
+    def _dialled(self, dialling: asyncio.Task[None]) -> None:
+        self._dialling = None
+        if dialling.cancelled() and (upstream := self.upstream) is not None:
+            self.upstream = None  # not every loop tells it that it is closed
+            if upstream.transport is not None:
+                upstream.transport.abort()
+        self._finish_if_gone()
 
     def _new_upstream(self) -> Side:
         self.upstream = Side(self, self.downstream_link, self.upstream_link)
