@@ -16,7 +16,6 @@ from hashlib import sha256
 
 from chaosproxy import __version__
 from chaosproxy.errors import ChaosError, PartFailed, RunAborted
-from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.journal.records import (
     VERSION,
     AnyRecord,
@@ -29,7 +28,6 @@ from chaosproxy.journal.records import (
     Run,
     Trouble,
 )
-from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue, cues_of
@@ -144,7 +142,7 @@ class RunStory:
         await self._hooks.start(self._order.directory, stage.scene.facts)
         self._origin = self._clock() + START_DELAY_S + self._experiment.timeline.warmup
         if isinstance(self._loading, Loading):
-            await self._loading.begin(self._job(stage.entry))
+            await self._loading.begin(self._order.load_job(stage.entry, self._origin))
         play = self._play(self._conductor)
         parts = (part.must_live() for part in stage.parts)
         return await first_of(play, plane.broken(), *parts, self._loading.must_live())
@@ -171,22 +169,6 @@ class RunStory:
         if (external := self._experiment.external) is None:
             return await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
         return Looking(plane.underway, self.record, self._clock, entry=self._claims.entry, drain_s=external.drain)
-
-    def _job(self, entry: str) -> LoadJob:
-        """The load's job, which begins now."""
-        timeline = self._experiment.timeline
-        return LoadJob(
-            loads=self._experiment.loads,
-            prompts=self._order.prompts,
-            entry=entry,
-            seed=self._order.seed,
-            nonce=self._order.nonce,
-            warmup_s=timeline.warmup,
-            lasts_s=timeline.lasts,
-            origin_mono=self._origin,
-            answer_tokens=answer_tokens(self._experiment),
-            ca=self._order.file_of(self._experiment.topology.ca),
-        )
 
     async def _play(self, conductor: Conductor) -> End:
         cues = cues_of(self._experiment)
