@@ -134,6 +134,7 @@ def test_without_an_entry_listener(tmp_path: Path) -> None:
 
     assert ended.code == 0, ended.sentences
     assert ended.report.calls == 0
+    assert "upstream_requests >= 20" in ended.out  # its tables are shown all the same
 
 
 # -------------------------------------------------------------------------------------------------------------- attach
