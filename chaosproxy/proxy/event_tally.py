@@ -160,7 +160,7 @@ class EventTally(Tally):
 
     def _count(self, meaning: Meaning, data: bytes, at: float) -> None:
         kind = meaning.kind
-        if meaning == OTHER and not self._malformed:
+        if not kind and not self._malformed and meaning == OTHER:
             self._malformed = flaw_of(self._dialect, data, meaning) is not None
         self._events += 1
         if kind & TOKEN:
