@@ -28,7 +28,7 @@ PYTEST_ARGS ?=
 COVERAGE_MIN := 90
 COVERAGE_PURE_MIN := 95
 PURE_ROOMS := $(wildcard $(addprefix chaosproxy/, errors.py units.py events.py dice.py \
-	wire faults plan journal steady_state experiment))
+	wire faults plan journal steady_state experiment search))
 PURE_GLOBS := $(foreach room,$(PURE_ROOMS),$(if $(filter %.py,$(room)),$(room),$(room)/*))
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
@@ -93,6 +93,14 @@ drill: setup ## Set everything up and run the first experiment
 .PHONY: reference
 reference: setup ## Write docs/reference/ from the models
 	$(BIN)/python -m scripts.generate_reference
+
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of docs/images from a real run (needs a Chromium)
+	$(BIN)/python -m scripts.screenshots
+
+.PHONY: bench-report
+bench-report: setup ## Measure reports: of 10,000 calls, of a gigabyte, and in a browser (five minutes)
+	$(BIN)/python -m benchmarks.report
 
 .PHONY: outcomes
 outcomes: setup setup-litellm ## Measure what real clients do under each fault, and write the table and its page

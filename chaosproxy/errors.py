@@ -6,8 +6,37 @@ Every error that may reach a user derives from :class:`ChaosError`; the command 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
+
+MESSAGE_CHARS = 1_000
+"""As much of a mistake is said; what is longer repeats what stands in the file."""
+PROBLEMS_SHOWN = 200
+"""As many mistakes are said at once."""
+_USER_INFO = re.compile(r"(?:(?<=://)|\A)\S*@")
+_QUERY = re.compile(r"(?<=\?)\S+")
+
+
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+"""What a terminal obeys, what turns the direction of text or ends its line, and what cannot be written."""
+
+
+def printable(text: str) -> str:
+    r"""Text of strangers for people: control characters and their like as ``\x1b``; line ends and tabs stay."""
+    return _STEERS.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def shown_url(text: str) -> str:
+    """What may be a URL as a message may repeat it: without user, password and query, which may be secret."""
+    return _QUERY.sub("...", _USER_INFO.sub("...@", text))
 
 
 class ChaosError(Exception):
@@ -36,8 +65,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        message = self.message if len(self.message) <= MESSAGE_CHARS else f"{self.message[:MESSAGE_CHARS]}..."
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{place}: {self.path}: {message}" if self.path else f"{place}: {message}"
 
 
 class InvalidExperiment(UserError):
@@ -45,7 +75,10 @@ class InvalidExperiment(UserError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
+        if len(problems) > PROBLEMS_SHOWN:
+            lines.append(f"and {len(problems) - PROBLEMS_SHOWN} more mistakes")
+        super().__init__("\n".join(lines))
 
 
 class BadValue(ValueError):

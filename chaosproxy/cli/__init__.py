@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Entry point of ``chaosproxy``: every foreseen error becomes words and an exit code, never a traceback."""
-    from chaosproxy.errors import ChaosError
+    from chaosproxy.errors import ChaosError, printable
 
     try:
         from chaosproxy.cli.app import app
@@ -16,7 +16,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command could take it
         sys.exit(130)
     except ChaosError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         sys.exit(error.exit_code)
     except SystemExit as ended:
         sys.exit(_code(ended))

@@ -19,6 +19,7 @@ from chaosproxy.cli import (
     minimize,
     plan,
     profiles,
+    report,
     run,
     runs,
     schema,
@@ -69,6 +70,8 @@ app.command("minimize")(minimize.minimize)
 app.command("search")(search.search)
 app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

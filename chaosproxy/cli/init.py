@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chaosproxy.errors import UserError
+from chaosproxy.errors import UserError, shown_url
 
 
 def init(
@@ -51,11 +51,13 @@ def _complete(entry: str | None, given: list[str]) -> tuple[str, dict[str, str]]
         entry = typer.prompt("URL that clients of your system call")
     texts = given or _ask_for_backends()
     backends: dict[str, str] = {}
-    mistakes = [] if is_url(entry) else [f"--entry: expected an http or https URL, got {entry!r}"]
+    mistakes = [] if is_url(entry) else [f"--entry: expected an http or https URL, got {shown_url(entry)!r}"]
     for text in texts:
         name, _, url = text.partition("=")
         if not is_url(url):
-            mistakes.append(f"--backend: expected NAME=URL, such as primary=https://api.openai.com/v1, got {text!r}")
+            mistakes.append(
+                f"--backend: expected NAME=URL, such as primary=https://api.openai.com/v1, got {shown_url(text)!r}"
+            )
         elif name in backends:
             mistakes.append(f"--backend: {name} is given twice")
         backends[name] = url

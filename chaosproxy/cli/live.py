@@ -53,7 +53,7 @@ def watching(order: Order, *, quiet: bool) -> Iterator[Callable[[AnyRecord], Non
 def _say(console: Console, line: str) -> None:
     """Print a line; that nobody reads it any more is no reason to end the run."""
     with suppress(BrokenPipeError):
-        console.print(line, soft_wrap=True)
+        console.print(line, markup=False, emoji=False, soft_wrap=True)
 
 
 class Log:

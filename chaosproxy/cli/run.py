@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from chaosproxy.cli.results import Results
     from chaosproxy.experiment.model import Experiment
     from chaosproxy.runner.order import Order
     from chaosproxy.runner.run import Finished
@@ -23,6 +24,10 @@ REPEAT_MAX = 1000
 Define = Annotated[
     list[str] | None, typer.Option("-D", "--define", metavar="NAME=VALUE", help="Override a variable of the file.")
 ]
+
+
+FILE_BYTES_MAX = 64 * 1024**2
+"""The longest file of a user's that is read whole; prompts may be many."""
 
 
 def run(
@@ -59,8 +64,12 @@ def run(
             envvar="CHAOSPROXY_TOKEN_FILE", metavar="FILE", help="File with its token. [default: CHAOSPROXY_TOKEN]"
         ),
     ] = None,
+    summary: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Add the verdict to this file, as Markdown for a pull request.")
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of text.")] = False,
+    html: Annotated[bool, typer.Option(help="Write report.html beside report.json.")] = True,
 ) -> None:
     """Run experiments and judge them.
 
@@ -69,6 +78,7 @@ def run(
 
     Example: chaosproxy run first-drill -D profile=naive
     """
+    from chaosproxy.cli.results import Results
     from chaosproxy.cli.series import Given, cells_of, run_series
 
     if inconclusive not in ("fail", "warn"):
@@ -77,19 +87,21 @@ def run(
     given = Given(tuple(files), parse_defines(define), seed, repeat, min_pass_rate, tuple(sweep or ()), attached)
     cells = cells_of(given, load_plugins(plugin))
     one = len(cells) == 1 and repeat == 1 and min_pass_rate is None
-    code = _run_one(cells[0], json=json) if one else run_series(given, cells, json=json)
+    results = Results(html, summary)
+    code = _run_one(cells[0], results, json=json) if one else run_series(given, cells, results, json=json)
     sys.exit(0 if code == 3 and inconclusive == "warn" else code)
 
 
-def _run_one(order: Order, *, json: bool) -> int:
+def _run_one(order: Order, results: Results, *, json: bool) -> int:
     """One run with its whole report; its exit code."""
     from chaosproxy.cli.terminal import reader_may_leave
     from chaosproxy.report.console import print_verdict
-    from chaosproxy.report.files import write_reports
+    from chaosproxy.report.markdown import markdown
     from chaosproxy.steady_state.verdict import verdict_json
 
     finished = _run(order, quiet=json)
-    write_reports(finished.verdict, order.directory, order.experiment.report.formats)
+    results.write(finished, order)
+    results.summarize(markdown(finished.verdict))
     with reader_may_leave():
         if json:
             sys.stdout.write(verdict_json(finished.verdict))
@@ -188,7 +200,11 @@ def another(order: Order, seed: int) -> Order:
 def read_text(path: Path) -> str:
     """A file of the user's, as text. Raises UserError."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            raise UserError(f"{path}: longer than {FILE_BYTES_MAX // 1024**2} MiB")
+        return data.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:

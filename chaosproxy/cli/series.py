@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from chaosproxy.cli.live import watching
+from chaosproxy.cli.results import Results
 from chaosproxy.cli.run import another, prepare
 from chaosproxy.cli.terminal import reader_may_leave
 from chaosproxy.errors import BadValue, InvalidExperiment, Problem, UserError
 from chaosproxy.experiment.sweep import FLAG, grid, parse_sweep
 from chaosproxy.report.console import QuietConsole
-from chaosproxy.report.files import write_reports, write_summary
-from chaosproxy.report.series import print_series, run_line
+from chaosproxy.report.files import write_summary
+from chaosproxy.report.series import print_series, run_line, series_markdown
 from chaosproxy.runner.order import Order, Stop
 from chaosproxy.runner.run import run_experiment
 from chaosproxy.steady_state.findings import Verdict
@@ -99,9 +100,9 @@ def cells_of(given: Given, plugins: tuple[str, ...]) -> list[Order]:
     return orders
 
 
-def run_series(given: Given, cells: Sequence[Order], *, json: bool) -> int:
+def run_series(given: Given, cells: Sequence[Order], results: Results, *, json: bool) -> int:
     """Run each cell as often as asked for, print and write the summary; the exit code of all."""
-    series = asyncio.run(_Series(given, cells, quiet=json).run())
+    series = asyncio.run(_Series(given, cells, results, quiet=json).run())
     return series.exit_code
 
 
@@ -111,6 +112,7 @@ class _Series:
 
     given: Given
     orders: Sequence[Order]
+    results: Results
     quiet: bool
     ended_by: int = 0
     stop: Stop | None = None
@@ -127,6 +129,7 @@ class _Series:
         finally:
             series = self._summary()
             write_summary(series, folder)
+            self.results.summarize(series_markdown(series))
             self._print(series, folder)
         return series
 
@@ -142,7 +145,7 @@ class _Series:
         with watching(order, quiet=self.quiet) as on_record:
             finished = await run_experiment(order, on_record=on_record, stop=self.stop)
         self.stop = None
-        write_reports(finished.verdict, order.directory, order.experiment.report.formats)
+        self.results.write(finished, order)
         self.done.setdefault(index, []).append((str(order.directory), finished.verdict))
         if not self.quiet:
             with reader_may_leave():

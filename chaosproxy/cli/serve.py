@@ -261,6 +261,6 @@ def _sayer() -> Callable[[str], None]:
     """Prints a line with rich's colours for numbers, paths and URLs."""
     from functools import partial
 
-    from rich.console import Console
+    from chaosproxy.report.printable import SafeConsole
 
-    return partial(Console().print, markup=False, emoji=False, soft_wrap=True)
+    return partial(SafeConsole().print, markup=False, emoji=False, soft_wrap=True)

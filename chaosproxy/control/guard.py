@@ -81,7 +81,7 @@ class Guard:
     def _foreign(self, request: web.Request) -> str | None:
         """Browsers send what a foreign page asks for; they also say whose page it is, and by which name they came."""
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and _netloc(origin) != request.host:
             return "this control API is not for the pages of other origins"
         if self._token is None and not is_loopback(_host(request.host)):
             return f"without a token this control API answers to loopback only, not to {_host(request.host)!r}"
@@ -110,6 +110,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of a page; None for what is no URL."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _host(host: str) -> str:

@@ -119,8 +119,10 @@ class Report(Section):
 
     dir: str = Field(default="out/${run.id}", min_length=1)
     """A folder; ``${run.id}`` is new for each run."""
-    formats: tuple[Literal["json", "junit"], ...] = ("json", "junit")
-    """report.json and junit.xml."""
+    formats: tuple[Literal["html", "json", "junit", "markdown"], ...] = ("html", "json", "junit")
+    """report.html, report.json, junit.xml and report.md."""
+    compare_to: Literal["last-held", "none"] = "last-held"
+    """Which other run report.html shows the differences to: the newest one of the same name beside it that held."""
 
 
 class Experiment(Section):

@@ -11,7 +11,6 @@ _KEYS: tuple[tuple[str, ...], ...] = (
     ("load", "*", "journey"),
     ("faults", "*", "ramp"),
     ("faults", "*", "match", "key_share"),
-    ("report", "compare_to"),
 )
 """``*`` is any item of a list."""
 
@@ -22,7 +21,6 @@ _VALUES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
     (("load", "*", "oracle"), frozenset({"regex"})),
     (("load", "oracle", "regex"), frozenset()),
     (("load", "*", "oracle", "regex"), frozenset()),
-    (("report", "formats", "*"), frozenset({"html", "markdown"})),
 )
 """Values that are refused, of keys that exist; no values: the key itself, whatever it holds."""
 

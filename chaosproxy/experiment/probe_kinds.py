@@ -27,7 +27,7 @@ def _url(text: str) -> str:
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise BadValue(f"not a regular expression: {error}") from None
     return text
 

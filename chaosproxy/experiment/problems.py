@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chaosproxy.errors import BadValue
+from chaosproxy.errors import BadValue, shown_url
 from chaosproxy.experiment.references import Filled, hint
 from chaosproxy.experiment.unknown_keys import unknown_key
 from chaosproxy.experiment.yaml_text import Document, Path, Plain, value_at
@@ -27,6 +27,11 @@ _TELLING = 6
 """A shorter value is looked for in its quotes only: it may stand in any sentence by chance."""
 
 Error = Mapping[str, Any]
+
+
+def names_a_secret(key: str) -> bool:
+    """Whether what stands under this key is never repeated."""
+    return _SECRET.search(key) is not None
 
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document, filled: Filled) -> list[Problem]:
@@ -68,9 +73,11 @@ def found(path: Path, filled: Filled) -> str:
             return "a list" if value else "an empty list"
         case None | "":
             return "nothing"
-    if any(isinstance(step, str) and _SECRET.search(step) for step in path):
+    if any(isinstance(step, str) and names_a_secret(step) for step in path):
         return "a value that is not shown"
     text = filled.original[path] if path in filled.from_environment else value
+    if "://" in text or "@" in text:
+        text = shown_url(text)
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from chaosproxy.errors import BadValue
-from chaosproxy.experiment.section import FaultId, Listen, Name, Section, TlsFiles, is_tcp, is_url, tcp_problem
+from chaosproxy.experiment.section import FaultId, Listen, Name, Section, TlsFiles, is_bare, is_tcp, is_url, tcp_problem
 from chaosproxy.faults import AnyFault
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Flap, Match, PositiveInt, Rule, free_id
@@ -22,6 +22,8 @@ def _url(text: str) -> str:
             raise BadValue(problem)
     elif not is_url(text):
         raise BadValue(f"expected an http or https URL, or tcp://HOST:PORT, got {text!r}")
+    elif not is_bare(text):
+        raise BadValue("an upstream has no user, password, query or fragment")
     return text
 
 

@@ -17,6 +17,9 @@ from chaosproxy.experiment.yaml_text import Document, Node, Path, Plain
 MAX_TEXT = 64 * 1024
 """Characters of one value after everything was put in."""
 
+MAX_REFERENCES = 1_000
+"""References in a file: what they put in may be as long as MAX_TEXT each."""
+
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"env:([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
@@ -71,6 +74,7 @@ class _Filler:
         self._env = env
         self._filled = Filled({}, {})
         self._declared: set[str] = set()
+        self._references = 0
 
     def run(self, overrides: Mapping[str, str]) -> Filled:
         """Variables first: they may use the environment, but not each other."""
@@ -104,13 +108,35 @@ class _Filler:
     def _text(self, text: str, path: Path) -> str:
         if "${" not in text:
             return text
-        filled = _REFERENCE.sub(lambda match: self._reference(match, path), text)
+        filled = self._put_in(text, path)
+        if filled is None:
+            return text
         if filled.count("${") > len(_REFERENCE.findall(filled)):
             self._refuse(path, "'${' without its '}'")
-        if len(filled) > MAX_TEXT:
-            self._refuse(path, f"longer than {MAX_TEXT} characters after everything was put in (MAX_TEXT)")
         self._filled.original[path] = text
         return filled
+
+    def _put_in(self, text: str, path: Path) -> str | None:
+        """The text with its references filled; None, and a problem, as soon as one of the bounds is passed."""
+        parts: list[str] = []
+        size, at = 0, 0
+        for match in _REFERENCE.finditer(text):
+            self._references += 1
+            if self._references > MAX_REFERENCES:
+                if self._references == MAX_REFERENCES + 1:
+                    self._refuse(path, f"more than {MAX_REFERENCES} references in a file (MAX_REFERENCES)")
+                self._filled.failed.add(path)
+                return None
+            parts += (text[at : match.start()], self._reference(match, path))
+            at = match.end()
+            size += len(parts[-2]) + len(parts[-1])
+            if size > MAX_TEXT:
+                break
+        parts.append(text[at:])
+        if size + len(parts[-1]) > MAX_TEXT:
+            self._refuse(path, f"longer than {MAX_TEXT} characters after everything was put in (MAX_TEXT)")
+            return None
+        return "".join(parts)
 
     def _reference(self, match: re.Match[str], path: Path) -> str:
         text, name = match[0], match[1].strip()

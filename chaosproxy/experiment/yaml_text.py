@@ -22,6 +22,9 @@ MAX_NODES = 5_000
 MAX_DEPTH = 24
 """Nesting of mappings and lists."""
 
+_SHOWN = 60
+"""Characters of a tag or an anchor that a message repeats."""
+
 Path: TypeAlias = tuple[str | int, ...]
 Plain: TypeAlias = "str | list[Plain] | dict[str, Plain]"
 """A value of a file: text, a list or a mapping. There is nothing else."""
@@ -166,6 +169,7 @@ class _Composer:
     def __init__(self, source: str) -> None:
         self._source = source
         self._anchors: dict[str | None, Node | None] = {}
+        self._anchored_at: dict[str, Place] = {}
         self._nodes = 0
         self.problems: list[Problem] = []
 
@@ -190,13 +194,22 @@ class _Composer:
             return self._alias(event, place, path)
         self._count(1, place, path)
         if event.tag is not None:
-            self._refuse(place, path, f"a tag ({event.tag}) is not allowed; the key decides what the value means")
+            self._refuse(
+                place, path, f"a tag ({event.tag[:_SHOWN]}) is not allowed; the key decides what the value means"
+            )
         if event.anchor is not None:
-            self._anchors[event.anchor] = None
+            self._name(event.anchor, place, path)
         node = self._inside(event, events, path, place)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
+
+    def _name(self, anchor: str, place: Place, path: Path) -> None:
+        first = self._anchored_at.setdefault(anchor, place)
+        if first is not place:
+            words = f"the anchor &{anchor[:_SHOWN]} stands in line {first.line} already; an alias would mean this one"
+            self._refuse(place, path, words)
+        self._anchors[anchor] = None
 
     def _inside(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path, place: Place) -> Node:
         if isinstance(event, yaml.ScalarEvent):

@@ -23,7 +23,7 @@ from chaosproxy.journal.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,47 @@ def read_journal(lines: Iterable[str]) -> Journal:
     Raises JournalBroken, with the line number, for what is not a journal, is of a newer version, or is damaged before
     its last line.
     """
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
-        raise JournalBroken("not a journal: it is empty")
-    _check_first(numbered[0][1])
-    records: list[AnyRecord] = []
-    for number, line in numbered:
-        try:
-            records.append(_read(line))
-        except ValidationError as error:
-            if number == numbered[-1][0] and not _is_json(line):
-                return Journal(tuple(records), torn=True)
-            raise JournalBroken(f"line {number}: {_first_reason(error)}") from None
-        except _NewerVersion as error:
-            raise JournalBroken(f"line {number}: {error}") from None
-    return Journal(tuple(records))
+    stream = RecordStream(lines)
+    return Journal(tuple(stream), stream.torn)
+
+
+class RecordStream:
+    """The same, a record at a time, so that a journal may be larger than the memory; it can be read once.
+
+    ``torn`` is known at the end.
+    """
+
+    def __init__(self, lines: Iterable[str | bytes]) -> None:
+        self._lines = lines
+        self.torn = False
+
+    def __iter__(self) -> Iterator[AnyRecord]:
+        waiting: tuple[int, str | bytes] | None = None
+        for number, line in _filled(self._lines):
+            if waiting is None:
+                _check_first(line)
+            else:
+                yield _record(*waiting)
+            waiting = (number, line)
+        if waiting is None:
+            raise JournalBroken("not a journal: it is empty")
+        if _is_json(waiting[1]):
+            yield _record(*waiting)
+        else:
+            self.torn = True
+
+
+def _filled(lines: Iterable[str | bytes]) -> Iterator[tuple[int, str | bytes]]:
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _record(number: int, line: str | bytes) -> AnyRecord:
+    try:
+        return _read(line)
+    except ValidationError as error:
+        raise JournalBroken(f"line {number}: {_first_reason(error)}") from None
+    except _NewerVersion as error:
+        raise JournalBroken(f"line {number}: {error}") from None
 
 
 def merge(journals: Iterable[Journal]) -> Journal:
@@ -68,26 +94,27 @@ class _NewerVersion(Exception):
     """An opening record of a later format."""
 
 
-def _read(line: str) -> AnyRecord:
-    if '"opened"' in line:
+def _read(line: str | bytes) -> AnyRecord:
+    opened = '"opened"' in line if isinstance(line, str) else b'"opened"' in line
+    if opened:
         _check_version(line)
     return from_line(line)
 
 
-def _check_first(line: str) -> None:
+def _check_first(line: str | bytes) -> None:
     opening = json.loads(line) if _is_json(line) else None
     if not isinstance(opening, dict) or opening.get("type") != "opened":
         raise JournalBroken("line 1: not a journal: it does not begin with an opening record")
 
 
-def _check_version(line: str) -> None:
+def _check_version(line: str | bytes) -> None:
     opening = json.loads(line) if _is_json(line) else None
     version = opening.get("version", 1) if isinstance(opening, dict) and opening.get("type") == "opened" else VERSION
     if version not in READABLE:
         raise _NewerVersion(f"journal version {version}, this chaosproxy reads versions 1 to {VERSION}")
 
 
-def _is_json(line: str) -> bool:
+def _is_json(line: str | bytes) -> bool:
     try:
         json.loads(line)
     except ValueError:

@@ -45,7 +45,9 @@ class Opened(Record):
 
 
 class Run(Record):
-    """What was run; written by the runner. ``vars`` are the overrides of -D, ``settings`` those of --sweep."""
+    """What was run; written by the runner. ``vars`` are the overrides of -D, those that are secret as ``...``;
+    ``settings`` those of --sweep.
+    """
 
     type: Literal["run"] = "run"
     id: str

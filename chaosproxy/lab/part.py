@@ -12,14 +12,14 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from chaosproxy.errors import ChaosError, UserError
+from chaosproxy.errors import ChaosError, UserError, printable
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -157,11 +157,16 @@ def log_to_stderr() -> None:
     """For people on a terminal, as JSON lines elsewhere; tracebacks never show variables, which may hold keys."""
     renderers: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     if sys.stderr.isatty():
-        renderers = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        renderers = [_printable, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), *renderers],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def _printable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What was said, with words of others that cannot steer a terminal."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _loop_factory() -> Any:

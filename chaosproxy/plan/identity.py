@@ -15,6 +15,8 @@ from chaosproxy.plan.counters import Counters
 CALL_TAG = re.compile(r"cp-[0-9a-z]{4,12}-\d+")
 """What our load puts into each prompt (``cp-<nonce of the run>-<number of the call>``) and the lab into each answer."""
 CALL_HEADER = "x-chaosproxy-call"
+CALL_CHARS = 256
+"""The longest name of a call that is kept as it is."""
 _NAMING = frozenset({CALL_HEADER, "traceparent", "idempotency-key"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
@@ -68,7 +70,14 @@ def _names(headers: Headers) -> dict[str, str]:
     for name, content in headers:
         if (lower := name.lower()) in _NAMING:
             found.setdefault(lower, content)
-    return found
+    return {name: _short(content) for name, content in found.items()}
+
+
+def _short(name: str) -> str:
+    """As it is, or its hash when it is too long for a name: many are kept, to count attempts and to join records."""
+    if len(name) <= CALL_CHARS:
+        return name
+    return f"long {blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def _without_nonce(name: str) -> str:

@@ -19,15 +19,15 @@ async def look(probe: PrometheusProbe) -> Seen:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
-            session.get(url, params={"query": probe.query}, headers=probe.headers) as response,
+            session.get(url, params={"query": probe.query}, headers=probe.headers, allow_redirects=False) as response,
         ):
             body = await read(response)
     except (aiohttp.ClientError, OSError) as error:
         return Seen("unknown", None, f"the Prometheus server: {refused(error).detail}")
     try:
         number = result_of(response.status, json.loads(body))
-    except ValueError as error:
-        status = f"status {response.status}" if isinstance(error, json.JSONDecodeError) else str(error)
+    except (ValueError, RecursionError) as error:
+        status = f"status {response.status}" if isinstance(error, json.JSONDecodeError | RecursionError) else str(error)
         return Seen("unknown", None, f"the Prometheus server: {status}")
     return Seen.by(probe.expect, number, "the result")
 

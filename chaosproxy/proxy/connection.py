@@ -21,11 +21,13 @@ from chaosproxy.proxy.arriving import Arriving
 from chaosproxy.proxy.client_wire import HttpWire
 from chaosproxy.proxy.departure import DepartureWatch
 from chaosproxy.proxy.limits import Limits
+from chaosproxy.proxy.malformed import BAD_REQUEST, refusal, words_of
 from chaosproxy.proxy.own_answer import own_answer
 from chaosproxy.proxy.plain_traceback import plain_traceback
 from chaosproxy.proxy.raw_pipe import RawPipe
 from chaosproxy.proxy.refusals import INTERNAL
 from chaosproxy.proxy.tcp.poisoned import Poisoned
+from chaosproxy.proxy.untaken import UntakenWatch
 from chaosproxy.proxy.witness import HttpWitness
 
 log = structlog.get_logger()
@@ -63,6 +65,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_arriving",
+        "_body_since",
         "_clock",
         "_current",
         "_deaf",
@@ -78,6 +81,7 @@ class Connection(asyncio.Protocol):
         "_refused",
         "_tail",
         "_timer",
+        "_untaken",
         "_used",
         "_waiting",
         "busy",
@@ -117,6 +121,7 @@ class Connection(asyncio.Protocol):
             self._loop,
             _PARSER_BUFFER_BYTES,
             max_line_size=limits.header_bytes,
+            max_headers=limits.header_fields,
             max_field_size=limits.header_bytes,
             auto_decompress=False,
         )
@@ -131,7 +136,9 @@ class Connection(asyncio.Protocol):
         self._departure: DepartureWatch | None = None  # while the client is not read
         self._idle_since = self._loop.time()
         self._head_since: float | None = None  # when the first bytes of a head came that is not complete
+        self._body_since = 0.0  # when the head had come of the one whose body is coming
         self._timer: asyncio.TimerHandle | None = None
+        self._untaken = UntakenWatch(self, limits.idle_s)
 
     # what the transport tells it -------------------------------------------------------------------------------------
 
@@ -147,7 +154,7 @@ class Connection(asyncio.Protocol):
         try:
             messages, upgraded, tail = self._parser.feed_data(data)
         except HttpProcessingError as error:
-            self._give_up(error.message)
+            self._give_up(words_of(error, self.limits))
             return
         of_a_head = self._arriving is None
         if self._arriving is not None:
@@ -158,8 +165,8 @@ class Connection(asyncio.Protocol):
             self._waiting.append(request)
             if not request.complete:
                 self._arriving = request
-                self._idle_since = self._loop.time()
-                self._check_after(self.limits.idle_s)
+                self._idle_since = self._body_since = self._loop.time()
+                self._check_after(min(self.limits.idle_s, self.limits.body_s))
         if upgraded:
             self._deaf = True
             self._keep_tail(tail)
@@ -170,10 +177,12 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def pause_writing(self) -> None:
+        self._untaken.start()
         if self.wire is not None:
             self.wire.filled()
 
     def resume_writing(self) -> None:
+        self._untaken.stop()
         if self.wire is not None:
             self.wire.drained()
 
@@ -181,6 +190,7 @@ class Connection(asyncio.Protocol):
         self.transport = None
         if self._timer is not None:
             self._timer.cancel()
+        self._untaken.stop()
         self._stop_watching()
         self._waiting.clear()
         arriving, self._arriving = self._arriving, None
@@ -195,8 +205,8 @@ class Connection(asyncio.Protocol):
     def close_when_idle(self) -> None:
         """Close now, or after the exchange that is under way."""
         self.closing = True
-        if not self.busy and self.transport is not None:
-            self.transport.close()
+        if not self.busy:
+            self._close()
 
     @property
     def full(self) -> bool:
@@ -209,6 +219,12 @@ class Connection(asyncio.Protocol):
     def reading(self) -> bool:
         """Whether it has not asked its transport to read no more for now."""
         return not self._paused if self._pipe is None else self._pipe.reading
+
+    def abandon(self) -> None:
+        """Its client takes nothing any more."""
+        self._refused("answer_not_taken")
+        if self.transport is not None:
+            self.transport.abort()
 
     def reroute(self, transport: asyncio.Transport) -> None:
         """Write to another transport from now on: toxics come between, or go."""
@@ -262,7 +278,7 @@ class Connection(asyncio.Protocol):
             self._waiting.popleft()
             self._begin(request)
         if self._malformed is not None and not self._waiting and not self.busy:
-            self._refuse(400, "bad_request", self._malformed)
+            self._refuse(400, BAD_REQUEST, self._malformed)
         self._balance()
 
     def _begin(self, request: Arriving) -> None:
@@ -274,9 +290,8 @@ class Connection(asyncio.Protocol):
             self, http_1_0=message.version < HttpVersion11, keep_alive=keep_alive, head_only=message.method == "HEAD"
         )
         try:
-            if message.method == "CONNECT":
-                words = "this proxy stands in front of one upstream; it opens no tunnels"
-                self._refuse(501, "connect_method", words)
+            if (refused := refusal(message)) is not None:
+                self._refuse(*refused)
             else:
                 self._receive(request, wire)
         except Exception as error:  # noqa: BLE001 - a bug of ours ends one exchange, not the process
@@ -318,7 +333,7 @@ class Connection(asyncio.Protocol):
             return
         if arriving is not None:
             self._waiting.remove(arriving)
-        self._malformed = words.strip().partition("\n")[0] or "the request could not be handled"
+        self._malformed = words
         self._advance()
 
     def _await_head(self) -> None:
@@ -336,8 +351,8 @@ class Connection(asyncio.Protocol):
         if not arriving.complete:
             return
         self._arriving = None
-        if self.closing and not self.busy and not self._waiting and self.transport is not None:
-            self.transport.close()  # its answer was there first
+        if self.closing and not self.busy and not self._waiting:
+            self._close()  # its answer was there first
 
     def _check_silence(self) -> None:
         """The one timer of a connection: of a client that is idle, slow in a head or silent in a body."""
@@ -345,17 +360,27 @@ class Connection(asyncio.Protocol):
             return
         since, limit_s, missing = self._idle_since, self.limits.keepalive_s, None
         if self._arriving is not None:
-            limit_s, missing = self.limits.idle_s, "body"
+            missing = "body"
+            since, limit_s = self._body_limit(self._arriving)
         elif self._head_since is not None:
             since, limit_s, missing = self._head_since, self.limits.head_s, "head"
         left_s = since + limit_s - self._loop.time()
         if left_s > 0 or self._paused or (self.busy and self._arriving is not self._current):
             self._check_after(left_s if left_s > 0 else limit_s)
         elif missing is None or (self._arriving is not None and self._arriving not in self._waiting):
-            self.transport.close()
+            self._close()
         else:
             self._arriving = None
             self._refuse(408, "request_timeout", f"the request {missing} did not arrive in time")
+
+    def _body_limit(self, arriving: Arriving) -> tuple[float, float]:
+        """Since when, and for how long, the rest of a body may be awaited."""
+        silent = self._idle_since, self.limits.idle_s
+        if arriving not in self._waiting:  # the upstream is asked: what comes goes on at once
+            return silent
+        if self._body_since + self.limits.body_s < self._idle_since + self.limits.idle_s:
+            return self._body_since, self.limits.body_s
+        return silent
 
     def _linger(self, request: Arriving, *, keep_alive: bool) -> None:
         """The answer is there before its request is: read on for a while, or an RST would destroy the answer."""
@@ -370,13 +395,19 @@ class Connection(asyncio.Protocol):
             return
         if self._deaf:
             self.transport.write_eof()
-            self._loop.call_later(self.limits.linger_s, self.transport.close)
+            self._loop.call_later(self.limits.linger_s, self._close)
         else:
-            self.transport.close()
+            self._close()
 
     def _end_lingering(self, request: Arriving) -> None:
-        if self.transport is not None and not request.complete:
+        if not request.complete:
+            self._close()
+
+    def _close(self) -> None:
+        """Close when everything has left, for which a client that takes nothing has not for ever."""
+        if self.transport is not None:
             self.transport.close()
+            self._untaken.start()
 
     def _keep_tail(self, data: bytes) -> None:
         self._tail += data
@@ -394,7 +425,7 @@ class Connection(asyncio.Protocol):
             self._departure = DepartureWatch(self.transport)
         else:
             self.transport.resume_reading()
-            self._idle_since = self._loop.time()
+            self._idle_since = self._body_since = self._loop.time()
             self._stop_watching()
 
     def _stop_watching(self) -> None:

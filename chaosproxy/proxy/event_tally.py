@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from chaosproxy.events import OTHER, TOKEN, Frame, Framing, Head, Kind, Meaning
 from chaosproxy.proxy.headers import media_type
+from chaosproxy.proxy.limits import MIB
 from chaosproxy.proxy.tally import TEXTS, Tally
 from chaosproxy.wire.dialects.base import Dialect, flaw_of, is_sse
 from chaosproxy.wire.dialects.raw import RAW_BODY
@@ -13,6 +14,8 @@ from chaosproxy.wire.template import Template, learn
 
 UNREAD_BYTES = 4096
 """As much of a stream may wait to be read: cheap in a batch, and a thousand streams hold only a few megabytes."""
+EVENT_BYTES = 4 * MIB
+"""The longest event; one that has no end goes on in pieces, each of which counts as an event that says nothing."""
 _PIECE_BYTES = 100
 """What each waiting piece takes beside its bytes."""
 _LESSONS = 8
@@ -69,7 +72,7 @@ class EventTally(Tally):
         if self._unread:
             self._read(at)
         self.bytes += len(data)
-        return [self._frame(frame, at) for frame in self._splitter.feed(data)]
+        return [self._frame(frame, at) for frame in self._split(data)]
 
     def count(self, frame: Frame, at: float) -> None:
         """Count a frame that left a chain; its bytes are read again unless its meaning is known to be theirs."""
@@ -118,13 +121,20 @@ class EventTally(Tally):
         self.bytes += len(data)
         texts = None if self._template is None else self._template.texts(data)
         if texts is None or not self._splitter.skip(data):
-            self._read_frames(self._splitter.feed(data), at)
+            self._read_frames(self._split(data), at)
         else:  # there was content before, from which it was learnt
             self._texts += texts
             self._events += len(texts)
             self._tokens += len(texts)
         self._room = 0 if self._first_content_at is None else UNREAD_BYTES
         self._hash_texts()
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """The frames that ``data`` completes; an upstream may not fill our memory with one that never ends."""
+        frames = self._splitter.feed(data)
+        if self._splitter.pending > EVENT_BYTES:
+            frames.append(self._splitter.flush())
+        return frames
 
     def _read_frames(self, frames: list[bytes], at: float) -> None:
         for frame in frames:

@@ -15,6 +15,8 @@ class Limits:
     header_bytes: int = 32 * KIB
     """The longest request line or header field, beyond which a request is answered with 400; the longest head of an
     answer, beyond which it is a 502."""
+    header_fields: int = 128
+    """The most header fields of a request, beyond which it is answered with 400."""
     body_bytes: int = 4 * MIB
     """As much of a request body is kept to find model, stream flag and call tag; a longer one is streamed on unread."""
     answer_bytes: int = 4 * MIB
@@ -32,10 +34,14 @@ class Limits:
     """From the connection to the end of its TLS handshake; beyond it the connection is closed."""
     head_s: float = 30.0
     """From the first byte of a request to the end of its head; beyond it the request is answered with 408."""
+    body_s: float = 600.0
+    """From the head of a request to the end of its body, or to ``body_bytes`` of it; beyond it the request is answered
+    with 408, however steadily it trickles."""
     connect_s: float = 10.0
     """Name resolution, TCP and TLS together; beyond it the request is answered with 504."""
     idle_s: float = 600.0
-    """Silence of an upstream that was asked and has not ended, or of a client inside its request body."""
+    """Silence of an upstream that was asked and has not ended, or of a client inside its request body; and how long a
+    client may take nothing of an answer that waits for it."""
     reset_s: float = 5.0
     """How long a reset waits for a client that has not taken what was sent before it."""
     keepalive_s: float = 620.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
@@ -29,11 +28,12 @@ from chaosproxy.proxy.hosts import Host, HttpHost
 from chaosproxy.proxy.lag import LagMeter
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import Listener, ListenerSpec
+from chaosproxy.proxy.open_exchanges import OpenExchanges
 from chaosproxy.proxy.own_answer import Pages
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
-from chaosproxy.proxy.standing import Standing
+from chaosproxy.proxy.standing import Standing, standing_of
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.tcp_host import TcpHost, tcp_address
@@ -99,18 +99,14 @@ class Proxy:
             finished=self._finished,
             refused=self._refusals.add,
         )
-        self._lag = LagMeter("proxy", self._record, clock, lambda: bool(self._open))
+        self._open = OpenExchanges(record, self._counters)
+        self._lag = LagMeter("proxy", self._record, clock, lambda: self._open.under_way > 0)
         self._may_lag = clock is time.monotonic  # virtual time waits for everybody
-        self._open: dict[str, Pump] = {}
-        self._turns: deque[tuple[str, str]] = deque()  # rules, and exchanges that have got a seat there
-        self._undelivered: dict[str, Account] = {}  # ended, and not all of the answer has left for its client
         self._hosts: dict[str, Host] = {}
         self._http: dict[str, HttpHost] = {}
         self._listeners: dict[str, Listener] = {}
         self._receptions: dict[str, Reception] = {}
         self._upstreams: list[HttpUpstream] = []
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     # life ------------------------------------------------------------------------------------------------------------
 
@@ -136,9 +132,9 @@ class Proxy:
         for listener in self._listeners.values():
             listener.close_idle()
         try:
-            await asyncio.wait_for(self._idle.wait(), self._limits.stop_s)
+            await asyncio.wait_for(self._open.idle.wait(), self._limits.stop_s)
         except TimeoutError:
-            for pump in reversed(list(self._open.values())):  # who waits for the seat of another ends before it
+            for pump in reversed(self._open.pumps):  # who waits for the seat of another ends before it
                 pump.stop()
         self._lag.stop()
         await asyncio.gather(*(listener.close() for listener in self._listeners.values()))
@@ -167,13 +163,12 @@ class Proxy:
     @property
     def open_exchanges(self) -> int:
         """How many are under way, upstreams that are still being drained included."""
-        return len(self._open)
+        return self._open.under_way
 
     @property
     def requests_under_way(self) -> tuple[tuple[Exchange, float], ...]:
         """The exchanges that have no record yet, and when each began."""
-        accounts = (*(pump.account for pump in self._open.values()), *self._undelivered.values())
-        return tuple((account.exchange, account.began_at) for account in accounts)
+        return tuple([(account.exchange, account.began_at) for account in self._open.accounts()])
 
     @property
     def waiting_timers(self) -> int:
@@ -183,11 +178,11 @@ class Proxy:
     @property
     def under_way(self) -> tuple[Entry, ...]:
         """What is known so far of the exchanges that have not ended, as their entries will be."""
-        return tuple([pump.account.entry() for pump in self._open.values()])
+        return tuple([pump.account.entry() for pump in self._open.pumps])
 
     async def idle(self) -> None:
         """Wait until no exchange is under way."""
-        await self._idle.wait()
+        await self._open.idle.wait()
 
     def show(self, pages: Pages) -> None:
         """Answer some requests with pages of ours, at every HTTP listener; to be said before the start.
@@ -198,8 +193,11 @@ class Proxy:
 
     def standing(self) -> list[Standing]:
         """How each listener stands now, once started."""
-        exchanges = [exchange for exchange, _ in self.requests_under_way]
-        return [self._standing(listener, exchanges) for listener in self._listeners.values()]
+        exchanges = self._open.exchanges()
+        return [
+            standing_of(listener, self._hosts[name], self._counters.arrivals(name), exchanges)
+            for name, listener in self._listeners.items()
+        ]
 
     # the plan --------------------------------------------------------------------------------------------------------
 
@@ -247,7 +245,7 @@ class Proxy:
         With an empty one faults may come again; none comes back by itself.
         """
         self._act(self._plan.halt(why, self._clock()))
-        for pump in list(self._open.values()) if why else ():
+        for pump in self._open.pumps if why else ():
             for rule_id in list(pump.account.attached):
                 pump.heal(rule_id)
 
@@ -268,23 +266,6 @@ class Proxy:
             if words is not None and any(by_name[name].is_tcp for name in rule.listeners):
                 raise UserError(f"fault {rule.id!r}: {words}")
 
-    def _standing(self, listener: Listener, exchanges: Sequence[Exchange]) -> Standing:
-        name = listener.spec.name
-        here = [exchange for exchange in exchanges if exchange.listener == name]
-        upstream_bytes, downstream_bytes = self._hosts[name].passed_bytes()
-        connections_opened, connections_open = listener.connections
-        return Standing(
-            listener=name,
-            is_tcp=listener.spec.is_tcp,
-            opened=self._counters.arrivals(name),
-            open=len(here),
-            open_streams=sum(1 for exchange in here if exchange.stream),
-            connections_opened=connections_opened,
-            connections_open=connections_open,
-            upstream_bytes=upstream_bytes,
-            downstream_bytes=downstream_bytes,
-        )
-
     def _open_http(self, spec: ListenerSpec, trust: Trust) -> None:
         upstream = HttpUpstream(self._targets[spec.name], trust, self._limits)
         self._upstreams.append(upstream)
@@ -299,7 +280,7 @@ class Proxy:
             self._header_dice,
         )
         reception.pages = self._pages
-        ledger = Ledger(spec.name, self._clock, self._record, self._delivered)
+        ledger = Ledger(spec.name, self._clock, self._record, self._open.delivered)
         host = self._http[spec.name] = HttpHost(
             reception.receive, self._limits, self._refusals.add, ledger, self._timers
         )
@@ -336,46 +317,14 @@ class Proxy:
         self._http[account.exchange.listener].begin(account, wire)
 
     def _opened(self, pump: Pump) -> None:
-        self._open[pump.account.exchange.id] = pump
-        self._idle.clear()
+        self._open.add(pump)
         if self._may_lag:
             self._lag.start()
 
     def _finished(self, account: Account) -> None:
-        exchange = account.exchange
-        del self._open[exchange.id]
         if account.received.status == 404:
-            self._receptions[exchange.listener].explain_404(exchange)
-        if account.delivery is None or account.delivery.over:
-            self._close(account)
-        else:
-            self._undelivered[exchange.id] = account
-        self._rest()
-        self._pass_seats(exchange.id)
-
-    def _delivered(self, account: Account) -> None:
-        """No more of an answer can reach its client."""
-        if self._undelivered.pop(account.exchange.id, None) is not None:
-            self._close(account)
-            self._rest()
-
-    def _close(self, account: Account) -> None:
-        self._enter(account.entry())
-        account.delivery = None  # it refers back here
-
-    def _rest(self) -> None:
-        if not self._open and not self._undelivered:
-            self._idle.set()
-
-    def _pass_seats(self, exchange_id: str) -> None:
-        """Let those go on whose turn it is. One that ends at once passes its seat on in turn, not from within."""
-        under_way = bool(self._turns)
-        self._turns += self._counters.leave(exchange_id)
-        while self._turns and not under_way:
-            rule_id, following = self._turns[0]
-            if following in self._open:
-                self._open[following].heal(rule_id)
-            self._turns.popleft()
+            self._receptions[account.exchange.listener].explain_404(account.exchange)
+        self._open.finish(account)
 
     def _record(self, record: AnyRecord) -> None:
         self._enter(Entry.of(record))
@@ -403,7 +352,7 @@ class Proxy:
                     self._hosts[name].place(self._plan.acting(name))
             if rule.on_connections:
                 continue
-            for pump in [pump for pump in self._open.values() if pump.account.exchange.listener in rule.listeners]:
+            for pump in self._open.at(rule.listeners):
                 if change.acts and rule.reaches_open:
                     pump.attach(rule.id, partial(self._plan.decide_open, rule.id, now=self._clock()))
                 elif not change.acts:

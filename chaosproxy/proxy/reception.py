@@ -25,12 +25,15 @@ from chaosproxy.proxy.headers import read_headers, to_upstream
 from chaosproxy.proxy.own_answer import Page, Pages, own_answer
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.surroundings import Surroundings
+from chaosproxy.proxy.target import origin_form
 from chaosproxy.proxy.upstream.http import HttpUpstream
 from chaosproxy.wire.dialects import detect, dialect
 from chaosproxy.wire.dialects.base import Dialect, RequestFacts
 
 log = structlog.get_logger()
 
+MODEL_CHARS = 256
+"""As much of a model's name is looked at and journaled: a client may send megabytes as one."""
 BAD_FAULT = "fault_header"
 """The kind of our own error when a request asks for a fault that cannot be."""
 
@@ -77,11 +80,12 @@ class Reception:
             self._refuse(wire, f"{FAULT_HEADER}: {'; '.join(str(error).splitlines())}")
             return
         edits_frames = self._plan.edits_frames(self._listener) or any(rule.do.edits_frames for rule in rules)
-        spoken = self._dialect or detect(message.method, message.path)
-        exchange = self._exchange(request, spoken, headers, body if whole else None)
+        target = origin_form(message.path)
+        spoken = self._dialect or detect(message.method, target)
+        exchange = self._exchange(request, target, spoken, headers, body if whole else None)
         question = Question(
             method=exchange.method,
-            target=message.path,
+            target=target,
             headers=to_upstream(headers, identity=edits_frames),
             body=body or None,
             chunked=message.chunked,
@@ -127,19 +131,21 @@ class Reception:
     def _page(self, method: str, target: str, headers: Headers) -> Page | None:
         return self.pages(target, headers) if self.pages is not None and method == "GET" else None
 
-    def _exchange(self, request: Arriving, spoken: Dialect, headers: Headers, body: bytes | None) -> Exchange:
+    def _exchange(
+        self, request: Arriving, target: str, spoken: Dialect, headers: Headers, body: bytes | None
+    ) -> Exchange:
         message = request.message
         ordinal = self._counters.arrival(self._listener)
-        facts = spoken.read_request(body, message.path) if body is not None else RequestFacts()
+        facts = spoken.read_request(body, target) if body is not None else RequestFacts()
         who = identify(headers, facts.prompt, body or b"", listener=self._listener, counters=self._counters)
         return Exchange(
             id=f"{self._listener}-{self._around.token}-{ordinal}",
             listener=self._listener,
             ordinal=ordinal,
             method=message.method,
-            path=message.path.partition("?")[0],
+            path=target.partition("?")[0],
             dialect=spoken.name,
-            model=facts.model,
+            model=None if facts.model is None else facts.model[:MODEL_CHARS],
             stream=facts.stream,
             headers=headers,
             call=who.call,

@@ -36,5 +36,5 @@ def _number(text: str | None) -> float | None:
 def _date(text: str) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one of a year that no date can have
         return None

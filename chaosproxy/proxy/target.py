@@ -8,20 +8,42 @@ The base path of an upstream is put before the request's path unless it is there
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from yarl import URL
 
-from chaosproxy.errors import UserError
+from chaosproxy.errors import UserError, shown_url
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+
+
+def origin_form(request_target: str) -> str:
+    """Path and query of a request's target, in its very bytes.
+
+    A client that takes us for its forward proxy sends a whole URL, whose host means nothing here and whose user-info
+    may be a password: neither goes any further. ``*`` stays what it is.
+    """
+    if request_target.startswith("/"):
+        return request_target
+    absolute = _ABSOLUTE.match(request_target)
+    if absolute is None:
+        return request_target
+    rest = request_target[absolute.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 class Target:
     """A parsed upstream URL. Raises UserError when it is not one."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        words = f"expected an upstream such as https://api.example.com, got {shown_url(url)!r}"
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:  # half of an IPv6 address
+            raise UserError(words) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"expected an upstream such as https://api.example.com, got {url!r}")
+            raise UserError(words)
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UserError(f"an upstream has no user, query or fragment: {parts.scheme}://{parts.hostname}")
         self.origin = f"{parts.scheme}://{parts.netloc}"
@@ -40,9 +62,9 @@ class Target:
 
     def path(self, request_target: str) -> str:
         """Path and query at the upstream, in the very bytes of the request."""
-        if not request_target.startswith("/"):  # absolute-form: a client that takes us for its forward proxy
-            parts = urlsplit(request_target)
-            request_target = f"/{parts.path.removeprefix('/')}" + (f"?{parts.query}" if parts.query else "")
+        request_target = origin_form(request_target)
+        if request_target == "*":  # OPTIONS about the server, not about a path (RFC 9112, 3.2.4)
+            return request_target
         path = request_target.partition("?")[0]
         if path == self.base_path or path.startswith(f"{self.base_path}/"):
             return request_target

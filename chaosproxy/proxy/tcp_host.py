@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from chaosproxy.errors import UserError
+from chaosproxy.errors import UserError, shown_url
 from chaosproxy.events import Cut
 from chaosproxy.faults.toxic.base import Direction
 from chaosproxy.journal.records import ConnectionRecord, FaultHit
@@ -29,7 +29,7 @@ Ended = Literal["client", "upstream", "client_reset", "upstream_reset", "fin", "
 
 def tcp_address(url: str) -> tuple[str, int]:
     """Host and port of ``tcp://127.0.0.1:6379``, or of tls://. Raises UserError when it is anything else."""
-    words = f"expected a TCP upstream such as tcp://127.0.0.1:6379, got {url!r}"
+    words = f"expected a TCP upstream such as tcp://127.0.0.1:6379, got {shown_url(url)!r}"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from chaosproxy.proxy.edges import AnswerHead, ChunkTaker, Pipe, Receiver
 from chaosproxy.proxy.limits import MIB
 
 UNPACKED_BYTES = 16 * MIB
-"""One piece of an answer may become as large; a larger one is meant to fill our memory."""
+"""What comes of an answer at a time may become as large; more than that is meant to fill our memory."""
 _OF_THE_CODING = ("content-encoding", "content-length")
 
 
@@ -40,7 +41,7 @@ def unpacked(head: AnswerHead) -> AnswerHead:
 class Unpacking:
     """A receiver before another one, which gets the unpacked body; ``hang_up`` ends the connection to the upstream."""
 
-    __slots__ = ("_coding", "_hang_up", "_over", "_receiver", "_unpacker", "chunks")
+    __slots__ = ("_coding", "_counting", "_hang_up", "_over", "_receiver", "_unpacked_bytes", "_unpacker", "chunks")
 
     def __init__(self, coding: str, unpacker: Unpacker, receiver: Receiver, hang_up: Callable[[], None]) -> None:
         self.chunks: ChunkTaker | None = None
@@ -49,6 +50,8 @@ class Unpacking:
         self._receiver = receiver
         self._hang_up = hang_up
         self._over = False
+        self._unpacked_bytes = 0  # in this turn of the loop: no pause of the upstream's can act before its end
+        self._counting = False
 
     def upstream_head(self, head: AnswerHead) -> None:
         self._receiver.upstream_head(head)
@@ -56,12 +59,14 @@ class Unpacking:
     def upstream_data(self, data: bytes) -> None:
         if self._over:
             return
-        unpacked_bytes = 0
+        if not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
         try:
             for piece in self._unpacker.unpack(data):
-                unpacked_bytes += len(piece)
+                self._unpacked_bytes += len(piece)
                 self._receiver.upstream_data(piece)
-                if unpacked_bytes > UNPACKED_BYTES:
+                if self._unpacked_bytes > UNPACKED_BYTES:
                     self._fail(f"a piece of its {self._coding} body unpacks to more than {UNPACKED_BYTES // MIB} MiB")
                     return
         except Malformed:
@@ -79,6 +84,9 @@ class Unpacking:
 
     def upstream_upgraded(self, head: AnswerHead, pipe: Pipe) -> None:
         self._receiver.upstream_upgraded(head, pipe)
+
+    def _next_turn(self) -> None:
+        self._counting, self._unpacked_bytes = False, 0
 
     def _fail(self, words: str) -> None:
         self._over = True

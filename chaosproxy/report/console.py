@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaosproxy.report.printable import SafeConsole
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.findings import (
     BackendCost,
@@ -44,7 +45,7 @@ def print_verdict(verdict: Verdict, directory: Path, console: Console | None = N
         console.print(Text(line), soft_wrap=True)
 
 
-class QuietConsole(Console):
+class QuietConsole(SafeConsole):
     """Leaves it to the caller what a reader that left means; rich would exit with 1, which is our word for deviated."""
 
     def on_broken_pipe(self) -> None:
@@ -114,7 +115,7 @@ def _expectations(verdict: Verdict) -> Table:
             row.text,
             row.observed,
             *(row.control or "" for _ in control),
-            _margin(row),
+            margin_words(row),
             str(row.samples) if row.samples else "",
             f"{row.window}{_span(row.from_s, row.to_s)}{cohort}",
         )
@@ -130,7 +131,7 @@ def _faults(accounts: tuple[FaultAccount, ...]) -> Table:
             account.id,
             account.type,
             ", ".join(account.targets),
-            _planned(account),
+            planned_words(account),
             _between(account.applied_at_s, account.healed_at_s),
             Text(str(account.hits), "" if account.enough else "yellow"),
         )
@@ -193,11 +194,18 @@ def _last_lines(verdict: Verdict, directory: Path) -> list[str]:
         lines.append(f"{verdict.control.calls} calls of the control cohort ({spared or 'none'})")
     if verdict.replay:
         lines.append(f"seed {verdict.seed}, again with: {verdict.replay}")
-    lines.append(f"report.json, junit.xml and journal.jsonl in {directory}")
+    lines.append(f"{' and '.join(_files(directory))} in {directory}")
     return lines
 
 
-def _margin(row: Judged) -> str:
+def _files(directory: Path) -> list[str]:
+    """What a person may want to open, as far as it is there: the picture first."""
+    names = ("report.html", "report.json", "report.md", "junit.xml", "journal.jsonl")
+    there = [name for name in names if (directory / name).exists()]
+    return [", ".join(there[:-1]), there[-1]] if len(there) > 1 else there or ["nothing"]
+
+
+def margin_words(row: Judged) -> str:
     """How far on the good (+) or bad (-) side of the bound, in the unit of the measure."""
     if row.margin is None:
         return ""
@@ -211,7 +219,7 @@ def _margin(row: Judged) -> str:
     return f"{sign}{abs(row.margin):.3g}" if row.margin else "0"
 
 
-def _planned(account: FaultAccount) -> str:
+def planned_words(account: FaultAccount) -> str:
     """``6s..14s``; for a fault that waits for another one its length is all that is planned."""
     lasts_s = account.planned_lasts_s
     if account.planned_at_s is not None:

@@ -6,19 +6,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from chaosproxy.errors import UserError
+from chaosproxy.journal.reading import Journal
 from chaosproxy.report.junit import junit_xml, series_xml
+from chaosproxy.report.markdown import markdown
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.series import Series
 from chaosproxy.steady_state.verdict import report_json, verdict_json
 
-_WRITERS = {"json": ("report.json", verdict_json), "junit": ("junit.xml", junit_xml)}
+_WRITERS = {
+    "json": ("report.json", verdict_json),
+    "junit": ("junit.xml", junit_xml),
+    "markdown": ("report.md", markdown),
+}
 
 
 def write_reports(verdict: Verdict, directory: Path, formats: Iterable[str]) -> None:
-    """Write report.json, junit.xml, as the experiment's ``report.formats`` says."""
+    """Write report.json, junit.xml and report.md, as the experiment's ``report.formats`` says."""
     for name in formats:
-        file, render = _WRITERS[name]
-        (directory / file).write_text(render(verdict), encoding="utf-8")
+        if name in _WRITERS:
+            file, render = _WRITERS[name]
+            (directory / file).write_text(render(verdict), encoding="utf-8")
 
 
 def write_summary(series: Series, directory: Path) -> None:
@@ -29,3 +36,22 @@ def write_summary(series: Series, directory: Path) -> None:
         (directory / "junit.xml").write_text(series_xml(series), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{directory}: {(error.strerror or str(error)).lower()}") from None
+
+
+def write_page(verdict: Verdict, journal: Journal, directory: Path, *, compare_to: str) -> Path:
+    """Write report.html, which shows what happened."""
+    from chaosproxy.report.source import last_held, page_of_journal  # noqa: PLC0415 - jinja2, when it is needed
+
+    comparison = last_held(directory, verdict) if compare_to == "last-held" else None
+    path = directory / "report.html"
+    path.write_text(page_of_journal(journal, verdict, comparison), encoding="utf-8")
+    return path
+
+
+def append(markdown: str, path: Path) -> None:
+    """Add to a file, which may hold what is said of other runs. Raises UserError."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{markdown}\n")
+    except OSError as error:
+        raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None

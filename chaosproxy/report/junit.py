@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from chaosproxy.errors import printable
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.series import Series
@@ -69,7 +70,7 @@ def _count(suite: ET.Element) -> None:
 
 def _document(root: ET.Element) -> str:
     ET.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{printable(ET.tostring(root, encoding="unicode"))}\n'
 
 
 def _sentences(verdict: Verdict, about: str) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from chaosproxy.errors import printable
 from chaosproxy.report.console import ENDS, STYLES, plain, word
 from chaosproxy.runner.order import Order
 from chaosproxy.steady_state.expression import parse_expression
@@ -26,6 +27,12 @@ def print_series(series: Series, folder: str, console: Console) -> None:
     else:
         console.print(plain(report), soft_wrap=True)
     console.print(Text(f"summary.json and junit.xml in {folder}"), soft_wrap=True)
+
+
+def series_markdown(series: Series) -> str:
+    """The same for a pull request, as a block of its own."""
+    text = printable(str(plain(rendered(series)))).strip("\n").replace("```", "...")
+    return f"```text\n{text}\n```\n"
 
 
 def run_line(number: int, planned: int, verdict: Verdict, order: Order) -> str:

@@ -16,6 +16,7 @@ from hashlib import sha256
 
 from chaosproxy import __version__
 from chaosproxy.errors import ChaosError, PartFailed, RunAborted
+from chaosproxy.experiment.problems import names_a_secret
 from chaosproxy.journal.records import (
     VERSION,
     AnyRecord,
@@ -115,7 +116,7 @@ class RunStory:
                 name=order.experiment.name,
                 seed=order.seed,
                 nonce=order.nonce,
-                vars=order.overrides,
+                vars={name: "..." if names_a_secret(name) else text for name, text in order.overrides.items()},
                 settings=order.settings,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),

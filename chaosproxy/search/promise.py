@@ -84,7 +84,9 @@ def _was_lied_to(plan: Plan, seen: Observation) -> bool:
     return any(rule.do.type in _LIES or _means_otherwise(rule.do) for rule in plan if rule.id in seen.hit)
 
 
-_LIES = frozenset({"sse.drop", "sse.duplicate", "sse.reorder", "sse.line_separator", "body.corrupt"})
+_LIES = frozenset(
+    {"http.plain_reply", "sse.drop", "sse.duplicate", "sse.reorder", "sse.line_separator", "body.corrupt"}
+)
 _TOLD_APART = frozenset(
     {"llm.error_event", "llm.foreign_error_event", "llm.no_terminal", "llm.choices", "llm.dialect_swap"}
     | {"llm.finish_reason", "llm.usage", "llm.model_swap"}

@@ -1,7 +1,7 @@
 """Hypothesis strategies for faults, plans and whole experiments: the whole catalogue, as far as a dialect knows it.
 
-What shrinks: a plan to fewer faults, a fault to one that stands earlier in the catalogue, its settings to their
-defaults, its place to ``token:1``, and the requests that it is for to all of them.
+What shrinks: a plan to fewer faults, a fault to one with fewer settings and then one that stands earlier in the
+catalogue, its settings to their defaults, its place to ``token:1``, and the requests that it is for to all of them.
 """
 
 from __future__ import annotations

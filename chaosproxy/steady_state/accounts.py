@@ -6,17 +6,20 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from chaosproxy.steady_state.claims import Expectation, Expression
 from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.findings import FaultAccount
+from chaosproxy.steady_state.spells import failover_time, recovery_time
 from chaosproxy.steady_state.timeline import LEASE, Unknowable
 from chaosproxy.steady_state.vocabulary import Unit, display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chaosproxy.journal.records import FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History
+    from chaosproxy.steady_state.observation import Observation
     from chaosproxy.steady_state.timeline import Spell
 
 HIT_SLACK_S = 0.5
@@ -46,6 +49,8 @@ def account_of(history: History, fault: PlannedFault, *, completed: bool) -> Fau
         planned_lasts_s=fault.lasts_s,
         applied_at_s=None if spell is None else timeline.since_origin(spell.applied_at),
         healed_at_s=None if spell is None else timeline.since_origin(spell.healed_at),
+        failover_s=_felt(history, fault, "failover_time", failover_time),
+        recovery_s=_felt(history, fault, "recovery_time", recovery_time),
         hits=len(hits),
         load_hits=load_hits,
         min_hits=fault.min_hits,
@@ -53,6 +58,22 @@ def account_of(history: History, fault: PlannedFault, *, completed: bool) -> Fau
         enough=enough,
         why=why,
     )
+
+
+def _felt(
+    history: History, fault: PlannedFault, name: str, measure: Callable[[History, Expectation], Observation]
+) -> float | None:
+    """How long it was felt: as the hypothesis asks for it, else by the defaults of the measure."""
+    asked = (
+        entry
+        for entry in history.claims.hypothesis
+        if entry.expect.measure == name and entry.expect.argument == fault.id
+    )
+    plain = Expectation(name, Expression(f"{name}({fault.id}) >= 0s", name, None, fault.id, ">=", 0.0), ())
+    try:
+        return measure(history, next(asked, plain)).value
+    except Unknowable:
+        return None
 
 
 def _hits_within(history: History, fault: PlannedFault, spell: Spell) -> list[FaultHit]:

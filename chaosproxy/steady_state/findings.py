@@ -63,6 +63,10 @@ class FaultAccount(_Model):
     planned_lasts_s: float | None
     applied_at_s: float | None
     healed_at_s: float | None
+    failover_s: float | None = None
+    """From its begin to lasting success, as ``failover_time`` measures it; None: not reached, or not known."""
+    recovery_s: float | None = None
+    """From its end until its targets served again, as ``recovery_time`` measures it; None as above."""
     hits: int
     load_hits: int
     min_hits: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any
@@ -71,7 +72,7 @@ def _try(run: Run, name: str, setting: Setting, limit: int, promise: Promise, ma
             case = Case(name, plan, setting, limit, broken)
             raise PromiseBroken(f"the call {broken.words}\n\n{case_text(case)}")
 
-    attempt.__name__ = name  # by which Hypothesis knows what it has found before
+    attempt.__name__ = re.sub(r"\W", "_", name)  # by which Hypothesis knows what it has found before
     drawn = plans(max_faults, listeners=setting.listeners, dialect=setting.dialect)
     quiet = hypothesis.settings(
         max_examples=examples,
@@ -79,5 +80,6 @@ def _try(run: Run, name: str, setting: Setting, limit: int, promise: Promise, ma
         suppress_health_check=tuple(hypothesis.HealthCheck),
         report_multiple_bugs=False,
         print_blob=False,
+        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
     )
     quiet(hypothesis.given(drawn)(attempt))()

@@ -82,7 +82,7 @@ class TestSingleMessages:
             ({"abort": [""]}, "abort[0]: expected MEASURE OPERATOR VALUE, such as success >= 95%, got ''"),
             (
                 {"report": {"formats": ["json", "junit", ["x"]]}},
-                "report.formats[2]: expected json or junit, got a list",
+                "report.formats[2]: expected html, json, junit or markdown, got a list",
             ),
             ({"systems": {"1x": {"lab": "backend"}}}, None),
         ],

@@ -29,7 +29,7 @@ class TestTheSmallestFile:
         assert (experiment.name, experiment.seed, experiment.gate) == ("drill", None, None)
         assert experiment.heal.verify == ("gate",)
         assert experiment.safety.lease == 5.0
-        assert experiment.report.formats == ("json", "junit")
+        assert experiment.report.formats == ("html", "json", "junit")
 
     def test_its_fault_is_read(self) -> None:
         """With all its settings."""

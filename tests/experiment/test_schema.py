@@ -133,7 +133,7 @@ class TestBadFiles:
             ({"timelin": {}}, ""),
             ({"seed": "ten"}, "seed"),
             ({"hypothesis": []}, "hypothesis"),
-            ({"report": {"formats": ["html"]}}, "report.formats.0"),
+            ({"report": {"formats": ["pdf"]}}, "report.formats.0"),
         ],
     )
     def test_have_their_mistakes_where_they_are(self, sections: dict[str, Any], place: str) -> None:

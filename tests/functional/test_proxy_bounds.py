@@ -184,7 +184,7 @@ async def test_faults_that_hold_too_much_pause_the_upstream() -> None:
         await client.head()
         await client.chunk()
         await asyncio.sleep(0.08)
-        (pump,) = at.proxy._open.values()
+        (pump,) = at.proxy._open.pumps
         held_bytes = pump.account.received.tally.bytes
         pieces = [await client.chunk() for _ in range(59)]
         client.close()

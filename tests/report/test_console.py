@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from chaosproxy.journal.records import Probed
-from chaosproxy.report.console import print_verdict
+from chaosproxy.report.console import QuietConsole, print_verdict
 from chaosproxy.steady_state.claims import PlannedProbe
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
@@ -32,9 +31,9 @@ def _judged(drill: Drill) -> Verdict:
     return judge(drill.journal(), drill.claims)
 
 
-def _printed(verdict: Verdict) -> str:
+def _printed(verdict: Verdict, directory: Path = Path("out/run")) -> str:
     out = io.StringIO()
-    print_verdict(verdict, Path("out/run"), Console(file=out, highlight=False))
+    print_verdict(verdict, directory, QuietConsole(file=out, highlight=False))
     return out.getvalue()
 
 
@@ -78,12 +77,29 @@ class TestVerdictText:
 
         assert text.startswith("INCONCLUSIVE  drill: fault 'cut' (stream.truncate) made 0 of at least 1 hits")
 
-    def test_how_to_run_it_again(self, drill: Drill) -> None:
-        """The replay line is printed whole, however narrow the output is."""
-        text = _printed(_judged(drill))
+    def test_text_of_strangers_steers_no_terminal(self, drill: Drill) -> None:
+        """Escape codes are shown, in the headline, the findings and the tables."""
+        verdict, evil = _judged(drill), "\x1b[2J\x1b]0;owned\x07\u202e"
+        findings = tuple(
+            finding.model_copy(update={"sentence": evil + finding.sentence}) for finding in verdict.findings
+        )
+        rows = tuple(row.model_copy(update={"observed": evil}) for row in verdict.expectations)
+        texts = {"headline": evil, "findings": findings, "expectations": rows, "replay": evil}
+
+        text = _printed(verdict.model_copy(update=texts))
+
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert text.count("\\x1b[2J\\x1b]0;owned\\u202e") >= 4  # rich takes the bell out itself
+
+    def test_how_to_run_it_again(self, drill: Drill, tmp_path: Path) -> None:
+        """The replay line is printed whole, however narrow the output is, and so is what there is to look at."""
+        for name in ("journal.jsonl", "report.html"):
+            (tmp_path / name).touch()
+
+        text = _printed(_judged(drill), tmp_path)
 
         assert "again with: chaosproxy run drill.yaml --seed 7" in text
-        assert "report.json, junit.xml and journal.jsonl in out/run" in text
+        assert f"report.html and journal.jsonl in {tmp_path}" in text
 
     def test_an_interrupted_run_says_so(self, drill: Drill) -> None:
         """The word is about the run when the run did not get to its end."""

@@ -71,3 +71,12 @@ def test_only_the_formats_that_were_asked_for_are_written(tmp_path: Path) -> Non
 
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert Verdict.model_validate_json((tmp_path / "report.json").read_text()).headline == verdict.headline
+
+
+def test_text_of_strangers_is_xml_all_the_same() -> None:
+    """Control characters, which XML cannot hold, are shown; tags are text."""
+    verdict = judge(_drill().journal(), _drill().claims).model_copy(update={"replay": "\x1b[31m</system-out><x>"})
+
+    suite = ET.fromstring(junit_xml(verdict))  # noqa: S314 - we wrote it ourselves
+
+    assert suite.findtext("system-out") == "\\x1b[31m</system-out><x>"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import cast
 from urllib.parse import urlsplit
 
-from chaosproxy.errors import UserError
+from chaosproxy.errors import UserError, shown_url
 from chaosproxy.lab.load.http1 import ResponseReader
 from chaosproxy.lab.load.transcript import Transcript
 from chaosproxy.proxy.certificates import client_context, distrust
@@ -105,7 +105,7 @@ class Client:
         """``ca`` is trusted beside the system's authorities. Raises UserError when ``url`` or that file is none."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None:
-            raise UserError(f"entry: expected a URL such as http://127.0.0.1:8080, got {url!r}")
+            raise UserError(f"entry: expected a URL such as http://127.0.0.1:8080, got {shown_url(url)!r}")
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._authority = parts.netloc.rpartition("@")[2]

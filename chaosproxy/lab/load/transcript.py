@@ -21,7 +21,8 @@ from chaosproxy.wire.foreign_json import fields, parse
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 """The longest plain answer or single event that is read."""
-_WORD = re.compile(r"[\w.-]{1,64}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}|\d{3}", re.ASCII)
+"""A provider's name for an error, or a status; no name has letters beside digits, and most keys have."""
 
 
 class Transcript:

@@ -28,7 +28,10 @@ class ForwardProxy:
     """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say about an upstream. Raises UserError for what is no URL of one."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+        except ValueError as error:
+            raise UserError("the URL of the forward proxy has half of an IPv6 address") from error
         if parts.scheme != "http" or not parts.hostname:
             raise UserError(f"expected a forward proxy such as http://proxy.example.com:3128, got {parts.scheme}://...")
         self.host = parts.hostname

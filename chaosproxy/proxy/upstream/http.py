@@ -53,7 +53,7 @@ class HttpUpstream:
         ):
             fields += f"Content-Length: {len(question.body or b'')}\r\n"
         if proxy is not None and not target.secure:
-            path = target.origin + path
+            path = target.origin if path == "*" else target.origin + path
             if proxy.authorization is not None:
                 fields += f"Proxy-Authorization: {proxy.authorization}\r\n"
         head = f"{question.method} {path} HTTP/1.1\r\nHost: {target.authority}\r\n{fields}\r\n"
