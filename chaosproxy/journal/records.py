@@ -44,6 +44,18 @@ class Opened(Record):
     chaosproxy: str
 
 
+class Watched(Record):
+    """What a run without a load of its own looks at: calls are the requests at ``entry`` (None: nobody sees any).
+
+    ``backends`` are all its HTTP listeners, ``client_timeout_s`` is when clients give up, if somebody has said that.
+    """
+
+    entry: str | None = None
+    backends: list[str] = Field(default_factory=list)
+    oracle: Literal["upstream", "none"] = "upstream"
+    client_timeout_s: float | None = None
+
+
 class Run(Record):
     """What was run; written by the runner. ``vars`` are the overrides of -D, those that are secret as ``...``;
     ``settings`` those of --sweep.
@@ -60,6 +72,8 @@ class Run(Record):
     file: str
     file_sha256: str
     load: Literal["own", "external", "none"] = "own"
+    watched: Watched | None = None
+    """Of an external load."""
     attach: str = ""
     """The control API of the proxy that was driven, if the run did not start its own."""
 

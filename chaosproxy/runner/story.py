@@ -44,6 +44,7 @@ from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
 from chaosproxy.runner.server_side import ServerSide
 from chaosproxy.runner.systems import Systems
+from chaosproxy.steady_state.claims import watched_by
 
 START_DELAY_S = 0.1
 """From the order to the load, which is ready, to its first intended call."""
@@ -121,6 +122,7 @@ class RunStory:
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
                 load="external" if self._claims.external else "own",
+                watched=watched_by(self._claims),
                 attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,
             )
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from chaosproxy.journal.records import Watched
+
 if TYPE_CHECKING:
     from chaosproxy.steady_state.cohorts import ControlCohort
     from chaosproxy.steady_state.spending import Prices
@@ -159,3 +161,36 @@ class Claims:
     def upstreams(self) -> tuple[str, ...]:
         """The backends without the front."""
         return tuple(name for name in self.backends if name != self.front)
+
+
+def watched_by(claims: Claims) -> Watched | None:
+    """What a journal has to say of a run that looks at traffic of others; None of any other run."""
+    if not claims.external:
+        return None
+    return Watched(
+        entry=claims.entry,
+        backends=list(claims.backends),
+        oracle="none" if claims.oracle == "none" else "upstream",
+        client_timeout_s=claims.client_timeout_s,
+    )
+
+
+def claims_of_watched(watched: Watched) -> Claims:
+    """As much of the claims as tells the calls of such a journal; nothing is expected of them."""
+    return Claims(
+        name="",
+        question="",
+        hypothesis=(),
+        gate=(),
+        gate_window_s=0.0,
+        aborts=(),
+        faults=(),
+        backends=tuple(watched.backends),
+        oracle=watched.oracle,
+        warmup_s=0.0,
+        lasts_s=0.0,
+        quiet_tail_s=0.0,
+        entry=watched.entry,
+        external=True,
+        client_timeout_s=watched.client_timeout_s,
+    )

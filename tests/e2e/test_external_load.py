@@ -73,6 +73,8 @@ def test_a_system_that_holds(tmp_path: Path) -> None:
     assert report.exchanges > report.calls > 40  # retries are requests, calls at the front are not
     assert ended.all(Call) == []
     assert [run.load for run in ended.all(Run)] == ["external"]
+    page = (ended.results / "report.html").read_text("utf-8")
+    assert f"{report.calls} calls" in page
 
 
 def test_a_system_that_hides_a_cut(tmp_path: Path) -> None:
