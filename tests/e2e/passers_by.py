@@ -11,15 +11,16 @@ from itertools import count
 import aiohttp
 
 EACH_S = 0.08
-GIVE_UP_S = 1.5
-"""After so long without an answer a client leaves."""
+GIVE_UP_S = 30.0
+"""After so long a client leaves: no healthy answer takes as long, on a slow machine either."""
 
 
 @contextmanager
-def passers_by(port: int, *, named: bool = True, path: str = "/v1/chat/completions") -> Iterator[None]:
+def passers_by(port: int, *, named: bool = True, give_up_s: float = GIVE_UP_S) -> Iterator[None]:
     """Calls at a steady pace until the end; ``named``: each has a name of its own in ``x-chaosproxy-call``."""
     over = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_ask_on(f"http://127.0.0.1:{port}{path}", over, named=named)))
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    thread = threading.Thread(target=lambda: asyncio.run(_ask_on(url, over, give_up_s, named=named)))
     thread.start()
     try:
         yield
@@ -28,8 +29,8 @@ def passers_by(port: int, *, named: bool = True, path: str = "/v1/chat/completio
         thread.join()
 
 
-async def _ask_on(url: str, over: threading.Event, *, named: bool) -> None:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=GIVE_UP_S)) as session:
+async def _ask_on(url: str, over: threading.Event, give_up_s: float, *, named: bool) -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=give_up_s)) as session:
         asking: set[asyncio.Task[None]] = set()
         for number in count():
             if over.is_set():

@@ -106,7 +106,7 @@ def test_clients_that_wait_in_vain(tmp_path: Path) -> None:
     hang = {"id": "hang", "target": "primary", "at": "2s", "lasts": "3s", "do": {"type": "conn.blackhole"}}
     load = {"external": True, "timeout": "1s", "drain": "10s"}
     text = _text(port := free_port(), "naive", "timeout_rate <= 1%", load=load, faults=[hang], abort=[])
-    with passers_by(port):
+    with passers_by(port, give_up_s=1.5):
         ended = drill(tmp_path, text)
 
     assert ended.code == 1, ended.sentences
