@@ -16,8 +16,8 @@ from chaosproxy.journal.fingerprint import Fingerprint
 
 VERSION = 3
 READABLE = (1, 2, 3)
-"""Version 2 adds the record ``probe``; version 3 ``attached``, ``hook``, ``notify``, an exchange's ``asked_tokens`` and
-a run's ``settings``."""
+"""Version 2 adds the record ``probe``; version 3 ``attached``, ``underway``, ``hook``, ``notify``, an exchange's
+``asked_tokens``, an edge's ``malformed`` and a run's ``settings``."""
 ON_THE_WAY = "on the way to our listener"
 """The detail of a hit between client and listener: neither edge of the exchange shows what it did."""
 
@@ -44,6 +44,18 @@ class Opened(Record):
     chaosproxy: str
 
 
+class Watched(Record):
+    """What a run without a load of its own looks at: calls are the requests at ``entry`` (None: nobody sees any).
+
+    ``backends`` are all its HTTP listeners, ``client_timeout_s`` is when clients give up, if somebody has said that.
+    """
+
+    entry: str | None = None
+    backends: list[str] = Field(default_factory=list)
+    oracle: Literal["upstream", "none"] = "upstream"
+    client_timeout_s: float | None = None
+
+
 class Run(Record):
     """What was run; written by the runner. ``vars`` are the overrides of -D, those that are secret as ``...``;
     ``settings`` those of --sweep.
@@ -59,7 +71,9 @@ class Run(Record):
     settings: dict[str, str] = Field(default_factory=dict)
     file: str
     file_sha256: str
-    load: Literal["own", "none"] = "own"
+    load: Literal["own", "external", "none"] = "own"
+    watched: Watched | None = None
+    """Of an external load."""
     attach: str = ""
     """The control API of the proxy that was driven, if the run did not start its own."""
 
@@ -146,6 +160,8 @@ class Edge(Record):
     """The dialect's terminal event passed."""
     finish: str | None = None
     error_event: bool = False
+    malformed: bool = False
+    """An event passed that no client can read."""
     text: Fingerprint = Fingerprint()
     prompt_tokens: int | None = None
     output_tokens: int | None = None
@@ -183,6 +199,22 @@ class ExchangeRecord(Record):
     error: str | None = None
     """What the upstream itself did wrong (not injected): "connect: connection refused", or, after its head, "event: the
     upstream sent an error event"."""
+
+
+class Underway(Record):
+    """An exchange that had begun and not ended when the runner looked (``at``). Its record follows if it does end."""
+
+    type: Literal["underway"] = "underway"
+    at: float
+    id: str
+    listener: str
+    ordinal: int
+    call: str | None
+    method: str
+    dialect: str
+    model: str | None
+    stream: bool | None
+    began_at: float
 
 
 class ConnectionRecord(Record):
@@ -383,6 +415,7 @@ AnyRecord = Annotated[
     | FaultEdge
     | FaultHit
     | ExchangeRecord
+    | Underway
     | ConnectionRecord
     | Sent
     | Call

@@ -20,7 +20,7 @@ class Totals:
     """Counts while the run goes on."""
 
     def __init__(self, claims: Claims) -> None:
-        self._backends = claims.backends
+        self._backends = claims.upstreams
         self._spent = Spending(claims.prices)
         self._requests = 0
         self._met: defaultdict[str, set[str]] = defaultdict(set)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaosproxy.journal.records import ON_THE_WAY
+from chaosproxy.steady_state.entry_calls import LEFT
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.samples import retries_too_early
 
@@ -42,6 +43,7 @@ _HOW = {
     "usage": "a token count that did not fit the text",
     "timeout": "a timeout",
     "hung": "no end at all",
+    "left": "a client that left",
 }
 _HOW_ENDED = {Outcome.TIMEOUT: "timed out", Outcome.HUNG: "hung"}
 _UNHEARD = ("conn.", "partition", "dns.", "tls.", "toxic")
@@ -52,7 +54,30 @@ _UNREACHABLE = (*_UNHEARD, "http.")
 
 def cause_of(history: History, story: Story) -> Cause:
     """Why this call is not a prompt and whole answer."""
-    return _at_the_clients_edge(history, story) or _behind_it(history, story)
+    return (
+        _left(story)
+        or _at_the_entry(history, story)
+        or _at_the_clients_edge(history, story)
+        or _behind_it(history, story)
+    )
+
+
+def _left(story: Story) -> Cause | None:
+    """The client of external traffic hung up."""
+    if story.call.error is None or story.call.error.kind != LEFT:
+        return None
+    words = "waited up to {most} and left before the end of their answers"
+    return Cause(f"{words}, by a timeout or by choice", story.end_at - story.sent_at)
+
+
+def _at_the_entry(history: History, story: Story) -> Cause | None:
+    """A fault at the entry listener: what stands behind that could not have helped."""
+    if story.edge is None or not (hits := story.hits_on(story.edge)):
+        return None
+    how = _HOW_ENDED.get(story.outcome) or f"failed with {how_it_failed(story)}"
+    if story.answered:
+        how = "got late or slow answers" if story.outcome is Outcome.OK else f"ended as {story.outcome}"
+    return Cause(f"{how}: {named(history, (hit.fault for hit in hits))} {_did(story.edge)}, the entry itself")
 
 
 def _at_the_clients_edge(history: History, story: Story) -> Cause | None:
@@ -267,7 +292,7 @@ def _failed(history: History, story: Story) -> str:
 
 def _healthy_and_unasked(history: History, story: Story) -> list[str]:
     asked = {exchange.listener for exchange in story.exchanges}
-    return [name for name in history.claims.backends if name not in asked and _reachable(history, name, story)]
+    return [name for name in history.claims.upstreams if name not in asked and _reachable(history, name, story)]
 
 
 def _reachable(history: History, backend: str, story: Story) -> bool:

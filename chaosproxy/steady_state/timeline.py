@@ -97,6 +97,11 @@ class Timeline:
         """When the first fault began to act."""
         return min((spell.applied_at for spell in self.spells.values()), default=None)
 
+    def holds(self, at: float) -> bool:
+        """Whether a time is of the run; traffic that is not ours went on before it, and does after it."""
+        begin, over = self.marks.get("warmup", self.origin), self.marks.get("over", float("inf"))
+        return begin is not None and begin <= at < over
+
     def since_origin(self, at: float | None) -> float | None:
         """Seconds after t = 0."""
         return None if at is None or self.origin is None else at - self.origin

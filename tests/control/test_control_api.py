@@ -147,6 +147,27 @@ async def test_events_are_the_journal() -> None:
     assert kinds == [Opened, FaultEdge, ExchangeRecord, FaultEdge]
 
 
+async def test_requests_under_way_are_told_until_they_end() -> None:
+    """A journal has no word of them before."""
+    async with plane() as here, ControlClient(here.url) as client:
+        assert await client.underway() == []
+        await client.apply("me", [rule(do={"type": "conn.blackhole"})], lease_s=30, seed=1)
+        asking = asyncio.create_task(call(here.proxy.urls["a"], ask()))
+        async with asyncio.timeout(20):
+            while not (underway := await client.underway()):  # noqa: ASYNC110 - it is asked over HTTP
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await client.clear("me")
+        while await client.underway():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        left = await client.underway()
+
+    (exchange,) = underway
+    assert (exchange.listener, exchange.ordinal, left) == ("a", 1, [])
+    assert exchange.began_at <= exchange.at
+
+
 async def test_a_reader_goes_on_where_it_was() -> None:
     """After a number only what is newer comes."""
     events = EventLog(OPENED)

@@ -73,6 +73,7 @@ class Wire:
     heads: list[Head] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     full: bool = False
+    fin_is_an_end: bool = False
     chunked: bool = True
     owner: WireOwner | None = None
 
