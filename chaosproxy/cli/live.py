@@ -14,18 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Attached,
-    Call,
-    ExchangeRecord,
-    FaultEdge,
-    FaultHit,
-    GateJudged,
-    Hooked,
-    Mark,
-    Swept,
-)
+from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge, GateJudged, Hooked, Mark, Swept
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
 from chaosproxy.steady_state.entry_calls import is_call

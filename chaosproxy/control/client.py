@@ -24,7 +24,8 @@ from chaosproxy.control.messages import (
     Status,
 )
 from chaosproxy.errors import PartFailed
-from chaosproxy.journal.records import AnyRecord, Underway, from_values
+from chaosproxy.journal.records import AnyRecord, from_values
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.plan.rule import Rule
 
 ANSWER_S = 10.0

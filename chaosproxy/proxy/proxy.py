@@ -16,7 +16,8 @@ from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule

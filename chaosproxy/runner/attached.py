@@ -19,8 +19,9 @@ from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.safety import Safety
 from chaosproxy.experiment.section import host_of, is_local, is_url
-from chaosproxy.journal.records import AnyRecord, Attached, ExchangeRecord, FaultEdge, FaultHit, Underway
+from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge
 from chaosproxy.journal.shift import shifted
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit, Underway
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.clocks import Offset, compare
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, Mark, Probed
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Mark, Probed
+from chaosproxy.journal.traffic import Call, ExchangeRecord
 from chaosproxy.runner.totals import TOTALS, Totals
 from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Expression, Moment, Window
 from chaosproxy.steady_state.entry_calls import is_call

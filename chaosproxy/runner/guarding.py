@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chaosproxy.errors import UserError
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.steady_state.spending import Spending
 from chaosproxy.units import format_duration, format_rate
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from chaosproxy.errors import PartFailed
-from chaosproxy.journal.records import AnyRecord, Underway, from_line
+from chaosproxy.journal.records import AnyRecord, from_line
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.racing import forever

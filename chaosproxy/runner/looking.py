@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-from chaosproxy.journal.records import Underway
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.runner.racing import forever
 
 LOOK_EACH_S = 0.25

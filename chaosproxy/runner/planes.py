@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import PartFailed
-from chaosproxy.journal.records import AnyRecord, Underway
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.conductor import Faultline
 from chaosproxy.runner.lines import Lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.steady_state.observation import Observation, State
 from chaosproxy.steady_state.spending import Spending
 

@@ -16,7 +16,7 @@ from chaosproxy.steady_state.vocabulary import Unit, display
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chaosproxy.journal.records import FaultHit
+    from chaosproxy.journal.traffic import FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History
     from chaosproxy.steady_state.observation import Observation

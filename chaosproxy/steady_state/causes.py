@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import ON_THE_WAY
+from chaosproxy.journal.traffic import ON_THE_WAY
 from chaosproxy.steady_state.entry_calls import LEFT
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.samples import retries_too_early
@@ -17,7 +17,7 @@ from chaosproxy.steady_state.samples import retries_too_early
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from chaosproxy.journal.records import ExchangeRecord, FaultHit
+    from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History, Story
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chaosproxy.journal.reading import Journal
-    from chaosproxy.journal.records import AnyRecord, Lag
+    from chaosproxy.journal.records import AnyRecord
+    from chaosproxy.journal.traffic import Lag
     from chaosproxy.steady_state.history import History
 
 LOSING_PARTS = ("journal", "events")

@@ -10,13 +10,13 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from chaosproxy.journal.records import Call, CallError, Edge, ExchangeRecord
+from chaosproxy.journal.traffic import Call, CallError, Edge, ExchangeRecord
 from chaosproxy.steady_state.outcome import FLAWED, Doubt, Outcome, Reference, Uncertainty, uncertainty_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chaosproxy.journal.records import Underway
+    from chaosproxy.journal.traffic import Underway
     from chaosproxy.steady_state.claims import Claims
 
 EARLY_S = 0.001

@@ -6,17 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Call,
-    ConnectionRecord,
-    ExchangeRecord,
-    FaultHit,
-    Lag,
-    Probed,
-    Sent,
-    Underway,
-)
+from chaosproxy.journal.records import AnyRecord, Probed
+from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, FaultHit, Lag, Sent, Underway
 from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry, unended
 from chaosproxy.steady_state.outcome import (
     ADMITTED,

@@ -12,7 +12,7 @@ from chaosproxy.journal.fingerprinter import BLOCK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaosproxy.journal.records import Call, ExchangeRecord
+    from chaosproxy.journal.traffic import Call, ExchangeRecord
 
 
 class Outcome(StrEnum):

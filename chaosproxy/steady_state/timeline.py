@@ -5,19 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Attached,
-    Call,
-    ConnectionRecord,
-    Ended,
-    ExchangeRecord,
-    FaultEdge,
-    Mark,
-    Opened,
-    Run,
-    Sent,
-)
+from chaosproxy.journal.records import AnyRecord, Attached, Ended, FaultEdge, Mark, Opened, Run
+from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,7 +15,8 @@ from chaosproxy.control.events import EventLog
 from chaosproxy.control.messages import Apply
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, Lag, Opened, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Opened, Trouble
+from chaosproxy.journal.traffic import ExchangeRecord, Lag
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.proxy import Proxy
 from tests.control.plane import OPENED, plane, rule

@@ -15,7 +15,8 @@ import pytest
 
 from chaosproxy.cli.run import prepare
 from chaosproxy.control.client import ControlClient
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, GateJudged, Healed, Opened
+from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Healed, Opened
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.run import Finished, run_experiment
 from chaosproxy.steady_state.observation import State

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import Call, Run
+from chaosproxy.journal.records import Run
+from chaosproxy.journal.traffic import Call
 from tests.e2e.drill import drill, free_port, small
 from tests.e2e.passers_by import passers_by
 

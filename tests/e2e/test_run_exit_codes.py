@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chaosproxy.journal.records import Ended, FaultEdge, FaultHit, GateJudged, Healed, Mark
+from chaosproxy.journal.records import Ended, FaultEdge, GateJudged, Healed, Mark
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.steady_state.observation import State
 from tests.e2e.drill import SMALL, drill, family, free_port, repeat_inconclusive, small
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import FaultEdge, FaultHit, Healed, Swept
+from chaosproxy.journal.records import FaultEdge, Healed, Swept
+from chaosproxy.journal.traffic import FaultHit
 from tests.e2e.drill import Ended, drill, free_port, repeat_inconclusive, running, small
 from tests.toxics.servers import Fake, Real, faking, real_server
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.events import OTHER, TOKEN, Frame, Head, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Edge
+from chaosproxy.journal.traffic import Edge
 from chaosproxy.proxy.event_tally import UNREAD_BYTES, EventTally, tally_of
 from chaosproxy.proxy.tally import Tally
 from chaosproxy.wire.dialects import DIALECTS, dialect

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Abort, Cut, Exchange, Framing, Head, Heal, Hit, Incoming, Outgoing, Tick
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.alarms import Alarm

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import Underway
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.runner.looking import LOOK_EACH_S, Looking
 
 

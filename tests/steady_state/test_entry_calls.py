@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import Underway
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.verdict import judge

@@ -13,7 +13,7 @@ from typing import Any
 
 from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Call, CallError
+from chaosproxy.journal.traffic import Call, CallError
 from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
 from chaosproxy.wire.dialects.base import Dialect, flaw_of, is_sse, payload

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.report.facts.attempts import AttemptCounter, Attempts
 from chaosproxy.report.facts.calls import NamedCall, named_call
 from chaosproxy.report.facts.clients import ClientCounter, ClientJudge, ClientNote

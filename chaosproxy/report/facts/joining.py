@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Literal
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Sent, Watched
+from chaosproxy.journal.records import AnyRecord, Watched
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit, Sent
 from chaosproxy.steady_state.claims import claims_of_watched
 from chaosproxy.steady_state.history import Story, history_of
 from chaosproxy.steady_state.outcome import classify, reference_for, source_of, uncertainty_of
