@@ -10,7 +10,6 @@ _KEYS: tuple[tuple[str, ...], ...] = (
     ("load", "journey"),
     ("load", "*", "journey"),
     ("faults", "*", "ramp"),
-    ("faults", "*", "match", "key_share"),
 )
 """``*`` is any item of a list."""
 
