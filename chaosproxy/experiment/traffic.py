@@ -190,9 +190,9 @@ def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str
 def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[float, str | None]:
     """The part of a load's requests that the fault is for, and why the others are not."""
     request, control = load.request, experiment.control
-    match, callers = span.fault.match, 1.0
-    if match.key_share is not None:  # which callers these are is known when they come
-        match, callers = match.model_copy(update={"key_share": None, "key_header": None}), match.key_share
+    match, callers = span.fault.match, span.fault.match.key_share
+    if callers is not None:  # which ones these are is known when they come
+        match = match.model_copy(update={"key_share": None, "key_header": None})
     refusals = [
         (SPARED if control is not None and control.match.why_not(each) is None else None)
         or match.why_not(each)
@@ -213,7 +213,8 @@ def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[
             for target in span.targets
         )
     ]
-    return callers * refusals.count(None) / len(refusals), next((refusal for refusal in refusals if refusal), None)
+    part = (1.0 if callers is None else callers) * refusals.count(None) / len(refusals)
+    return part, next((refusal for refusal in refusals if refusal), None)
 
 
 def _dialect(experiment: Experiment, backend: str, api: str) -> str:
