@@ -159,6 +159,14 @@ def _did(exchange: ExchangeRecord) -> str:
     return f"acted on {whose}'s answer"
 
 
+def _culprits(exchange: ExchangeRecord, hits: Iterable[FaultHit]) -> list[str]:
+    """The faults that may have done it: what ended a stream in its midst was the last one to act on it."""
+    hits, sent = list(hits), exchange.sent
+    in_midst = sent.first_content_at is not None and not (sent.terminal and sent.ended == "end")
+    last_at = max((hit.at for hit in hits), default=0.0)
+    return [hit.fault for hit in hits if hit.at == last_at or not in_midst or sent.status != 200]
+
+
 def _on_the_way(hits: Iterable[FaultHit]) -> bool:
     """Whether all of it happened where no listener of ours sees it."""
     return all(hit.detail == ON_THE_WAY for hit in hits)
@@ -179,7 +187,7 @@ def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -
     hits = story.hits_on(exchange)
     if exchange is not None and hits:
         did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
-        return f"{named(history, (hit.fault for hit in hits))} {did}"
+        return f"{named(history, _culprits(exchange, hits))} {did}"
     if story.hits:
         others = named(history, (hit.fault for hit in story.hits))
         return f"not this answer but another request of the same call met {others}"
@@ -198,7 +206,7 @@ def _blame_all(history: History, story: Story) -> str:
     for exchange in story.exchanges:
         if hits := story.hits_on(exchange):
             did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
-            deeds[named(history, (hit.fault for hit in hits))][did] = None
+            deeds[named(history, _culprits(exchange, hits))][did] = None
     return ", ".join(f"{faults} {' and '.join(did)}" for faults, did in deeds.items()) or UNTOUCHED
 
 
