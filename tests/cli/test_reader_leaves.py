@@ -32,4 +32,4 @@ def test_the_exit_code_is_that_of_the_verdict(tmp_path: Path, option: list[str])
         assert run.stdout is not None
         run.stdout.close()
 
-        assert run.wait(30) == 3
+        assert run.wait(120) == 3

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -15,6 +16,7 @@ from chaosproxy.journal.reading import read_journal
 from chaosproxy.journal.records import AnyRecord, Ended, FaultEdge
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.run import run_experiment
+from tests.e2e.drill import MARK, family
 
 pytestmark = pytest.mark.e2e
 
@@ -54,21 +56,15 @@ def _once(fault_acts: asyncio.Event) -> Callable[[AnyRecord], None]:
     return notice
 
 
-def _children() -> dict[str, int]:
-    """Our child processes: their command lines and ids."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (process / "stat").read_text()
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if int(stat.rpartition(")")[2].split()[1]) == os.getpid():
-            found[command] = int(process.name)
-    return found
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """By which the processes of a run are found, and none of another test's."""
+    mark = token_hex(8)
+    monkeypatch.setenv(MARK, mark)
+    return mark
 
 
-async def test_a_cancelled_run_heals_writes_its_journal_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_cancelled_run_heals_writes_its_journal_and_leaves_nothing(tmp_path: Path, mark: str) -> None:
     """Cancelling the task ends the fault first; no task, no process and no half journal stays behind."""
     before, acts = asyncio.all_tasks(), asyncio.Event()
     run = asyncio.create_task(run_experiment(_order(tmp_path), on_record=_once(acts)))
@@ -82,15 +78,15 @@ async def test_a_cancelled_run_heals_writes_its_journal_and_leaves_nothing(tmp_p
     assert [edge.why for edge in records if isinstance(edge, FaultEdge) and edge.edge == "healed"] == ["cleared"]
     assert [end.why for end in records if isinstance(end, Ended)] == ["the run was cancelled"]
     assert asyncio.all_tasks() == before
-    assert not [command for command in _children() if "chaosproxy" in command]
+    assert not family(mark)
 
 
-async def test_a_proxy_that_dies_is_an_error_with_a_journal(tmp_path: Path) -> None:
+async def test_a_proxy_that_dies_is_an_error_with_a_journal(tmp_path: Path, mark: str) -> None:
     """A kill of our own proxy ends the run with exit code 5, and what was recorded is there."""
     acts = asyncio.Event()
     run = asyncio.create_task(run_experiment(_order(tmp_path), on_record=_once(acts)))
     await asyncio.wait_for(acts.wait(), 30)
-    (proxy,) = [pid for command, pid in _children().items() if "chaosproxy serve" in command]
+    (proxy,) = [pid for pid, command in family(mark).items() if "chaosproxy serve" in command]
 
     os.kill(proxy, signal.SIGKILL)
     finished = await run

@@ -55,7 +55,7 @@ def test_a_signal_heals_first(tmp_path: Path, signals: list[signal.Signals], cod
         assert len(family(run.mark)) == 4  # runner, backend, proxy, load
         for number in signals:
             run.process.send_signal(number)
-        ended = run.ended(within_s=10)
+        ended = run.ended()
 
     assert (ended.code, ended.report.ended) == (code, how), ended.err
     assert [edge.edge for edge in ended.all(FaultEdge)] == ["applied", "healed"]
@@ -71,7 +71,7 @@ def test_a_signal_during_the_start(tmp_path: Path) -> None:
     with running(tmp_path, small(systems=systems)) as run:
         run.until("small: seed")
         run.process.send_signal(signal.SIGINT)
-        ended = run.ended(within_s=10)
+        ended = run.ended()
 
     assert (ended.code, ended.report.ended) == (130, "interrupted"), ended.err
     assert "Traceback" not in ended.err

@@ -154,7 +154,7 @@ DECLARED: dict[str, Declared] = {
     "toxic.latency": Declared(late_s=0.2, settings={"latency": "200ms"}),
     "toxic.bandwidth": Declared(late_s=0.05, settings={"rate": 3}),
     "toxic.slow_close": Declared(late_s=0.2, settings={"delay": "200ms"}),
-    "toxic.timeout": Declared(ALL, end="fin", check=_of_bytes(0), settings={"timeout": "100ms"}),
+    "toxic.timeout": Declared(ALL, end="fin", check=_of_bytes(0), settings={"timeout": "1s"}),
     "toxic.reset_peer": Declared(ALL, end="reset"),
     "toxic.slicer": Declared(settings={"average_size": 50, "delay": "0.1ms"}),
     "toxic.limit_data": Declared(ALL, end="fin", check=_of_bytes(50), settings={"bytes": 50}),

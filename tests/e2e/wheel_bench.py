@@ -31,7 +31,7 @@ HELD = "/held"
 _SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 QUIET_S = 0.5
 """How long nothing must come after a hit for the connection to count as hanging."""
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 async def speak(request: Request, peer: Peer) -> None:
