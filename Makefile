@@ -141,6 +141,13 @@ profile: setup ## Show where the time goes under load (PROFILE_ARGS="--fault 'ss
 
 # ------------------------------------------------------------------------------------------------------------- tests
 
+# What fails beside the others is run once more, alone: on a machine with other work a test may starve. Only tests that
+# failed get this chance; a session that ended in another way, or that skipped a test where none may be, is red at once.
+ONLY_FAILED = [ $$? -eq 1 ] && echo "make test: what failed beside the others is run once more, alone" &&
+ALONE = -n 0 -p no:randomly --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
+COMPILED_TESTS = PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' \
+	tests/proxy tests/wire tests/functional tests/real $(PYTEST_ARGS)
+
 .PHONY: test
 test: lint coverage-run test-compiled ## The whole test command: style, types, every test, coverage, and compiled modules
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
@@ -162,8 +169,7 @@ build/compiled: pyproject.toml hatch_build.py $(shell find chaosproxy -name '*.p
 
 .PHONY: test-compiled
 test-compiled: compiled ## Tests of the data plane on its compiled modules
-	PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' -n $(WORKERS) \
-		tests/proxy tests/wire tests/functional tests/real $(PYTEST_ARGS)
+	$(COMPILED_TESTS) -n $(WORKERS) || { $(ONLY_FAILED) $(COMPILED_TESTS) $(ALONE); }
 
 .PHONY: test-fast
 test-fast: setup ## Unit tests and laws only: no processes, no sockets, no coverage
@@ -178,7 +184,7 @@ coverage: coverage-run ## Run every test and write htmlcov/index.html
 .PHONY: coverage-run
 coverage-run: setup
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS) || { $(ONLY_FAILED) $(BIN)/coverage run -m pytest $(ALONE); }
 	$(BIN)/coverage combine --quiet
 
 .PHONY: lint
