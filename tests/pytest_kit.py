@@ -74,7 +74,7 @@ class Sessions:
 
 def _environment() -> dict[str, str]:
     """Ours, without what would reach into the session."""
-    others = ("CHAOSPROXY_", "VLLM_", "PYTEST_", "OPENAI_")
+    others = ("CHAOSPROXY_", "VLLM_", "PYTEST_", "OPENAI_", "CI", "BUILD_NUMBER")  # in CI pytest prints more
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     paths = os.pathsep.join(filter(None, [*_FIRST, str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**kept, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "120"}
