@@ -10,7 +10,19 @@ from urllib.parse import quote
 
 import aiohttp
 
-from chaosproxy.control.messages import ActiveFault, Apply, Faults, Halt, Inject, Lock, Message, Renew, Scope, Status
+from chaosproxy.control.messages import (
+    ActiveFault,
+    Apply,
+    Faults,
+    Halt,
+    Inject,
+    Lock,
+    Message,
+    Programme,
+    Renew,
+    Scope,
+    Status,
+)
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord, from_values
 from chaosproxy.plan.rule import Rule
@@ -66,6 +78,10 @@ class ControlClient:
     async def clear(self, owner: str | None = None) -> None:
         """End all faults of ``owner``, or of everybody."""
         await self._say("DELETE", "/v1/owners" if owner is None else _owner(owner))
+
+    async def announce(self, owner: str, programme: Programme) -> None:
+        """Say what a run with a claim is about, for those who watch."""
+        await self._say("PUT", f"{_owner(owner)}/programme", programme)
 
     async def inject(self, wanted: Inject) -> ActiveFault:
         """One more fault."""

@@ -39,8 +39,11 @@ class Plane(Protocol):
     def records(self) -> AsyncIterator[AnyRecord]:
         """What it reports, until ``finish``."""
 
+    def expect(self, origin: float) -> None:
+        """Be told when t = 0 is, before ``broken`` is awaited."""
+
     async def broken(self) -> End:
-        """Raises PartFailed when the run cannot go on with it; never returns."""
+        """Raises PartFailed (or RunAborted) when the run cannot go on with it; never returns."""
 
     async def finish(self) -> None:
         """Let it report the rest; ``records`` ends."""
@@ -68,6 +71,9 @@ class OwnProxy:
 
     def records(self) -> AsyncIterator[AnyRecord]:
         return self._client.events()
+
+    def expect(self, origin: float) -> None:
+        """Nobody watches it but the run."""
 
     async def broken(self) -> End:
         await forever()  # it is among the parts that must live
@@ -101,6 +107,9 @@ class OthersProxy:
                 yield coming.result()
         finally:
             over.cancel()
+
+    def expect(self, origin: float) -> None:
+        self.line.origin = origin
 
     async def broken(self) -> End:
         await self.line.held()

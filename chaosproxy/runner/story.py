@@ -141,6 +141,7 @@ class RunStory:
         await self._probing.start(self._experiment.probes, stage.scene)
         await self._hooks.start(self._order.directory, stage.scene.facts)
         await self._loading.begin(self._job(stage.entry))
+        plane.expect(self._origin)
         play = self._play(self._conductor)
         parts = (part.must_live() for part in stage.parts)
         return await first_of(play, plane.broken(), *parts, self._loading.must_live())
