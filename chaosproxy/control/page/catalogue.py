@@ -59,8 +59,8 @@ def form_of(fault: type[Fault]) -> Form:
     return Form(
         type=doc.name,
         room=doc.room,
-        summary=doc.summary,
-        detail=doc.detail,
+        summary=doc.summary.replace("``", ""),
+        detail=doc.detail.replace("``", ""),
         symptom=doc.symptom,
         timeline=doc.timeline,
         on_connections=doc.room == "toxic",
@@ -79,7 +79,7 @@ def _field(setting: Setting, schema: dict[str, Any]) -> Field:
         most=schema.get("maximum"),
         hint=setting.type,
         default=setting.default,
-        doc=setting.doc,
+        doc=setting.doc.replace("``", ""),
     )
 
 

@@ -16,7 +16,7 @@ export function showFaults({ status }, act) {
 function create(fault, act) {
   const path = `/v1/faults/${encodeURIComponent(fault.id)}`;
   const remove = make("button", { type: "button", class: "small", "aria-label": `Remove ${fault.id}` }, "Remove");
-  const renewal = make("button", { type: "button", class: "small", "aria-label": `Prolong ${fault.id} to ${PROLONG} from now` }, PROLONG);
+  const renewal = make("button", { type: "button", class: "small", "aria-label": `Prolong ${fault.id} to ${PROLONG} from now` }, "Prolong");
   remove.addEventListener("click", () => act(`${fault.id} is over`, "DELETE", path));
   renewal.addEventListener("click", () => act(`${fault.id} goes on for ${PROLONG}`, "POST", `${path}/renew`, { lease: PROLONG }));
   const cells = Array.from({ length: 6 }, () => make("td"));

@@ -13,7 +13,7 @@ export function prepare(catalogue, act) {
   const groups = Map.groupBy(catalogue.forms, (form) => form.room);
   const options = (group) => group.map((form) => make("option", { value: form.type }, form.type));
   byId("fault").replaceChildren(...[...groups].map(([room, group]) => make("optgroup", { label: room }, ...options(group))));
-  byId("fault").addEventListener("change", choose);
+  byId("fault").addEventListener("input", choose); // before the form hears of it
   byId("inject").addEventListener("input", preview);
   byId("inject").addEventListener("submit", (event) => {
     event.preventDefault();

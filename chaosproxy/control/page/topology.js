@@ -45,8 +45,8 @@ function spark() {
 
 function update(route, name, listener, now, faults) {
   const [clients, before, node, behind, upstream] = route.children;
-  const unit = now.is_tcp ? "connections" : "requests";
-  say(clients.children[1], `${now.open} ${unit} open${now.open_streams ? `, ${now.open_streams} of them streams` : ""}`);
+  const unit = (now.is_tcp ? "connection" : "request") + (now.open === 1 ? "" : "s");
+  say(clients.children[1], `${now.open} ${unit} open`);
   say(node.children[0], listener.role ? `${name} (${listener.role})` : name);
   say(node.children[1], listener.url);
   say(node.children[2], faults.map((fault) => (fault.id === fault.type ? fault.id : `${fault.id}: ${fault.type}`)).join(", "));
