@@ -129,6 +129,15 @@ class Chain:
         """Where a listener is."""
         return str(self.proxy.ready["listeners"][listener]["url"])
 
+    def ask(self, method: str, path: str) -> int:
+        """One request to the control API without a token; the status of its answer."""
+        connection = HTTPConnection(urlsplit(self.page).netloc, timeout=PATIENCE_S)
+        try:
+            connection.request(method, f"/{path}")
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def again(self) -> None:
         """Start the proxy anew, where it was."""
         (self.folder / "proxies.yaml").write_text(_config(self.backend, [self.url(name) for name in LISTENERS]))

@@ -84,7 +84,7 @@ class Live:
 
     def until(self, script: str) -> None:
         """Wait for something to be true on the page."""
-        self.page.wait_for_function(script)
+        self.page.wait_for_function(f"() => {script}")  # the policy forbids what is no function
 
 
 @pytest.fixture
@@ -104,6 +104,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     (folder / "experiments" / "wrong.yaml").write_text("experiment: v1\nnme: x\n")
     with chain(folder, "--experiments", "experiments") as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _left_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test that failed has left on the shared chain is no other test's business."""
+    yield
+    if "shared" in request.fixturenames:
+        made: Chain = request.getfixturevalue("shared")
+        for path in ("page/experiments", "v1/owners", "v1/lock"):
+            made.ask("DELETE", path)
 
 
 @pytest.fixture
