@@ -50,6 +50,8 @@ class Scope(Message):
 class PlannedFault(Message):
     """A fault of a run's timeline."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     id: FaultName
     """Its name."""
     type: Annotated[str, Field(max_length=ID_LENGTH_MAX)]
@@ -64,6 +66,8 @@ class PlannedFault(Message):
 
 class Programme(Message):
     """What a run is about, for those who watch the proxy; t = 0 is the end of its warm-up."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     name: Annotated[str, Field(max_length=WORDS_CHARS_MAX)]
     """Of the experiment."""
