@@ -22,8 +22,8 @@ PICTURES: tuple[tuple[str, Literal["light", "dark"], int, int], ...] = (
 )
 """Name, colour scheme, width and height in pixels."""
 LIVE_PICTURES: tuple[tuple[str, Literal["light", "dark"], int, int], ...] = (
-    ("live-light", "light", 1200, 1700),
-    ("live-dark", "dark", 1200, 1700),
+    ("live-light", "light", 1200, 2250),
+    ("live-dark", "dark", 1200, 2250),
     ("live-narrow", "light", 390, 2300),
 )
 _PATIENCE_MS = 120_000

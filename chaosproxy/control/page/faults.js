@@ -19,23 +19,28 @@ function create(fault, act) {
   const renewal = make("button", { type: "button", class: "small", "aria-label": `Prolong ${fault.id} to ${PROLONG} from now` }, "Prolong");
   remove.addEventListener("click", () => act(`${fault.id} is over`, "DELETE", path));
   renewal.addEventListener("click", () => act(`${fault.id} goes on for ${PROLONG}`, "POST", `${path}/renew`, { lease: PROLONG }));
-  const cells = Array.from({ length: 6 }, () => make("td"));
-  cells[4].className = cells[5].className = "num";
-  return make("tr", {}, ...cells, make("td", { class: "actions" }, remove, renewal));
+  const [name, ...others] = ["", "", "", "", "num", "num"].map((kind) => make("td", kind ? { class: kind } : {}));
+  return make("tr", {}, name, make("td", { class: "actions" }, remove, renewal), ...others);
 }
 
 function update(row, fault, mono) {
-  const ends = [fault.lease_until, fault.ends_at].filter((at) => at !== null);
   const words = [
     fault.id,
     wordsOf(fault),
     fault.listeners.join(", "),
     fault.owner,
     String(fault.hits),
-    ends.length ? seconds(Math.max(0, Math.min(...ends) - mono)) : "never",
+    leaseOf(fault, mono),
   ];
-  words.forEach((text, index) => say(row.children[index], text));
+  [...row.querySelectorAll("td:not(.actions)")].forEach((cell, index) => say(cell, words[index]));
   show(row.querySelectorAll("button")[1], fault.lease_until !== null);
+}
+
+/** How long it lives without a renewal, and when it ends in any case. */
+function leaseOf({ lease_until: lease, ends_at: end }, mono) {
+  const left = (at) => seconds(Math.max(0, at - mono));
+  if (lease === null) return end === null ? "no end" : left(end);
+  return end === null ? left(lease) : `${left(Math.min(lease, end))}, ${left(end)} at most`;
 }
 
 function wordsOf({ rule, type, acting }) {

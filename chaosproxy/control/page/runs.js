@@ -3,9 +3,9 @@
 import { byId, draw, make, renew, say, show } from "./dom.js";
 import { seconds } from "./words.js";
 
-const WIDTH = 1000;
 const LINE = 22;
-const NAME = 170;
+const NAME_MOST = 170;
+const WARMUP_LEAST = 60;
 
 /** Show a view. */
 export function showRuns({ status, experiments }) {
@@ -19,8 +19,7 @@ export function showRuns({ status, experiments }) {
 function create([, run]) {
   const bar = make("progress", { class: "unseen" });
   bar.setAttribute("aria-label", `Time of ${run.name}`);
-  const lines = run.faults.length;
-  const picture = draw("svg", { viewBox: `0 0 ${WIDTH} ${LINE * (lines + 1) + 4}`, "aria-hidden": "true" });
+  const picture = draw("svg", { height: LINE * (run.faults.length + 1) + 4, "aria-hidden": "true" });
   return make("div", { class: "programme" }, make("h3", {}, run.name), make("p", { class: "note" }, run.question), make("p", {}), bar, picture, make("ul", { class: "unseen" }));
 }
 
@@ -34,7 +33,7 @@ function update(element, owner, run, { mono, active }) {
   const states = run.faults.map((fault) => stateOf(fault, at, active.some((each) => each.id === fault.id)));
   const words = run.faults.map((fault, index) => `${fault.id}, ${fault.type} on ${fault.listeners.join(", ")}: ${states[index]}`);
   renew(list, words.map((text, index) => [index, text]), ([index]) => index, () => make("li"), (item, [, text]) => say(item, text));
-  picture.replaceChildren(...paint(run, at, states));
+  picture.replaceChildren(...paint(run, at, states, picture.clientWidth || 300));
 }
 
 function phaseOf(at, { warmup_s, lasts_s }) {
@@ -48,15 +47,17 @@ function stateOf(fault, at, isActive) {
   return at < fault.at_s ? `planned in ${seconds(fault.at_s - at)}` : at < fault.at_s + fault.lasts_s ? "not active" : "over";
 }
 
-function paint(run, at, states) {
+function paint(run, at, states, width) {
   const from = -run.warmup_s;
-  const x = (time) => NAME + ((Math.min(run.lasts_s, Math.max(from, time)) - from) / (run.lasts_s - from || 1)) * (WIDTH - NAME - 8);
+  const name = Math.min(NAME_MOST, width / 4);
+  const letters = Math.floor(name / 7);
+  const x = (time) => name + ((Math.min(run.lasts_s, Math.max(from, time)) - from) / (run.lasts_s - from || 1)) * (width - name - 8);
   const text = (words, left, top, more = {}) => draw("text", { x: left, y: top, ...more }, words);
-  const drawn = [text(from ? "warm-up" : "", x(from), 14), text("0 s", x(0), 14), text(seconds(run.lasts_s), x(run.lasts_s), 14, { "text-anchor": "end" })];
+  const drawn = [text(x(0) - x(from) > WARMUP_LEAST ? "warm-up" : "", x(from), 14), text("0 s", x(0), 14), text(seconds(run.lasts_s), x(run.lasts_s), 14, { "text-anchor": "end" })];
   run.faults.forEach((fault, index) => {
     const top = LINE * (index + 1);
     const [left, right] = [x(fault.at_s), x(fault.at_s + fault.lasts_s)];
-    drawn.push(text(fault.id.length > 26 ? `${fault.id.slice(0, 25)}…` : fault.id, 0, top + 14));
+    drawn.push(text(fault.id.length > letters ? `${fault.id.slice(0, letters - 1)}…` : fault.id, 0, top + 14));
     drawn.push(draw("rect", { class: "track", x: x(from), y: top + 3, width: x(run.lasts_s) - x(from), height: LINE - 7 }));
     drawn.push(draw("rect", { class: states[index] === "acting" ? "band acting" : "band", x: left, y: top + 3, width: Math.max(3, right - left), height: LINE - 7 }));
   });

@@ -47,7 +47,7 @@ function update(route, name, listener, now, faults) {
   const [clients, before, node, behind, upstream] = route.children;
   const unit = (now.is_tcp ? "connection" : "request") + (now.open === 1 ? "" : "s");
   say(clients.children[1], `${now.open} ${unit} open`);
-  say(node.children[0], listener.role ? `${name} (${listener.role})` : name);
+  say(node.children[0], listener.role && listener.role !== name ? `${name} (${listener.role})` : name);
   say(node.children[1], listener.url);
   say(node.children[2], faults.map((fault) => (fault.id === fault.type ? fault.id : `${fault.id}: ${fault.type}`)).join(", "));
   node.classList.toggle("faulty", faults.length > 0);
