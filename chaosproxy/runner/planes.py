@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.conductor import Faultline
 from chaosproxy.runner.lines import Lines
@@ -42,6 +43,9 @@ class Plane(Protocol):
     def expect(self, origin: float) -> None:
         """Be told when t = 0 is, before ``broken`` is awaited."""
 
+    async def underway(self) -> list[Underway]:
+        """The exchanges that have begun and not ended, on our clock."""
+
     async def broken(self) -> End:
         """Raises PartFailed (or RunAborted) when the run cannot go on with it; never returns."""
 
@@ -74,6 +78,9 @@ class OwnProxy:
 
     def expect(self, origin: float) -> None:
         """Nobody watches it but the run."""
+
+    async def underway(self) -> list[Underway]:
+        return await self._client.underway()
 
     async def broken(self) -> End:
         await forever()  # it is among the parts that must live
@@ -110,6 +117,9 @@ class OthersProxy:
 
     def expect(self, origin: float) -> None:
         self.line.origin = origin
+
+    async def underway(self) -> list[Underway]:
+        return await self.line.underway()
 
     async def broken(self) -> End:
         await self.line.held()

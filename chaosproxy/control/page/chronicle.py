@@ -9,7 +9,8 @@ from chaosproxy.control.page.messages import Line
 from chaosproxy.errors import printable
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.lines import exchange_line
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 
 LINES_KEPT = 60
 """As many lines are shown; of a burst, the newest."""

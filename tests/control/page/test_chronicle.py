@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chaosproxy.control.page.chronicle import HITS_KEPT, LINES_KEPT, Chronicle
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 
 
 def _exchange(number: int, path: str = "/v1/x", **sent: object) -> ExchangeRecord:
