@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from math import inf
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from chaosproxy.experiment.timeline import planned
 from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge, GateJudged, Hooked, Mark, Swept
 from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
 from chaosproxy.report.console import QuietConsole
@@ -24,6 +26,8 @@ from chaosproxy.units import format_duration
 RECENT_S = 5.0
 """The span over which the view counts calls."""
 REFRESH_PER_S = 4
+BAND_CHARS = 40
+"""The timeline of the view."""
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def watching(order: Order, *, quiet: bool) -> Iterator[Callable[[AnyRecord], Non
     console = QuietConsole(stderr=True, highlight=False)
     if quiet:
         yield lambda _: None
-    elif console.is_terminal:
+    elif console.is_terminal and not console.is_dumb_terminal:  # one that cannot move its cursor gets lines
         view = View(order)
         with Live(get_renderable=view.render, console=console, refresh_per_second=REFRESH_PER_S, transient=True):
             yield view.notice
@@ -94,10 +98,16 @@ def attached_words(record: Attached) -> str:
 
 
 class View:
-    """The state of a run, drawn anew several times a second."""
+    """The state of a run, drawn anew several times a second: one timeline, with a band for each fault under it.
 
-    def __init__(self, order: Order) -> None:
+    ``clock`` is that of the records.
+    """
+
+    def __init__(self, order: Order, clock: Callable[[], float] = time.monotonic) -> None:
         self._order = order
+        self._clock = clock
+        self._spans = {span.fault.id: span for span in planned(order.experiment)}
+        self._acted: defaultdict[str, list[list[float]]] = defaultdict(list)
         self._phase = "starting"
         self._origin: float | None = None
         self._hits: Counter[str] = Counter()
@@ -117,6 +127,7 @@ class View:
                 self._origin = record.at if record.name == "origin" else self._origin
             case FaultEdge():
                 self._edges[record.fault] = record
+                self._note(record)
             case FaultHit():
                 self._hits[record.fault] += 1
             case Call():
@@ -130,31 +141,53 @@ class View:
 
     def _count(self, *, fine: bool) -> None:
         self._calls[fine] += 1
-        self._recent.append((time.monotonic(), fine))
+        self._recent.append((self._clock(), fine))
 
     def render(self) -> RenderableType:
         """The view as it is now."""
         timeline = self._order.experiment.timeline
-        passed = 0.0 if self._origin is None else min(time.monotonic() - self._origin, timeline.lasts)
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
+        passed_s = 0.0 if self._origin is None else min(self._clock() - self._origin, timeline.lasts)
+        rows = Table.grid(padding=(0, 2))
+        rows.add_row(
             Text(self._order.experiment.name, "bold"),
+            ProgressBar(total=timeline.lasts, completed=passed_s, width=BAND_CHARS),
             Text(self._phase),
-            ProgressBar(total=timeline.lasts, completed=passed, width=40),
-            Text(f"{passed:4.1f} of {format_duration(timeline.lasts)}"),
+            Text(f"{passed_s:4.1f} of {format_duration(timeline.lasts)}"),
         )
-        return Group(head, self._fault_lines(), self._call_line())
-
-    def _fault_lines(self) -> Table:
-        lines = Table.grid(padding=(0, 2))
         for fault in self._order.experiment.faults:
             edge = self._edges.get(fault.id)
             state, style = ("planned", "dim") if edge is None else (edge.edge, "red" if edge.edge in _ACTS else "green")
-            lines.add_row("  ", fault.id, Text(state, style), f"{self._hits[fault.id]} hits")
-        return lines
+            band = Text(self._band(fault.id, passed_s), style)
+            rows.add_row(f"  {fault.id}", band, Text(state, style), f"{self._hits[fault.id]} hits")
+        return Group(rows, self._call_line())
+
+    def _note(self, edge: FaultEdge) -> None:
+        acted = self._acted[edge.fault]
+        if edge.edge in _ACTS:
+            acted.append([edge.at, inf])
+        elif acted:
+            acted[-1][1] = min(acted[-1][1], edge.at)
+
+    def _band(self, fault: str, passed_s: float) -> str:
+        """``-`` where it is planned, ``#`` where it acted, ``|`` now."""
+        lasts_s = self._order.experiment.timeline.lasts
+        band, span = ["."] * BAND_CHARS, self._spans.get(fault)
+
+        def paint(from_s: float, to_s: float, mark: str) -> None:
+            first = min(BAND_CHARS - 1, max(0, int(from_s / lasts_s * BAND_CHARS)))
+            last = max(first + 1, min(BAND_CHARS, round(to_s / lasts_s * BAND_CHARS)))
+            band[first:last] = mark * (last - first)
+
+        if span is not None:
+            paint(span.at_s, span.end_s, "-")
+        if self._origin is not None:
+            for began_at, ended_at in self._acted[fault]:
+                paint(began_at - self._origin, min(ended_at - self._origin, passed_s), "#")
+            band[min(BAND_CHARS - 1, int(passed_s / lasts_s * BAND_CHARS))] = "|"
+        return "".join(band)
 
     def _call_line(self) -> Text:
-        while self._recent and self._recent[0][0] < time.monotonic() - RECENT_S:
+        while self._recent and self._recent[0][0] < self._clock() - RECENT_S:
             self._recent.popleft()
         fine = sum(fine for _, fine in self._recent)
         served = "  ".join(f"{name} {count}" for name, count in sorted(self._served.items()))

@@ -121,6 +121,16 @@ OtelEndpoint = Annotated[
     ),
 ]
 
+ExperimentsFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--experiments",
+        envvar="CHAOSPROXY_EXPERIMENTS",
+        metavar="DIR",
+        help="Experiments that can be started on the live page, which stands at the control API's address.",
+    ),
+]
+
 GC_THRESHOLDS = (20_000, 10, 50)
 """New objects before a collection of the newest, and how many collections of each age make one of the next."""
 
@@ -142,6 +152,7 @@ def serve(
     profile: Profiles = None,
     stop_file: StopFile = None,
     otel_endpoint: OtelEndpoint = None,
+    experiments: ExperimentsFolder = None,
     *,
     allow_header_faults: HeaderFaults = False,
     metrics_compat: MetricsCompat = False,
@@ -161,7 +172,7 @@ def serve(
     from chaosproxy.control import serve as process
     from chaosproxy.lab.part import run_process
 
-    load_plugins(plugin)
+    plugins = load_plugins(plugin)
     service = replace(
         set_up(
             Given(
@@ -184,6 +195,8 @@ def serve(
         stop_file=Path(stop_file) if stop_file else None,
         metrics_compat=metrics_compat,
         otel_endpoint=otel_endpoint,
+        experiments=Path(experiments) if experiments else None,
+        plugins=plugins,
     )
     on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 

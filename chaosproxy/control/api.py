@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Self, TypeVar
 
 from aiohttp import web
@@ -22,6 +22,7 @@ from chaosproxy.control.messages import (
     Inject,
     Lock,
     Message,
+    Programme,
     Renew,
 )
 from chaosproxy.control.openapi import document
@@ -42,7 +43,7 @@ Said = TypeVar("Said", bound=Message)
 
 
 class ControlApi:
-    """Serves one proxy, and ``more_routes`` of others behind the same guard.
+    """Serves one proxy, and ``more_routes`` of others behind the same guard; ``open_paths`` need no token.
 
     Raises UserError when it would listen beyond this machine without a good token.
     """
@@ -56,11 +57,13 @@ class ControlApi:
         token: str | None = None,
         rates: Rates = RATES,
         more_routes: Iterable[web.RouteDef] = (),
+        open_paths: Collection[str] = (),
     ) -> None:
         self._guard = Guard(listen, token, clock, rates)
         self._desk = desk
         self._listen = listen
         self._more_routes = tuple(more_routes)
+        self._open_paths = HEALTH_PATHS.union(open_paths)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -87,10 +90,10 @@ class ControlApi:
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let the guard look first, and turn errors into ``{"error": WORDS}``."""
-        if refusal := self._guard.refuses(request, open_to_all=request.path in HEALTH_PATHS):
+        if refusal := self._guard.refuses(request, open_to_all=request.path in self._open_paths):
             return _error(refusal)
         try:
-            return await handler(request)
+            return _unsniffed(await handler(request))
         except (UserError, ValidationError) as error:
             return _error(Refusal(_status(error), _words(error)))
         except web.HTTPException as error:
@@ -159,6 +162,9 @@ class ControlApi:
         wanted = await _read(request, Renew)
         return _json(Count(active=self._desk.renew(_owner(request), wanted.lease)))
 
+    async def _announce(self, request: web.Request) -> web.Response:
+        return _json(self._desk.announce(_owner(request), await _read(request, Programme)))
+
     async def _clear(self, request: web.Request) -> web.Response:
         self._desk.clear(_owner(request))
         return _json(Count(active=0))
@@ -179,6 +185,13 @@ class ControlApi:
     async def _unlock(self, _: web.Request) -> web.Response:
         self._desk.unlock()
         return _json(Halt(halted=self._desk.halted))
+
+
+def _unsniffed(response: web.StreamResponse) -> web.StreamResponse:
+    """No browser takes it for something else: the page on this port may run scripts from it."""
+    if not response.prepared:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
 
 
 def _owner(request: web.Request) -> str:

@@ -19,6 +19,7 @@ from chaosproxy.control.messages import (
     Lock,
     Message,
     OpenExchanges,
+    Programme,
     Renew,
     Scope,
     Status,
@@ -79,6 +80,10 @@ class ControlClient:
     async def clear(self, owner: str | None = None) -> None:
         """End all faults of ``owner``, or of everybody."""
         await self._say("DELETE", "/v1/owners" if owner is None else _owner(owner))
+
+    async def announce(self, owner: str, programme: Programme) -> None:
+        """Say what a run with a claim is about, for those who watch."""
+        await self._say("PUT", f"{_owner(owner)}/programme", programme)
 
     async def inject(self, wanted: Inject) -> ActiveFault:
         """One more fault."""

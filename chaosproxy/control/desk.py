@@ -17,6 +17,7 @@ from chaosproxy.control.messages import (
     Lock,
     OpenExchange,
     OpenExchanges,
+    Programme,
     Scope,
     Status,
 )
@@ -47,6 +48,7 @@ class Desk:
         self._proxy = proxy
         self._clocks = clocks
         self._claims = Claims()
+        self._programmes: dict[str, Programme] = {}  # of runs that hold a claim, or did
         self._halts: dict[str, str] = {}  # who has stopped everything, and why
         self.events = events
 
@@ -74,6 +76,15 @@ class Desk:
         if owner is not None:
             self._claims.release(owner)
         self._proxy.clear(owner)
+
+    def announce(self, owner: str, programme: Programme) -> Programme:
+        """A run says what it is about, for those who watch; known as long as it holds its claim. Raises NoSuch."""
+        held = self._claims.held(self._clocks.mono())
+        if owner not in held:
+            raise NoSuch(f"{owner!r} holds no claim here")
+        kept = {other: each for other, each in self._programmes.items() if other in held}
+        self._programmes = {**kept, owner: programme}
+        return programme
 
     def inject(self, wanted: Inject) -> ActiveFault:
         """One more fault."""
@@ -139,6 +150,7 @@ class Desk:
         """What is going on."""
         proxy, urls = self._proxy, self._proxy.urls
         mono, wall = self._clocks.mono(), self._clocks.wall()
+        claims = self._claims.held(mono)
         return Status(
             chaosproxy=__version__,
             instance=self.events.instance,
@@ -151,7 +163,8 @@ class Desk:
                 for spec in proxy.listeners
             },
             active=self.faults(),
-            claims=self._claims.held(mono),
+            claims=claims,
+            runs={owner: programme for owner, programme in self._programmes.items() if owner in claims},
             halted=self.halted,
             open_exchanges=proxy.open_exchanges,
             events=self.events.newest,

@@ -48,6 +48,11 @@ class EventLog:
         """The id of the newest event."""
         return self._id(self._count)
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more will come."""
+        return self._closed
+
     def add(self, entry: Entry) -> None:
         """Keep an entry and wake the readers."""
         line = entry.line

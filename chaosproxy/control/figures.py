@@ -70,6 +70,7 @@ class Figures:
         self._clock = clock
         self.began_at = clock()
         self.exchanges: Counter[tuple[str, str, str]] = Counter()  # listener, dialect, outcome
+        self.asked: Counter[str] = Counter()  # listener: exchanges that were brought to its upstream
         self.failures: Counter[tuple[str, str]] = Counter()  # listener, cause
         self.upstream_errors: Counter[tuple[str, str]] = Counter()  # listener, kind
         self.seen: Counter[tuple[str, str, str]] = Counter()  # listener, fault, its type
@@ -121,6 +122,7 @@ class Figures:
         injected = self._count_faults(listener, entry)
         outcome = outcome_of(sent, stream=entry.get("stream") is True)
         self.exchanges[listener, dialect, outcome] += 1
+        self.asked[listener] += entry.get("asked_at") is not None
         if (kind := upstream_error_of(received, entry.get("error"))) is not None:
             self.upstream_errors[listener, kind] += 1
         if outcome is not Outcome.OK:

@@ -19,6 +19,8 @@ OWNER = "hand"
 SEED_MAX = 2**63 - 1
 OWNER_CHARS_MAX = 200
 """Characters of an owner's name."""
+WORDS_CHARS_MAX = 1000
+"""Characters of what is said for people."""
 RULES_MAX = 1000
 """As many rules one message may hold."""
 
@@ -43,6 +45,44 @@ class Scope(Message):
     """Names of listeners."""
     faults: Annotated[tuple[FaultName, ...], Field(max_length=RULES_MAX)] = ()
     """Ids of the faults that are to come; they must be free."""
+
+
+class PlannedFault(Message):
+    """A fault of a run's timeline."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    id: FaultName
+    """Its name."""
+    type: Annotated[str, Field(max_length=ID_LENGTH_MAX)]
+    """Such as ``stream.truncate``."""
+    listeners: Annotated[tuple[str, ...], Field(max_length=RULES_MAX)]
+    """Where it will act."""
+    at_s: float
+    """When it is to begin, in seconds after t = 0; an estimate when it waits for another fault."""
+    lasts_s: Annotated[float, Field(ge=0)]
+    """How long it is to act."""
+
+
+class Programme(Message):
+    """What a run is about, for those who watch the proxy; t = 0 is the end of its warm-up."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: Annotated[str, Field(max_length=WORDS_CHARS_MAX)]
+    """Of the experiment."""
+    question: Annotated[str, Field(max_length=WORDS_CHARS_MAX)] = ""
+    """What it asks."""
+    seed: Seed
+    """All its chance derives from it."""
+    origin: float
+    """When t = 0 is, on the proxy's clock."""
+    warmup_s: Annotated[float, Field(ge=0)]
+    """Load without measuring, before t = 0."""
+    lasts_s: Annotated[float, Field(ge=0)]
+    """From t = 0 to the end of the load."""
+    faults: Annotated[tuple[PlannedFault, ...], Field(max_length=RULES_MAX)]
+    """The timeline."""
 
 
 class Apply(Message):
@@ -140,6 +180,8 @@ class Status(Message):
     """Faults, in the order in which they were applied."""
     claims: dict[str, Scope] = Field(default_factory=dict)
     """What runs have claimed for themselves, by owner."""
+    runs: dict[str, Programme] = Field(default_factory=dict)
+    """What these runs say of themselves, by owner, as long as they hold a claim."""
     halted: str = ""
     """Why nothing may be injected; empty while it may."""
     open_exchanges: int

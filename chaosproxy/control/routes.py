@@ -15,6 +15,7 @@ from chaosproxy.control.messages import (
     Lock,
     Message,
     OpenExchanges,
+    Programme,
     Renew,
     Status,
 )
@@ -57,6 +58,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/faults/{id}/renew", "prolong", "Renew one lease.", ActiveFault, Renew, refusals=(404,)),
     Route("PUT", "/v1/owners/{owner}", "apply", "Swap the whole plan of an owner.", Count, Apply, refusals=(409, 423)),
     Route("POST", "/v1/owners/{owner}/renew", "renew", "Renew all leases of an owner.", Count, Renew),
+    Route(
+        "PUT",
+        "/v1/owners/{owner}/programme",
+        "announce",
+        "Say what the run is about that holds a claim.",
+        Programme,
+        Programme,
+        refusals=(404,),
+    ),
     Route("DELETE", "/v1/owners/{owner}", "clear", "End all faults of an owner.", Count),
     Route("DELETE", "/v1/owners", "clear_all", "End all faults of everybody.", Count),
     Route("GET", "/v1/exchanges", "exchanges", "Requests that are under way.", OpenExchanges),

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,8 @@ from chaosproxy.proxy.proxy import Proxy
 
 if TYPE_CHECKING:
     from chaosproxy.control.api import ControlApi
+    from chaosproxy.control.experiments import ExperimentFolder
+    from chaosproxy.control.figures import Figures
     from chaosproxy.control.metrics import Metrics
 
 OWNER = "start"
@@ -44,7 +46,8 @@ class Service:
     ``connections_max`` is a number of client connections; None: as many as file descriptors allow, within reason.
     ``allow_header_faults`` lets requests ask for faults of their own. While ``stop_file`` exists, nothing is injected.
     ``metrics_compat`` shows the metrics on the ports that carry traffic, too. ``otel_endpoint`` is the URL that gets a
-    span of each exchange.
+    span of each exchange. ``experiments`` is a folder with files that the live page can start, ``plugins`` are given to
+    these runs.
     """
 
     listeners: Sequence[ListenerSpec]
@@ -59,6 +62,8 @@ class Service:
     stop_file: Path | None = None
     metrics_compat: bool = False
     otel_endpoint: str | None = None
+    experiments: Path | None = None
+    plugins: Sequence[str] = ()
 
 
 async def serve(
@@ -94,16 +99,12 @@ async def serve(
         desk = _desk(proxy, opened, writers, service)
         if service.stop_file is not None:
             await stack.enter_async_context(watching(service.stop_file, partial(desk.halt, "stop-file")))
-        facts: dict[str, Any] = {}
-        metrics = _metrics(proxy, writers) if service.control is not None or service.metrics_compat else None
-        if metrics is not None and service.metrics_compat:
-            proxy.show(metrics.on_data_port)
+        port = _Port(service, desk, proxy, writers)
+        facts = await port.open(stack)
         if service.otel_endpoint is not None:
             writers.append(await stack.enter_async_context(_spans(service.otel_endpoint, opened)))
-        if service.control is not None:
-            api = _control(desk, service, metrics)
-            facts["control"] = (await stack.enter_async_context(api)).url
         await stack.enter_async_context(proxy)
+        await stack.enter_async_context(port.folder or nullcontext())  # its run heals while the proxy is still there
         if not desk.halted:
             proxy.apply(service.rules, owner=OWNER, lease_s=float("inf"), seed=service.seed)
         on_ready(listeners=_addresses(proxy), seed=service.seed, **facts)
@@ -117,15 +118,6 @@ def _desk(proxy: Proxy, opened: Opened, writers: list[Callable[[Entry], None]], 
     return Desk(proxy, events, Clocks(time.monotonic, _wall))
 
 
-def _metrics(proxy: Proxy, writers: list[Callable[[Entry], None]]) -> Metrics:
-    from chaosproxy.control.figures import Figures  # noqa: PLC0415 - nobody may want to look
-    from chaosproxy.control.metrics import Metrics  # noqa: PLC0415
-
-    figures = Figures(time.monotonic)
-    writers.append(figures.add)
-    return Metrics(figures, proxy)
-
-
 def _spans(endpoint: str, opened: Opened) -> AbstractAsyncContextManager[Callable[[Entry], None]]:
     try:
         from chaosproxy.control.spans import exporting  # noqa: PLC0415 - it needs an optional package
@@ -137,11 +129,57 @@ def _spans(endpoint: str, opened: Opened) -> AbstractAsyncContextManager[Callabl
     return exporting(endpoint, opened)
 
 
-def _control(desk: Desk, service: Service, metrics: Metrics | None) -> ControlApi:
-    from chaosproxy.control.api import ControlApi  # noqa: PLC0415 - a web framework, for those who want it
+class _Port:
+    """What stands on the control port, made of packages that are imported only for those who want them. Raises
+    UserError when experiments have no port to drive the proxy through.
+    """
 
-    routes = () if metrics is None else metrics.routes()
-    return ControlApi(desk, time.monotonic, listen=service.control or "", token=service.token, more_routes=routes)
+    def __init__(self, service: Service, desk: Desk, proxy: Proxy, writers: list[Callable[[Entry], None]]) -> None:
+        self._service = service
+        self._desk = desk
+        self._proxy = proxy
+        self._writers = writers
+        self.folder: ExperimentFolder | None = None
+        if service.experiments is not None:
+            from chaosproxy.control.experiments import ExperimentFolder  # noqa: PLC0415
+
+            if service.control is None:
+                raise UserError("--experiments needs --control: they are started on its page, and drive its API")
+            self.folder = ExperimentFolder(service.experiments, service.token, service.plugins)
+
+    async def open(self, stack: AsyncExitStack) -> dict[str, Any]:
+        """What is to be said of it in the ready line. Raises PartFailed for a busy port."""
+        service = self._service
+        if service.control is None and not service.metrics_compat:
+            return {}
+        from chaosproxy.control.figures import Figures  # noqa: PLC0415
+        from chaosproxy.control.metrics import Metrics  # noqa: PLC0415
+
+        figures = Figures(time.monotonic)
+        self._writers.append(figures.add)
+        metrics = Metrics(figures, self._proxy)
+        if service.metrics_compat:
+            self._proxy.show(metrics.on_data_port)
+        if service.control is None:
+            return {}
+        url = (await stack.enter_async_context(self._api(service.control, figures, metrics))).url
+        if self.folder is not None:
+            self.folder.control = url
+        return {"control": url}
+
+    def _api(self, listen: str, figures: Figures, metrics: Metrics) -> ControlApi:
+        from chaosproxy.control.api import ControlApi  # noqa: PLC0415
+        from chaosproxy.control.page.chronicle import Chronicle  # noqa: PLC0415
+        from chaosproxy.control.page.site import OPEN_PATHS, Site  # noqa: PLC0415
+        from chaosproxy.control.page.viewing import Viewer  # noqa: PLC0415
+
+        chronicle, token = Chronicle(), self._service.token
+        self._writers.append(chronicle.add)
+        viewer = Viewer(self._desk, self._proxy, figures, chronicle, self.folder)
+        routes = (*metrics.routes(), *Site(viewer, self.folder, needs_token=token is not None).routes())
+        return ControlApi(
+            self._desk, time.monotonic, listen=listen, token=token, more_routes=routes, open_paths=OPEN_PATHS
+        )
 
 
 def _addresses(proxy: Proxy) -> dict[str, dict[str, str]]:

@@ -62,6 +62,7 @@ class EventTally(Tally):
 
     def collect(self, data: bytes, at: float) -> None:
         """Count a piece of the body later, unless the first content has not come."""
+        self._passed(at)
         self._unread.append(data)
         self._room -= len(data) + _PIECE_BYTES
         if self._room < 0:
@@ -71,6 +72,7 @@ class EventTally(Tally):
         """Count a piece of the body now; the frames that it completes."""
         if self._unread:
             self._read(at)
+        self._passed(at)
         self.bytes += len(data)
         return [self._frame(frame, at) for frame in self._split(data)]
 
@@ -80,6 +82,7 @@ class EventTally(Tally):
             self._read(at)
         meaning = frame.meaning
         if meaning.read_from is frame.data and self._splitter.skip(frame.data):
+            self._passed(at)
             self.bytes += len(frame.data)
             self._count(meaning, frame.data, at)
         else:

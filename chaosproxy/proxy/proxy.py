@@ -40,6 +40,7 @@ from chaosproxy.proxy.target import Target
 from chaosproxy.proxy.tcp_host import TcpHost, tcp_address
 from chaosproxy.proxy.timers import Timer, Timers
 from chaosproxy.proxy.upstream.http import HttpUpstream
+from chaosproxy.proxy.watching import OpenOnes, look_at
 from chaosproxy.proxy.witness import Ledger
 
 log = structlog.get_logger()
@@ -180,6 +181,10 @@ class Proxy:
     def under_way(self) -> tuple[Entry, ...]:
         """What is known so far of the exchanges that have not ended, as their entries will be."""
         return tuple([pump.account.entry() for pump in self._open.pumps])
+
+    def look(self, most: int) -> OpenOnes:
+        """The open exchanges, and ``most`` of them in detail: those that were silent for longest."""
+        return look_at([pump.account for pump in self._open.pumps], self._clock(), most)
 
     async def idle(self) -> None:
         """Wait until no exchange is under way."""

@@ -38,6 +38,8 @@ class Tally:
         "_texts",
         "_tokens",
         "bytes",
+        "gap_s",
+        "last_at",
     )
 
     def __init__(self, dialect: Dialect = RAW_BODY, head: Head | None = None, answer_bytes: int = 0) -> None:
@@ -47,6 +49,10 @@ class Tally:
         self._answer_bytes = answer_bytes
         self._answered_at = 0.0
         self.bytes = 0
+        self.last_at = 0.0
+        """When the newest piece passed; 0 before the first."""
+        self.gap_s = 0.0
+        """Between that one and the piece before it, or the beginning of the exchange."""
         self._events = 0
         self._tokens = 0
         self._texts: list[str] = []
@@ -90,6 +96,7 @@ class Tally:
         """Count a piece of the body, now or later."""
         if not data:
             return
+        self._passed(at)
         self._events += 1
         self.bytes += len(data)
         if self._answer is not None:
@@ -138,9 +145,16 @@ class Tally:
             values["output_tokens"] = self._output_tokens
         return values
 
+    def _passed(self, at: float) -> None:
+        if at != self.last_at:  # the frames of one piece leave a chain together
+            self.gap_s = at - self.last_at
+            self.last_at = at
+
     def _equal(self, other: Tally) -> None:
         """Begin where ``other`` is, which has settled; nothing is shared."""
         self.bytes = other.bytes
+        self.last_at = other.last_at
+        self.gap_s = other.gap_s
         self._answer = None if other._answer is None else other._answer[:]
         self._answer_bytes = other._answer_bytes
         self._answered_at = other._answered_at

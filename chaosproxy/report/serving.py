@@ -21,6 +21,7 @@ def welcome(
         yield f"{name:<{width}}  {facts['url']}  ->  {facts['upstream']}"
     if control is not None:
         yield f"control API at {control}"
+        yield f"live page at {control}/"
     yield ""
     urls = [facts["url"] for facts in listeners.values()]
     if spoken := [url for url in urls if not url.startswith(_BYTES)]:

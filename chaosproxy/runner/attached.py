@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from chaosproxy.control.client import ControlClient
 from chaosproxy.control.messages import Scope, Status
-from chaosproxy.errors import ChaosError, PartFailed
+from chaosproxy.errors import ChaosError, PartFailed, RunAborted
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.safety import Safety
 from chaosproxy.experiment.section import host_of, is_local, is_url
@@ -23,6 +23,7 @@ from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge
 from chaosproxy.journal.shift import shifted
 from chaosproxy.journal.traffic import ExchangeRecord, FaultHit, Underway
 from chaosproxy.plan.rule import Rule
+from chaosproxy.runner.announcing import programme_of
 from chaosproxy.runner.clocks import Offset, compare
 
 RENEWALS_PER_LEASE = 3
@@ -52,6 +53,8 @@ class Attachment:
         self._after = ""
         self._offset = Offset(0.0, 0.0)
         self._read = asyncio.Event()
+        self.origin: float | None = None
+        """When t = 0 is on our clock; what the run is about is announced there with it."""
         self.urls: dict[str, str] = {}
         """Where each listener is, by name."""
 
@@ -103,8 +106,12 @@ class Attachment:
     # beside ----------------------------------------------------------------------------------------------------------
 
     async def held(self) -> None:
-        """Renew faults and claim until cancelled. Raises PartFailed when the proxy was started anew, or is gone."""
+        """Renew faults and claim until cancelled. Raises PartFailed when the proxy was started anew, or is gone, and
+        RunAborted when everything was stopped there.
+        """
         heard_at = self._clock()
+        with suppress(PartFailed):  # of an older version, which has no page
+            await self._announce()
         while True:
             await asyncio.sleep(self.lease_s / RENEWALS_PER_LEASE)
             try:
@@ -117,7 +124,14 @@ class Attachment:
                 continue
             if status.instance != self._instance:
                 raise PartFailed(f"the proxy at {self._control} was started anew in mid-run, and its faults are gone")
+            if status.halted:
+                raise RunAborted(f"the proxy was stopped: {status.halted}")
             heard_at = self._clock()
+
+    async def _announce(self) -> None:
+        if self.origin is not None:
+            origin = self.origin + self._offset.offset_s
+            await self._client.announce(self._run_id, programme_of(self._experiment, self._seed, origin))
 
     async def records(self) -> AsyncIterator[AnyRecord]:
         """What happens on our listeners, on our clock."""

@@ -40,11 +40,14 @@ class Plane(Protocol):
     def records(self) -> AsyncIterator[AnyRecord]:
         """What it reports, until ``finish``."""
 
+    def expect(self, origin: float) -> None:
+        """Be told when t = 0 is, before ``broken`` is awaited."""
+
     async def underway(self) -> list[Underway]:
         """The exchanges that have begun and not ended, on our clock."""
 
     async def broken(self) -> End:
-        """Raises PartFailed when the run cannot go on with it; never returns."""
+        """Raises PartFailed (or RunAborted) when the run cannot go on with it; never returns."""
 
     async def finish(self) -> None:
         """Let it report the rest; ``records`` ends."""
@@ -72,6 +75,9 @@ class OwnProxy:
 
     def records(self) -> AsyncIterator[AnyRecord]:
         return self._client.events()
+
+    def expect(self, origin: float) -> None:
+        """Nobody watches it but the run."""
 
     async def underway(self) -> list[Underway]:
         return await self._client.underway()
@@ -108,6 +114,9 @@ class OthersProxy:
                 yield coming.result()
         finally:
             over.cancel()
+
+    def expect(self, origin: float) -> None:
+        self.line.origin = origin
 
     async def underway(self) -> list[Underway]:
         return await self.line.underway()

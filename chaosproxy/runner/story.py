@@ -146,6 +146,7 @@ class RunStory:
         self._origin = self._clock() + START_DELAY_S + self._experiment.timeline.warmup
         if isinstance(self._loading, Loading):
             await self._loading.begin(self._order.load_job(stage.entry, self._origin))
+        plane.expect(self._origin)
         play = self._play(self._conductor)
         parts = (part.must_live() for part in stage.parts)
         return await first_of(play, plane.broken(), *parts, self._loading.must_live())

@@ -35,6 +35,12 @@ def _drawn(view: View) -> str:
     return drawn.get()
 
 
+def _bands(view: View) -> dict[str, str]:
+    """The timelines of the faults."""
+    lines = [line.split() for line in _drawn(view).splitlines()]
+    return {words[0]: words[1] for words in lines if words and words[0] in ("part", "cut")}
+
+
 class TestView:
     """The view on a terminal."""
 
@@ -58,7 +64,25 @@ class TestView:
         assert "calls 2: 1 answered, 1 failed" in drawn
         assert "served: primary 1" in drawn
         (part,) = (line for line in drawn.splitlines() if line.split()[:1] == ["part"])
-        assert part.split() == ["part", "applied", "1", "hits"]
+        assert part.split()[2:] == ["applied", "1", "hits"]
+
+    def test_the_timeline_advances_over_the_plan(self, order: Order) -> None:
+        """On one axis: planned, acting until now or until it healed, now; it needs no colour."""
+        now = ORIGIN
+        view = View(order, lambda: now)
+        before = _bands(view)
+        view.notice(Mark(name="origin", at=ORIGIN))
+        view.notice(FaultEdge(fault="part", edge="applied", at=ORIGIN + 6, listeners=["primary"]))
+        now = ORIGIN + 9
+        during = _bands(view)
+        view.notice(FaultEdge(fault="part", edge="healed", at=ORIGIN + 12, listeners=["primary"], why="lasts"))
+        now = ORIGIN + 18
+        after = _bands(view)
+
+        assert before["part"] == "........-------------" + "-" * 1 + "." * 18
+        assert during["part"] == "........--#####|" + "-" * 6 + "." * 18
+        assert after["part"] == "........--##########--........|........."
+        assert set(after["cut"]) == {".", "-", "|"}
 
 
 class TestLog:

@@ -240,3 +240,17 @@ def test_a_plain_answer_is_read_at_its_end() -> None:
         assert edge.text == fingerprint(text)
         assert edge.first_content_at == (2.0 if text else None)
         assert (edge.events, edge.tokens, edge.bytes) == (2, 0, len(body))
+
+
+@pytest.mark.parametrize("tally", [Tally(), tally_of(dialect("openai.chat"), HEAD, {}, 0)], ids=["pieces", "events"])
+def test_it_knows_the_gap_between_the_newest_two_pieces(tally: Tally) -> None:
+    """Whichever way they were counted; what leaves at one moment is one piece; a fork goes on from there."""
+    tally.collect(b"data: 1\n\n", 0.5)
+    assert (tally.last_at, tally.gap_s) == (0.5, 0.5)
+    frames = tally.feed(b"data: 2\n\ndata: 3\n\n", 2.0)
+    fork = tally.fork()
+    for frame in frames:
+        fork.count(frame, 2.5)
+
+    assert (tally.last_at, tally.gap_s) == (2.0, 1.5)
+    assert (fork.last_at, fork.gap_s) == (2.5, 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ _FOLDER = Path(__file__).parent
 def report_html(outline: Outline, facts: Facts, verdict: Verdict | None, comparison: Comparison | None = None) -> str:
     """The page. Without a verdict it shows what happened and judges nothing."""
     scripts = [plotly_script(), (_FOLDER / "report.js").read_text("utf-8")]
-    style = (_FOLDER / "report.css").read_text("utf-8")
+    look = files("chaosproxy.control.page") / "look.css"  # what it shares with the live page
+    style = look.read_text("utf-8") + (_FOLDER / "report.css").read_text("utf-8")
     anchors = {call.id: f"call-{number}" for number, call in enumerate(facts.calls, start=1)}
     opened = outline.opened
     return (
