@@ -19,13 +19,13 @@ class Weighted:
         self._credit = dict.fromkeys(weights, 0)
 
     def order(self, upstreams: Sequence[Upstream]) -> Sequence[Upstream]:
-        """The healthy upstream whose turn it is, then the others by weight."""
+        """The upstream whose turn it is, then the others by weight.
+
+        An unhealthy one keeps its turn: it is skipped by whoever asks, until that turn is its trial.
+        """
         by_weight = sorted(upstreams, key=lambda upstream: -self._weights[upstream.name])
-        sharing = [upstream for upstream in by_weight if self._weights[upstream.name] and upstream.health.healthy]
-        if not sharing:
-            return by_weight
-        for upstream in sharing:
+        for upstream in by_weight:
             self._credit[upstream.name] += self._weights[upstream.name]
-        first = max(sharing, key=lambda upstream: self._credit[upstream.name])
-        self._credit[first.name] -= sum(self._weights[upstream.name] for upstream in sharing)
+        first = max(by_weight, key=lambda upstream: self._credit[upstream.name])
+        self._credit[first.name] -= sum(self._weights.values())
         return [first, *(upstream for upstream in by_weight if upstream is not first)]
