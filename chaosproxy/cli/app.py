@@ -10,6 +10,7 @@ from chaosproxy import __version__
 from chaosproxy.cli import (
     ca,
     demo,
+    drills,
     enumerate_plans,
     faults,
     hand,
@@ -72,6 +73,7 @@ app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
 app.command("report")(report.report)
 app.command("compare")(report.compare)
+app.command("drills")(drills.drills)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)
