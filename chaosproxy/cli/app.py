@@ -27,6 +27,7 @@ from chaosproxy.cli import (
     search,
     serve,
     toxiproxy,
+    validate,
 )
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
 app.command("report")(report.report)
 app.command("compare")(report.compare)
+app.command("validate")(validate.validate)
 app.command("drills")(drills.drills)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
