@@ -41,7 +41,7 @@ class LogFile:
 
 
 class LogCommand:
-    """A program that prints the whole log, such as ``docker logs gateway``."""
+    """A program that prints the whole log, such as ``docker logs gateway``; lines are counted."""
 
     def __init__(self, argv: tuple[str, ...]) -> None:
         self._argv = argv
@@ -49,13 +49,14 @@ class LogCommand:
 
     async def begin(self) -> None:
         try:
-            self._before = len((await run(self._argv))[1])
+            self._before = len((await run(self._argv))[1].splitlines())
         except CannotRun:
             self._before = 0  # it is said at the end
 
     async def written(self) -> str:
-        output = (await run(self._argv))[1]
-        return output[self._before if len(output) >= self._before else 0 :].decode("utf-8", "replace")
+        lines = (await run(self._argv))[1].splitlines()
+        new = lines[self._before if len(lines) >= self._before else 0 :]
+        return b"\n".join(new).decode("utf-8", "replace")
 
 
 async def log_check(log: ServerLog) -> Check:
