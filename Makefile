@@ -28,7 +28,7 @@ PYTEST_ARGS ?=
 COVERAGE_MIN := 90
 COVERAGE_PURE_MIN := 95
 PURE_ROOMS := $(wildcard $(addprefix chaosproxy/, errors.py units.py events.py dice.py \
-	wire faults plan journal steady_state experiment))
+	wire faults plan journal steady_state experiment search))
 PURE_GLOBS := $(foreach room,$(PURE_ROOMS),$(if $(filter %.py,$(room)),$(room),$(room)/*))
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)

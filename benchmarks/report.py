@@ -18,23 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import (
-    VERSION,
-    AnyRecord,
-    Call,
-    CallError,
-    Edge,
-    Ended,
-    ExchangeRecord,
-    FaultEdge,
-    FaultHit,
-    Lag,
-    Mark,
-    Opened,
-    Run,
-    Sent,
-    to_line,
-)
+from chaosproxy.journal.records import VERSION, AnyRecord, Ended, FaultEdge, Mark, Opened, Run, to_line
+from chaosproxy.journal.traffic import Call, CallError, Edge, ExchangeRecord, FaultHit, Lag, Sent
 
 RATE = 50.0
 """Calls per second."""

@@ -20,7 +20,8 @@ from chaosproxy.cli.run import prepare
 from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import BadValue, PartFailed, UserError
 from chaosproxy.experiment.references import hint
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
 from chaosproxy.report.console import word

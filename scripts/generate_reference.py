@@ -30,7 +30,13 @@ COMMANDS = (
     ("plan",),
     ("check",),
     ("explain",),
+    ("report",),
+    ("compare",),
     ("runs",),
+    ("minimize",),
+    ("search",),
+    ("enumerate",),
+    ("replay",),
     ("status",),
     ("inject",),
     ("heal",),
@@ -199,7 +205,7 @@ def _paths(schema: Schema) -> dict[str, str]:
         paths.update(reversed(new.items()))
     order = list(schema["properties"])
     told = {name: path + _which(path, definitions[name], paths) for name, path in paths.items()}
-    return dict(sorted(told.items(), key=lambda item: order.index(item[1].replace("[", ".").split(".")[0])))
+    return dict(sorted(told.items(), key=lambda item: order.index(re.split(r"[.\[ ]", item[1])[0])))
 
 
 def _which(path: str, model: Schema, paths: dict[str, str]) -> str:

@@ -14,20 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Attached,
-    Call,
-    ExchangeRecord,
-    FaultEdge,
-    FaultHit,
-    GateJudged,
-    Hooked,
-    Mark,
-    Swept,
-)
+from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge, GateJudged, Hooked, Mark, Swept
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
+from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.units import format_duration
 
 RECENT_S = 5.0
@@ -114,6 +105,9 @@ class View:
         self._calls: Counter[bool] = Counter()
         self._recent: deque[tuple[float, bool]] = deque()
         self._served: Counter[str] = Counter()
+        claims = order.experiment.claims()
+        self._entry = claims.entry if claims.external else None
+        self._front = claims.front
 
     def notice(self, record: AnyRecord) -> None:
         """Take a record in."""
@@ -126,11 +120,17 @@ class View:
             case FaultHit():
                 self._hits[record.fault] += 1
             case Call():
-                fine = record.error is None and record.status == 200
-                self._calls[fine] += 1
-                self._recent.append((time.monotonic(), fine))
-            case ExchangeRecord() if record.sent.status == 200 and record.sent.ended == "end":
-                self._served[record.listener] += 1
+                self._count(fine=record.error is None and record.status == 200)
+            case ExchangeRecord():
+                fine = record.sent.status == 200 and record.sent.ended == "end"
+                if record.listener == self._entry and is_call(record):
+                    self._count(fine=fine)
+                if fine and record.listener != self._front:
+                    self._served[record.listener] += 1
+
+    def _count(self, *, fine: bool) -> None:
+        self._calls[fine] += 1
+        self._recent.append((time.monotonic(), fine))
 
     def render(self) -> RenderableType:
         """The view as it is now."""

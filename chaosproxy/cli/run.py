@@ -220,7 +220,7 @@ def _prompts(experiment: Experiment, beside: Path) -> dict[str, tuple[str, ...]]
     """The lines of prompt files, per load; relative paths are meant from the experiment's own folder."""
     return {
         load.id: tuple(line for line in read_text(beside / load.file).splitlines() if line.strip())
-        for load in experiment.load
+        for load in experiment.loads
         if load.file is not None
     }
 

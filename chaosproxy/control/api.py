@@ -112,6 +112,9 @@ class ControlApi:
     async def _status(self, _: web.Request) -> web.Response:
         return _json(self._desk.status())
 
+    async def _exchanges(self, _: web.Request) -> web.Response:
+        return _json(self._desk.exchanges())
+
     async def _journal(self, _: web.Request) -> web.Response:
         headers = {"Content-Disposition": 'attachment; filename="journal.jsonl"'}
         return web.Response(body=b"".join(self._desk.events.lines()), content_type=NDJSON, headers=headers)

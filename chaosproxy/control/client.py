@@ -10,9 +10,22 @@ from urllib.parse import quote
 
 import aiohttp
 
-from chaosproxy.control.messages import ActiveFault, Apply, Faults, Halt, Inject, Lock, Message, Renew, Scope, Status
+from chaosproxy.control.messages import (
+    ActiveFault,
+    Apply,
+    Faults,
+    Halt,
+    Inject,
+    Lock,
+    Message,
+    OpenExchanges,
+    Renew,
+    Scope,
+    Status,
+)
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord, from_values
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.plan.rule import Rule
 
 ANSWER_S = 10.0
@@ -90,6 +103,11 @@ class ControlClient:
     async def status(self) -> Status:
         """Listeners, active faults and clocks."""
         return Status.model_validate(await self._say("GET", "/v1/status"))
+
+    async def underway(self) -> list[Underway]:
+        """The exchanges that have begun and not ended."""
+        said = OpenExchanges.model_validate(await self._say("GET", "/v1/exchanges"))
+        return [Underway(at=said.mono, **exchange.model_dump()) for exchange in said.exchanges]
 
     async def active(self, owner: str) -> list[str]:
         """The ids of the owner's faults that are active now."""

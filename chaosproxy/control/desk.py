@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from chaosproxy import __version__
 from chaosproxy.control.claims import Claims
 from chaosproxy.control.events import EventLog
-from chaosproxy.control.messages import ActiveFault, Apply, Inject, ListenerStatus, Lock, Scope, Status
+from chaosproxy.control.messages import (
+    ActiveFault,
+    Apply,
+    Inject,
+    ListenerStatus,
+    Lock,
+    OpenExchange,
+    OpenExchanges,
+    Scope,
+    Status,
+)
 from chaosproxy.errors import UserError
 from chaosproxy.plan.plan import Active, Conflict, Halted
 from chaosproxy.proxy.proxy import Proxy
@@ -145,6 +155,26 @@ class Desk:
             halted=self.halted,
             open_exchanges=proxy.open_exchanges,
             events=self.events.newest,
+        )
+
+    def exchanges(self) -> OpenExchanges:
+        """What is under way."""
+        return OpenExchanges(
+            exchanges=tuple(
+                OpenExchange(
+                    id=exchange.id,
+                    listener=exchange.listener,
+                    ordinal=exchange.ordinal,
+                    call=exchange.call,
+                    method=exchange.method,
+                    dialect=exchange.dialect,
+                    model=exchange.model,
+                    stream=exchange.stream,
+                    began_at=began_at,
+                )
+                for exchange, began_at in self._proxy.requests_under_way
+            ),
+            mono=self._clocks.mono(),
         )
 
     def _check_scope(self, owner: str, scope: Scope) -> None:

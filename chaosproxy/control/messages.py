@@ -162,6 +162,38 @@ class Faults(Message):
     """In the order in which they were applied."""
 
 
+class OpenExchange(Message):
+    """A request under way; its time is on the proxy's clock."""
+
+    id: str
+    """As its record will have it."""
+    listener: str
+    """Where it came in."""
+    ordinal: int
+    """Of the listener's requests, from 1."""
+    call: str | None
+    """What joins it with others, if it says so."""
+    method: str
+    """Such as POST."""
+    dialect: str
+    """Such as ``openai.chat``; ``raw`` where that is not known."""
+    model: str | None
+    """What it asks for."""
+    stream: bool | None
+    """Whether it asks for a stream; null: its body was not read."""
+    began_at: float
+    """When it came in."""
+
+
+class OpenExchanges(Message):
+    """All that is under way, and has no record in the journal yet."""
+
+    exchanges: tuple[OpenExchange, ...]
+    """In the order of their coming."""
+    mono: float
+    """When that was, on the proxy's clock."""
+
+
 class Halt(Message):
     """Whether faults may be injected."""
 

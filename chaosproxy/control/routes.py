@@ -14,6 +14,7 @@ from chaosproxy.control.messages import (
     Inject,
     Lock,
     Message,
+    OpenExchanges,
     Renew,
     Status,
 )
@@ -58,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/owners/{owner}/renew", "renew", "Renew all leases of an owner.", Count, Renew),
     Route("DELETE", "/v1/owners/{owner}", "clear", "End all faults of an owner.", Count),
     Route("DELETE", "/v1/owners", "clear_all", "End all faults of everybody.", Count),
+    Route("GET", "/v1/exchanges", "exchanges", "Requests that are under way.", OpenExchanges),
     Route("GET", "/v1/lock", "get_lock", "Whether faults may be injected.", Halt),
     Route("PUT", "/v1/lock", "lock", "End all faults and refuse new ones.", Halt, Lock),
     Route("DELETE", "/v1/lock", "unlock", "Let faults in again.", Halt),

@@ -54,7 +54,9 @@ def _same_ids(entries: Iterable[tuple[Path, object]], what: str) -> Iterator[Fou
 
 def _expression(draft: Draft, path: Path, expression: Expression, *, abort: bool = False) -> Iterator[Found]:
     measure = MEASURES[expression.measure]
-    if measure.name in _CONTENT and any(load.oracle == "none" for load in draft.experiment.load):
+    experiment = draft.experiment
+    oracles = [load.oracle for load in ((experiment.external,) if experiment.external else experiment.loads)]
+    if measure.name in _CONTENT and "none" in oracles:
         mend = "let load.oracle be auto, or claim error_rate and times only"
         yield Found(path, f"{measure.name} compares texts, and with oracle none nobody knows the right one; {mend}")
     known = _named(draft).get(measure.takes)

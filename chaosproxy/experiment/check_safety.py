@@ -54,14 +54,14 @@ def _prices(draft: Draft) -> Iterator[Found]:
 
 
 def _models(experiment: Experiment) -> list[str]:
-    return list(dict.fromkeys(model for load in experiment.load for model in load.request.model))
+    return list(dict.fromkeys(model for load in experiment.loads for model in load.request.model))
 
 
 def _planned(experiment: Experiment) -> Iterator[Found]:
     """What the load alone will ask for, without any retry, must be within the limits."""
     safety = experiment.safety
     requests, tokens, cost = planned_requests(experiment), planned_tokens(experiment), planned_cost(experiment)
-    rate = sum(max(rate for rate, _ in load.arrival.stages(0.0, 1.0)) for load in experiment.load)
+    rate = sum(max(rate for rate, _ in load.arrival.stages(0.0, 1.0)) for load in experiment.loads)
     if safety.max_upstream_requests is not None and requests > safety.max_upstream_requests:
         yield Found(("safety", "max_upstream_requests"), f"the load alone sends about {requests:.0f} requests")
     if safety.max_upstream_rate is not None and rate > safety.max_upstream_rate:
@@ -83,7 +83,9 @@ def _control(draft: Draft) -> Iterator[Found]:
                 if entry.cohort == "control":
                     yield Found((*path, "cohort"), "this file has no control cohort; control: {match: {...}} makes one")
         return
-    spared = [part_of_cohort(draft.experiment, load, "control") for load in draft.experiment.load]
+    if draft.experiment.external is not None:
+        return  # there it cannot be at all
+    spared = [part_of_cohort(draft.experiment, load, "control") for load in draft.experiment.loads]
     if not any(spared):
         words = "no request of the load is like this, so nobody would be in the control cohort"
         yield Found(("control", "match"), f"{words}; give it a load of its own, with the same header or model")

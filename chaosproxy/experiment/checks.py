@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from chaosproxy.experiment.check_claims import claim_problems
+from chaosproxy.experiment.check_external import external_problems
 from chaosproxy.experiment.check_faults import fault_problems
 from chaosproxy.experiment.check_safety import safety_problems
 from chaosproxy.experiment.check_toxics import toxics_problems
@@ -39,6 +40,7 @@ def check(draft: Draft) -> list[Found]:
         *fault_problems(draft),
         *_probes(draft),
         *claim_problems(draft),
+        *external_problems(draft),
         *toxics_problems(draft),
         *_heal(draft),
         *safety_problems(draft),
@@ -91,7 +93,7 @@ def _loads(draft: Draft) -> Iterator[Found]:
     several = isinstance(draft.raw(("load",)), list)
     seen: set[str] = set()
     oracles: set[str] = set()
-    for index, load in enumerate(draft.experiment.load):
+    for index, load in enumerate(draft.experiment.loads):
         path: Path = ("load", index) if several else ("load",)
         if load.id in seen:
             yield Found((*path, "id"), f"two loads are called {load.id!r}")

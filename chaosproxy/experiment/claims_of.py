@@ -38,7 +38,9 @@ def claims_of(experiment: Experiment) -> Claims:
         aborts=_aborts(experiment),
         faults=tuple(_fault(experiment, span) for span in planned(experiment)),
         backends=tuple(experiment.topology.spoken),
-        entry=_entry(experiment),
+        entry=entry_of(experiment),
+        external=experiment.external is not None,
+        client_timeout_s=None if experiment.external is None else experiment.external.timeout,
         oracle=_oracle(experiment),
         warmup_s=timeline.warmup,
         lasts_s=timeline.lasts,
@@ -50,7 +52,8 @@ def claims_of(experiment: Experiment) -> Claims:
     )
 
 
-def _entry(experiment: Experiment) -> str | None:
+def entry_of(experiment: Experiment) -> str | None:
+    """The listener that clients call themselves, if nothing stands before it."""
     match = _LISTENER.match(experiment.topology.entry)
     return None if match is None else match[1]
 
@@ -59,7 +62,7 @@ def control_of(experiment: Experiment) -> ControlCohort | None:
     """Which calls are spared; None: the file says nothing of a control cohort."""
     if experiment.control is None:
         return None
-    headers = {load.id: tuple(load.request.headers.items()) for load in experiment.load}
+    headers = {load.id: tuple(load.request.headers.items()) for load in experiment.loads}
     return ControlCohort(experiment.control.match, headers)
 
 
@@ -86,7 +89,9 @@ def _expectation(entry: ExpectationEntry) -> Expectation:
 
 
 def _aborts(experiment: Experiment) -> tuple[Abort, ...]:
-    aborts = tuple(_abort(entry) for entry in experiment.abort) if experiment.says_when_to_abort else (MELTDOWN,)
+    sees_calls = experiment.external is None or entry_of(experiment) is not None
+    default = (MELTDOWN,) if sees_calls else ()
+    aborts = tuple(_abort(entry) for entry in experiment.abort) if experiment.says_when_to_abort else default
     if any(abort.when.measure == "elapsed" for abort in aborts):
         return aborts
     limit = format_duration(OVERRUN * experiment.planned_s)
@@ -114,7 +119,9 @@ def _fault(experiment: Experiment, span: Span) -> PlannedFault:
 
 def _oracle(experiment: Experiment) -> Literal["lab", "upstream", "none"]:
     """One for all loads (``checks`` sees to it); a text that is the same for every call is known to the client, too."""
-    oracle = experiment.load[0].oracle
+    if experiment.external is not None:
+        return "none" if experiment.external.oracle == "none" else "upstream"
+    oracle = experiment.loads[0].oracle
     if oracle == "auto":
         return "upstream" if answer_tokens(experiment) is None else "lab"
     return oracle if isinstance(oracle, str) else "lab"

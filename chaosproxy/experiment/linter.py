@@ -40,17 +40,21 @@ _JOINED = ("leaked",)
 
 
 def lint(experiment: Experiment, document: Document) -> list[Problem]:
-    """All findings in the order of the file; ``document`` is what the experiment was read from, for the places."""
+    """All findings in the order of the file; ``document`` is what the experiment was read from, for the places.
+
+    Of traffic that is not ours nobody knows how much there will be.
+    """
     draft = Draft(experiment, document.plain())
     spans = {span.fault.id: span for span in experiment.spans()}
     found: list[Found] = []
     for path, fault in draft.faults():
-        span = spans[fault.id]
-        found += [*_meets_nobody(experiment, path, span), *_never_reached(experiment, path, fault)]
+        if experiment.external is None:
+            found += [*_meets_nobody(experiment, path, spans[fault.id]), *_never_reached(experiment, path, fault)]
         found += [*_undetectable(experiment, path, fault), *_unknowable_hits(experiment, path, fault)]
     for path, entry in draft.hypothesis():
-        found += [*_samples(experiment, path, entry), *_contradicts_failover(experiment, path, entry)]
-        found += [*_open_streams(experiment, path, entry), *_untagged(experiment, path, entry)]
+        if experiment.external is None:
+            found += [*_samples(experiment, path, entry), *_contradicts_failover(experiment, path, entry)]
+            found += [*_open_streams(experiment, path, entry), *_untagged(experiment, path, entry)]
         found += _no_time_to_recover(experiment, path, entry)
     found += _no_room_to_heal(experiment)
     problems = [document.problem(*each) for each in found]
@@ -91,8 +95,8 @@ def _never_reached(experiment: Experiment, path: Path, fault: FaultEntry) -> Ite
     where = getattr(fault.do, "where", None)
     if where is None or where.unit != "token":
         return
-    longest = [tokens for load in experiment.load if (tokens := tokens_of(experiment, load)) is not None]
-    if len(longest) == len(experiment.load) and max(longest) < where.count:
+    longest = [tokens for load in experiment.loads if (tokens := tokens_of(experiment, load)) is not None]
+    if len(longest) == len(experiment.loads) and max(longest) < where.count:
         yield Found((*path, "do", "where"), f"the answers have {max(longest)} tokens: {where} is never reached")
 
 
@@ -102,7 +106,7 @@ def _unknowable_hits(experiment: Experiment, path: Path, fault: FaultEntry) -> I
 
 
 def _undetectable(experiment: Experiment, path: Path, fault: FaultEntry) -> Iterator[Found]:
-    plain_chat = any(load.request.api == "openai.chat" and load.request.stream for load in experiment.load)
+    plain_chat = any(load.request.api == "openai.chat" and load.request.stream for load in experiment.loads)
     if fault.do.type != "sse.drop" or not plain_chat:
         return
     if "usage" in getattr(fault.do, "never", ()):
@@ -192,7 +196,7 @@ def _cuts_open(experiment: Experiment, span: Span) -> bool:
 
 def _untagged(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
     measure = MEASURES[entry.expect.measure]
-    pooled = [load for load in experiment.load if load.pool is not None]
+    pooled = [load for load in experiment.loads if load.pool is not None]
     joined = measure.needs is Needs.EXCHANGES and measure.name != "upstream_requests"
     if pooled and (joined or measure.name in _JOINED):
         names = ", ".join(load.id for load in pooled)
@@ -236,13 +240,13 @@ def _planned(experiment: Experiment, window: Window) -> tuple[float, float] | No
 
 
 def _calls(experiment: Experiment, start_s: float, end_s: float, cohort: str | None = None) -> float:
-    parts = [(load, part_of_cohort(experiment, load, cohort)) for load in experiment.load]
+    parts = [(load, part_of_cohort(experiment, load, cohort)) for load in experiment.loads]
     return sum(calls_between(experiment, load, start_s, end_s) * part for load, part in parts)
 
 
 def _open_at(experiment: Experiment, at_s: float) -> float | None:
     """Calls in flight at a moment, by Little's law; None when it is not known how long an answer takes."""
-    known = [(load, seconds) for load in experiment.load if (seconds := answer_s(experiment, load)) is not None]
-    if len(known) < len(experiment.load):
+    known = [(load, seconds) for load in experiment.loads if (seconds := answer_s(experiment, load)) is not None]
+    if len(known) < len(experiment.loads):
         return None
     return sum(calls_between(experiment, load, at_s - seconds, at_s) for load, seconds in known)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import Settings
 from chaosproxy.units import Duration, Flag, Rate
 from chaosproxy.wire.dialects.names import ApiName
@@ -21,6 +22,12 @@ _POOL = re.compile(r"pool:([1-9]\d{0,5})")
 
 def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _true(value: Any) -> Any:
+    if value not in (True, "true"):
+        raise BadValue(f"external is true, or not there at all, got {value!r}")
+    return True
 
 
 class Step(Settings):
@@ -125,3 +132,21 @@ class LoadSpec(Settings):
         """How many calls are planned on average (exactly, if evenly spaced), from the warm-up on."""
         whole = sum(rate * span_s for rate, span_s in self.arrival.stages(0 if self.calls else warmup_s, lasts_s))
         return min(whole, self.calls) if self.calls else whole
+
+
+class ExternalLoad(Settings):
+    """No load of ours: the run looks at traffic that others make.
+
+    Calls are the requests at the entry listener (``topology.entry: ${listener.NAME}``); without one nobody sees what
+    clients get, and expectations on them are refused.
+    """
+
+    external: Annotated[Literal[True], BeforeValidator(_true)]
+    """Real traffic only."""
+    oracle: Literal["auto", "upstream", "none"] = "auto"
+    """How the right text is known. auto, upstream: it is what the answering upstream sent; none: nobody knows it."""
+    timeout: Annotated[Duration, Field(gt=0)] | None = None
+    """After how long without any answer all clients give up. One that leaves then has timed out; of others that leave
+    nobody knows why."""
+    drain: Annotated[Duration, Field(ge=0)] = 20.0
+    """How long calls that are under way at the end of the timeline may take to end."""

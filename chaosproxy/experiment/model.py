@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter
 
+from chaosproxy.errors import BadValue
 from chaosproxy.experiment.claims_of import claims_of
 from chaosproxy.experiment.entries import (
     AbortEntry,
@@ -14,7 +15,7 @@ from chaosproxy.experiment.entries import (
     with_expressions_as,
     with_ids,
 )
-from chaosproxy.experiment.load_settings import LoadSpec
+from chaosproxy.experiment.load_settings import ExternalLoad, LoadSpec
 from chaosproxy.experiment.outside import Control, HookEntry, Notify
 from chaosproxy.experiment.probes import AnyProbe
 from chaosproxy.experiment.rules import rules_of
@@ -58,8 +59,18 @@ def _hooks(value: Any) -> Any:
     return with_ids(value, lambda _: "hook")
 
 
-def _loads(value: Any) -> Any:
-    return with_ids([value] if isinstance(value, dict) else value, lambda _: "load")
+_OWN_LOADS: TypeAdapter[tuple[LoadSpec, ...]] = TypeAdapter(tuple[LoadSpec, ...])
+
+
+def _load(value: Any) -> Any:
+    """Choose the model by hand, so that messages speak of one kind of load only."""
+    if isinstance(value, ExternalLoad) or (isinstance(value, dict) and "external" in value):
+        return ExternalLoad.model_validate(value)
+    if isinstance(value, list) and any(isinstance(each, dict) and "external" in each for each in value):
+        raise BadValue("external traffic is the whole load, beside no other: load: {external: true}")
+    if value == []:
+        raise BadValue("expected at least one entry, got an empty list")
+    return _OWN_LOADS.validate_python(with_ids([value] if isinstance(value, dict) else value, lambda _: "load"))
 
 
 Expectations: TypeAlias = Annotated[
@@ -132,11 +143,12 @@ class Experiment(Section):
     topology: Topology
     """Who talks to whom."""
     load: Annotated[
-        tuple[LoadSpec, ...],
-        BeforeValidator(_loads, json_schema_input_type=LoadSpec | Annotated[list[LoadSpec], Field(min_length=1)]),
-        Field(min_length=1),
+        tuple[LoadSpec, ...] | ExternalLoad,
+        BeforeValidator(
+            _load, json_schema_input_type=LoadSpec | Annotated[list[LoadSpec], Field(min_length=1)] | ExternalLoad
+        ),
     ] = (LoadSpec(),)
-    """The traffic: one entry or a list."""
+    """The traffic: one entry or a list, or ``{external: true}`` for traffic that is not ours."""
     timeline: Timeline = Timeline()
     """How long everything takes."""
     gate: Gate | None = None
@@ -168,6 +180,16 @@ class Experiment(Section):
     def with_seed(self, seed: int) -> Experiment:
         """The same experiment with another seed."""
         return self.model_copy(update={"seed": seed})
+
+    @property
+    def loads(self) -> tuple[LoadSpec, ...]:
+        """The load that the run makes: none where the traffic is not ours."""
+        return () if isinstance(self.load, ExternalLoad) else self.load
+
+    @property
+    def external(self) -> ExternalLoad | None:
+        """How traffic that is not ours is looked at; None where the run makes its own."""
+        return self.load if isinstance(self.load, ExternalLoad) else None
 
     @property
     def says_when_to_abort(self) -> bool:

@@ -7,12 +7,9 @@ from chaosproxy.experiment.references import Filled
 from chaosproxy.experiment.yaml_text import Document, Path, Plain
 
 _KEYS: tuple[tuple[str, ...], ...] = (
-    ("load", "external"),
-    ("load", "*", "external"),
     ("load", "journey"),
     ("load", "*", "journey"),
     ("faults", "*", "ramp"),
-    ("faults", "*", "match", "key_share"),
 )
 """``*`` is any item of a list."""
 

@@ -146,7 +146,8 @@ class Topology(Section):
 
     entry: str
     """Where the load goes: a system, a URL, or a listener below (``${listener.NAME}``) when nothing stands in between.
-    What it calls must be the listeners below, not the upstreams behind them."""
+    What it calls must be the listeners below, not the upstreams behind them. With ``load: {external: true}`` it is the
+    listener at which clients are seen; its upstream is the system under test, and the others stand behind that."""
     backends: Annotated[dict[Name, Backend], Field(min_length=1)]
     """Listener and upstream by name."""
     ca: Annotated[str, Field(min_length=1)] | None = None

@@ -45,7 +45,7 @@ def meeting(experiment: Experiment, span: Span) -> Meeting:
     """What a fault is expected to meet."""
     requests = matching = 0.0
     why_not: str | None = None
-    for load in experiment.load:
+    for load in experiment.loads:
         asked = sum(requests_at(experiment, load, target, span.at_s, span.end_s) for target in span.targets)
         asked *= _duty(span.fault)
         part, refusal = _matching_part(experiment, span, load)
@@ -77,7 +77,7 @@ def calls_between(experiment: Experiment, load: LoadSpec, start_s: float, end_s:
 def planned_requests(experiment: Experiment) -> float:
     """Calls that are planned from the warm-up on; each costs a request, or more."""
     timeline = experiment.timeline
-    return sum(load.expected_calls(timeline.warmup, timeline.lasts) for load in experiment.load)
+    return sum(load.expected_calls(timeline.warmup, timeline.lasts) for load in experiment.loads)
 
 
 def planned_tokens(experiment: Experiment) -> float:
@@ -97,7 +97,7 @@ def planned_cost(experiment: Experiment) -> float | None:
 def _planned_answers(experiment: Experiment) -> Iterator[tuple[str, float, int]]:
     """Model, calls and tokens of an answer."""
     timeline = experiment.timeline
-    for load in experiment.load:
+    for load in experiment.loads:
         calls = load.expected_calls(timeline.warmup, timeline.lasts) / len(load.request.model)
         tokens = tokens_of(experiment, load)
         for model in load.request.model:
@@ -189,11 +189,13 @@ def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str
 
 def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[float, str | None]:
     """The part of a load's requests that the fault is for, and why the others are not."""
-    request = load.request
-    control = experiment.control
+    request, control = load.request, experiment.control
+    match, callers = span.fault.match, span.fault.match.key_share
+    if callers is not None:  # which ones these are is known when they come
+        match = match.model_copy(update={"key_share": None, "key_header": None})
     refusals = [
         (SPARED if control is not None and control.match.why_not(each) is None else None)
-        or span.fault.match.why_not(each)
+        or match.why_not(each)
         or span.fault.do.lacks(each)
         for each in (
             Exchange(
@@ -211,7 +213,8 @@ def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[
             for target in span.targets
         )
     ]
-    return refusals.count(None) / len(refusals), next((refusal for refusal in refusals if refusal), None)
+    part = (1.0 if callers is None else callers) * refusals.count(None) / len(refusals)
+    return part, next((refusal for refusal in refusals if refusal), None)
 
 
 def _dialect(experiment: Experiment, backend: str, api: str) -> str:

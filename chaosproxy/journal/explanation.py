@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chaosproxy.journal.lines import connection_line, exchange_line
-from chaosproxy.journal.records import AnyRecord, ConnectionRecord, ExchangeRecord, FaultEdge, FaultHit, Mark
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Mark
+from chaosproxy.journal.traffic import ConnectionRecord, ExchangeRecord, FaultHit
 
 
 def find_exchanges(records: Iterable[AnyRecord], wanted: str) -> list[ExchangeRecord]:

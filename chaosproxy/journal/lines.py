@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chaosproxy.journal.records import AnyRecord, ConnectionRecord, Edge, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ConnectionRecord, Edge, ExchangeRecord, FaultHit
 
 _HOW_IT_ENDED = {
     "fin": "the connection ended in mid-answer",

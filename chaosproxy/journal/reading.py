@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from chaosproxy.errors import JournalBroken
-from chaosproxy.journal.records import (
-    READABLE,
-    VERSION,
-    AnyRecord,
-    Call,
-    ConnectionRecord,
-    ExchangeRecord,
-    Opened,
-    Run,
-    Sent,
-    from_line,
-)
+from chaosproxy.journal.records import READABLE, VERSION, AnyRecord, Opened, Run, from_line
+from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

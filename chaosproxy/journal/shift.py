@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from chaosproxy.journal.records import Record
+from chaosproxy.journal.record import Record
 
 R = TypeVar("R", bound=Record)
 

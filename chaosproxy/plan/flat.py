@@ -25,7 +25,7 @@ MAPPINGS = {"match": tuple(Match.model_fields), "flap": ("down", "up")}
 COMMON = (TARGET, "id", "lasts", "share", "streams", "max_hits", *MAPPINGS)
 ELSEWHERE = {
     **dict.fromkeys(("at", "after", "delay", "min_hits"), "belongs to the timeline of an experiment file"),
-    **dict.fromkeys(("ramp", "match.key_share"), "does not exist yet"),
+    "ramp": "does not exist yet",
 }
 
 

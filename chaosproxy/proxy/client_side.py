@@ -65,7 +65,8 @@ class ClientSide:
 
     def abort(self, how: Cut, at: float, ended: Ended | None = None) -> None:
         """End the connection without completing the body."""
-        self.leave(ended or ("fin" if how is Cut.FIN else "reset"), at)
+        cut: Ended = "reset" if how is not Cut.FIN else "end" if self.wire.fin_is_an_end else "fin"
+        self.leave(ended or cut, at)
         self.wire.abort(how)
 
     def leave(self, ended: Ended, at: float) -> None:

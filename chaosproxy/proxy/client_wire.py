@@ -100,6 +100,11 @@ class HttpWire:
         """Whose answer it writes."""
         return self._connection
 
+    @property
+    def fin_is_an_end(self) -> bool:
+        """Whether this client takes a FIN for the regular end of the answer."""
+        return self._framing is Framing.CLOSE and not isinstance(self._transport, Tearable)
+
     def reroute(self, transport: asyncio.Transport) -> None:
         """From the connection: write to another transport from now on."""
         self._transport = transport

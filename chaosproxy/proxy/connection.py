@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         self._head_since: float | None = None  # when the first bytes of a head came that is not complete
         self._body_since = 0.0  # when the head had come of the one whose body is coming
         self._timer: asyncio.TimerHandle | None = None
-        self._untaken = UntakenWatch(self, limits.idle_s)
+        self._untaken: UntakenWatch | None = None  # while its client takes nothing
 
     # what the transport tells it -------------------------------------------------------------------------------------
 
@@ -177,12 +177,12 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def pause_writing(self) -> None:
-        self._untaken.start()
+        self._watch_untaken()
         if self.wire is not None:
             self.wire.filled()
 
     def resume_writing(self) -> None:
-        self._untaken.stop()
+        self._all_taken()
         if self.wire is not None:
             self.wire.drained()
 
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
         self.transport = None
         if self._timer is not None:
             self._timer.cancel()
-        self._untaken.stop()
+        self._all_taken()
         self._stop_watching()
         self._waiting.clear()
         arriving, self._arriving = self._arriving, None
@@ -407,7 +407,7 @@ class Connection(asyncio.Protocol):
         """Close when everything has left, for which a client that takes nothing has not for ever."""
         if self.transport is not None:
             self.transport.close()
-            self._untaken.start()
+            self._watch_untaken()
 
     def _keep_tail(self, data: bytes) -> None:
         self._tail += data
@@ -427,6 +427,16 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
             self._idle_since = self._body_since = self._loop.time()
             self._stop_watching()
+
+    def _watch_untaken(self) -> None:
+        if self._untaken is None:
+            self._untaken = UntakenWatch(self, self.limits.idle_s)
+        self._untaken.start()
+
+    def _all_taken(self) -> None:
+        watch, self._untaken = self._untaken, None  # it refers back here
+        if watch is not None:
+            watch.stop()
 
     def _stop_watching(self) -> None:
         if self._departure is not None:

@@ -164,6 +164,10 @@ class ClientWire(Protocol):
     def full(self) -> bool:
         """Whether more waits for the client than Limits.unsent_bytes."""
 
+    @property
+    def fin_is_an_end(self) -> bool:
+        """Whether this client takes a FIN for the regular end of the answer: nothing else tells it where that is."""
+
     def own(self, owner: WireOwner) -> None:
         """Whom to call back."""
 

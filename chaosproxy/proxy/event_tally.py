@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chaosproxy.events import TOKEN, Frame, Framing, Head, Kind, Meaning
+from chaosproxy.events import OTHER, TOKEN, Frame, Framing, Head, Kind, Meaning
 from chaosproxy.proxy.headers import media_type
 from chaosproxy.proxy.limits import MIB
 from chaosproxy.proxy.tally import TEXTS, Tally
-from chaosproxy.wire.dialects.base import Dialect
+from chaosproxy.wire.dialects.base import Dialect, flaw_of, is_sse
 from chaosproxy.wire.dialects.raw import RAW_BODY
 from chaosproxy.wire.template import Template, learn
 
@@ -81,7 +81,7 @@ class EventTally(Tally):
         meaning = frame.meaning
         if meaning.read_from is frame.data and self._splitter.skip(frame.data):
             self.bytes += len(frame.data)
-            self._count(meaning, at)
+            self._count(meaning, frame.data, at)
         else:
             self.collect(frame.data, at)
 
@@ -96,7 +96,11 @@ class EventTally(Tally):
         self.settle()
         rest = self._splitter.flush()
         self._half = bool(rest)
-        return [self._frame(rest, at)] if rest else []
+        malformed = self._malformed
+        frames = [self._frame(rest, at)] if rest else []
+        if is_sse(self._dialect):
+            self._malformed = malformed  # clients drop half an event
+        return frames
 
     def fork(self) -> Tally:
         """An equal tally that goes its own way."""
@@ -136,7 +140,7 @@ class EventTally(Tally):
         for frame in frames:
             text = self._content_delta(frame)
             if text is None:
-                self._count(self._dialect.read_event(frame), at)
+                self._count(self._dialect.read_event(frame), frame, at)
             else:
                 self._texts.append(text)
                 self._events += 1
@@ -161,11 +165,13 @@ class EventTally(Tally):
             meaning = self._dialect.read_event(data)
         else:
             meaning = Meaning(Kind.CONTENT, text, None, None, None, data)
-        self._count(meaning, at)
+        self._count(meaning, data, at)
         return Frame(at, data, meaning)
 
-    def _count(self, meaning: Meaning, at: float) -> None:
+    def _count(self, meaning: Meaning, data: bytes, at: float) -> None:
         kind = meaning.kind
+        if not kind and not self._malformed and meaning == OTHER:
+            self._malformed = flaw_of(self._dialect, data, meaning) is not None
         self._events += 1
         if kind & TOKEN:
             self._tokens += 1

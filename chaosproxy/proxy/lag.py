@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Literal
 
-from chaosproxy.journal.records import Lag
+from chaosproxy.journal.traffic import Lag
 
 SAMPLE_S = 0.05
 REPORT_S = 1.0

@@ -40,10 +40,13 @@ class OpenExchanges:
         """Those under way at these listeners."""
         return [pump for pump in self._pumps.values() if pump.account.exchange.listener in listeners]
 
+    def accounts(self) -> list[Account]:
+        """Of all, those too whose answer is on its way to the client only."""
+        return [*(pump.account for pump in self._pumps.values()), *self._undelivered.values()]
+
     def exchanges(self) -> list[Exchange]:
-        """All, those too whose answer is on its way to the client only."""
-        accounts = [*(pump.account for pump in self._pumps.values()), *self._undelivered.values()]
-        return [account.exchange for account in accounts]
+        """All of them."""
+        return [account.exchange for account in self.accounts()]
 
     def add(self, pump: Pump) -> None:
         """One more."""

@@ -14,8 +14,10 @@ import structlog
 
 from chaosproxy.dice import Dice
 from chaosproxy.errors import PartFailed, UserError
+from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.counters import LocalCounters
 from chaosproxy.plan.plan import Active, Change, Plan
 from chaosproxy.plan.rule import Rule
@@ -163,6 +165,11 @@ class Proxy:
     def open_exchanges(self) -> int:
         """How many are under way, upstreams that are still being drained included."""
         return self._open.under_way
+
+    @property
+    def requests_under_way(self) -> tuple[tuple[Exchange, float], ...]:
+        """The exchanges that have no record yet, and when each began."""
+        return tuple([(account.exchange, account.began_at) for account in self._open.accounts()])
 
     @property
     def waiting_timers(self) -> int:

@@ -9,7 +9,8 @@ import structlog
 
 from chaosproxy.events import Hit
 from chaosproxy.faults.chain import NeverRests, Report
-from chaosproxy.journal.records import FaultHit, Trouble
+from chaosproxy.journal.records import Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.client_wire import HttpWire

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaosproxy.events import RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
+from chaosproxy.events import OTHER, RAW, TOKEN, Frame, Head, Kind, Meaning, Seen
 from chaosproxy.journal.fingerprinter import Fingerprinter
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.raw import RAW_BODY
+from chaosproxy.wire.foreign_json import parse
 
 TEXTS = 64
 """As many pieces of text wait to be hashed."""
@@ -30,6 +31,7 @@ class Tally:
         "_first_content_at",
         "_head",
         "_kinds",
+        "_malformed",
         "_output_tokens",
         "_prompt_tokens",
         "_text",
@@ -51,6 +53,7 @@ class Tally:
         self._text: Fingerprinter | None = None
         self._first_content_at: float | None = None
         self._kinds = 0
+        self._malformed = False
         self._finish: str | None = None
         self._prompt_tokens: int | None = None
         self._output_tokens: int | None = None
@@ -115,8 +118,7 @@ class Tally:
         self.settle()
         if self._answer:
             answer, self._answer = self._answer, None
-            self._note(self._dialect.read_answer(b"".join(answer)), self._answered_at)
-            self._hash_texts()
+            self._read_answer(b"".join(answer))
         started_at = self._first_content_at
         passed = {
             "first_content_at": None if started_at is None else began_at + started_at,
@@ -126,6 +128,7 @@ class Tally:
             "terminal": bool(self._kinds & Kind.TERMINAL),
             "finish": self._finish,
             "error_event": bool(self._kinds & Kind.ERROR),
+            "malformed": self._malformed,
             "text": None if self._text is None else self._text.values(),
         }
         values: dict[str, Any] = {name: value for name, value in passed.items() if value}
@@ -146,6 +149,7 @@ class Tally:
         self._text = other._text and other._text.copy()
         self._first_content_at = other._first_content_at
         self._kinds = other._kinds
+        self._malformed = other._malformed
         self._finish = other._finish
         self._prompt_tokens = other._prompt_tokens
         self._output_tokens = other._output_tokens
@@ -156,6 +160,14 @@ class Tally:
         answer.append(data)
         if self.bytes > self._answer_bytes:
             self._answer = None
+
+    def _read_answer(self, answer: bytes) -> None:
+        meaning = self._dialect.read_answer(answer)
+        if self._head is not None and self._head.status < 300:
+            self._kinds |= meaning.kind & Kind.ERROR
+            self._malformed = meaning == OTHER and parse(answer) is None
+        self._note(meaning, self._answered_at)
+        self._hash_texts()
 
     def _note(self, meaning: Meaning, at: float) -> None:
         if meaning.text:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from chaosproxy.errors import UserError, shown_url
 from chaosproxy.events import Cut
 from chaosproxy.faults.toxic.base import Direction
-from chaosproxy.journal.records import ConnectionRecord, FaultHit
+from chaosproxy.journal.traffic import ConnectionRecord, FaultHit
 from chaosproxy.plan.plan import Active
 from chaosproxy.proxy.capacity import Capacity
 from chaosproxy.proxy.certificates import Trust, distrust

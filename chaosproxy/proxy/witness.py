@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaosproxy.faults.toxic.base import Direction
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.delivery import AnswerDelivery

@@ -64,7 +64,9 @@ def plain(report: RenderableType) -> Text:
 def rendered(verdict: Verdict) -> RenderableType:
     """Word, reasons and tables."""
     others = [finding for finding in verdict.findings if finding.sentence not in verdict.headline]
-    if not verdict.calls:  # the run broke off before there was anything to see: its tables would say nothing
+    if (
+        not verdict.calls and not verdict.exchanges
+    ):  # it broke off before there was anything to see: its tables would say nothing
         errors = (finding for finding in others if finding.kind == "error")
         return Group(_first_line(verdict), *map(_finding, errors), Text())
     parts: list[RenderableType] = [_first_line(verdict), *map(_finding, others)]

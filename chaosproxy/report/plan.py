@@ -57,10 +57,11 @@ def _aborts(experiment: Experiment) -> list[str]:
 
 def _title(experiment: Experiment) -> str:
     warmup_s, lasts_s = experiment.timeline.warmup, experiment.timeline.lasts
-    calls = sum(load.expected_calls(warmup_s, lasts_s) for load in experiment.load)
+    calls = sum(load.expected_calls(warmup_s, lasts_s) for load in experiment.loads)
     seed = "a random seed" if experiment.seed is None else f"seed {experiment.seed}"
     takes = f"{format_duration(warmup_s)} of warm-up and {format_duration(lasts_s)}"
-    lines = [experiment.name, experiment.question, f"{takes}, about {calls:.0f} calls, {seed}"]
+    traffic = f"about {calls:.0f} calls" if experiment.external is None else "traffic that is not ours"
+    lines = [experiment.name, experiment.question, f"{takes}, {traffic}, {seed}"]
     return "\n".join(line for line in lines if line)
 
 
@@ -73,6 +74,8 @@ def _fault(experiment: Experiment, span: Span) -> tuple[str, ...]:
         hits = "hits leave no trace"
     else:
         hits = f"about {expected.hits:.0f} hits, min_hits {fault.min_hits}"
+    if experiment.external is not None:
+        return (fault.id, fault.do.type, f"{share}the requests that come", f"min_hits {fault.min_hits}")
     return (fault.id, fault.do.type, f"{share}about {expected.matching:.0f} requests", hits)
 
 
@@ -141,11 +144,14 @@ def _within(experiment: Experiment, entry: ExpectationEntry, start_s: float, end
 
 
 def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_s: float) -> str:
+    needed = entry.min_samples or needed_samples(entry.expect.aggregate)
+    if experiment.external is not None:
+        return f"as many as come, needs {needed}"
     calls = sum(
         calls_between(experiment, load, start_s, end_s) * part_of_cohort(experiment, load, entry.cohort)
-        for load in experiment.load
+        for load in experiment.loads
     )
-    return f"about {calls:.0f} calls, needs {entry.min_samples or needed_samples(entry.expect.aggregate)}"
+    return f"about {calls:.0f} calls, needs {needed}"
 
 
 def _block(heading: str, lines: Sequence[str]) -> str:

@@ -19,8 +19,9 @@ from chaosproxy.errors import ChaosError, PartFailed
 from chaosproxy.experiment.model import Experiment
 from chaosproxy.experiment.safety import Safety
 from chaosproxy.experiment.section import host_of, is_local, is_url
-from chaosproxy.journal.records import AnyRecord, Attached, ExchangeRecord, FaultEdge, FaultHit
+from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge
 from chaosproxy.journal.shift import shifted
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit, Underway
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.clocks import Offset, compare
 
@@ -93,6 +94,11 @@ class Attachment:
     async def active(self, owner: str) -> list[str]:
         """Its faults that are active now."""
         return await self._client.active(owner)
+
+    async def underway(self) -> list[Underway]:
+        """What is under way at our listeners, on our clock."""
+        there = await self._client.underway()
+        return [shifted(each, -self._offset.offset_s) for each in there if each.listener in self._scope.listeners]
 
     # beside ----------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, Mark, Probed
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Mark, Probed
+from chaosproxy.journal.traffic import Call, ExchangeRecord
 from chaosproxy.runner.totals import TOTALS, Totals
 from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Expression, Moment, Window
+from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import History, Story, history_of
 from chaosproxy.steady_state.measures import abort_met, observe
@@ -22,6 +24,7 @@ from chaosproxy.steady_state.vocabulary import MEASURES, Needs, display
 
 ALIVE = parse_expression("success > 0%")
 """The gate of a file that has none: something must work, as far as can be told, before it is broken."""
+NO_TRAFFIC = "no request for an answer reached our listeners"
 HORIZON_SLACK_S = 5.0
 """Calls are remembered so long beyond the longest ``for`` of an abort condition."""
 LONGEST_CALL_S = 60.0
@@ -42,7 +45,7 @@ class Checks:
         self._recent: deque[Call] = deque()
         self._looked: deque[Probed] = deque()
         self._exchanges: deque[ExchangeRecord] = deque()
-        self._joins = claims.oracle == "upstream" or any(map(_asks_for_exchanges, claims.aborts))
+        self._joins = claims.external or claims.oracle == "upstream" or any(map(_asks_for_exchanges, claims.aborts))
         self._totals = Totals(claims)
 
     def notice(self, record: AnyRecord) -> None:
@@ -72,6 +75,8 @@ class Checks:
             elif _hangs_on_open_calls(history, self._claims.gate, window):
                 return None
             return _unmet(history, self._claims.gate, window)
+        if self._claims.external and self._claims.entry is None:
+            return _alive_behind(history, last_look_at)
         window = Window("before the first fault", Moment("start"), Moment("origin", until_s))
         (seen,) = observe(history, Expectation("alive", ALIVE, (window,)))
         if seen.value:
@@ -90,7 +95,7 @@ class Checks:
             self._recent.popleft()
         while self._looked and self._looked[0].at + self._looked[0].took_s < now - self._horizon_s:
             self._looked.popleft()
-        while self._exchanges and self._exchanges[0].began_at < now - self._horizon_s - LONGEST_CALL_S:
+        while self._exchanges and _end_of(self._exchanges[0]) < now - self._horizon_s - LONGEST_CALL_S:
             self._exchanges.popleft()
         history = history_of([*self._marks, *self._recent, *self._looked, *self._exchanges], self._claims)
         return next((abort.when.text for abort in self._claims.aborts if self._met(history, abort, now)), None)
@@ -118,6 +123,19 @@ class Checks:
             start_s += STEP_S
         rest = _seen(history, self._claims.gate, _after_heal(healed_s, last_s))
         return Again(seen=any(seen.state(each.expect) is State.DEVIATED for each, seen in rest), reasons=reasons)
+
+
+def _end_of(exchange: ExchangeRecord) -> float:
+    return exchange.sent.end_at or exchange.began_at
+
+
+def _alive_behind(history: History, last_look_at: float | None) -> list[str] | None:
+    """Why nothing may be injected where nobody sees calls: some backend must have answered one request."""
+    asked = [exchange for exchange in history.asked if is_call(exchange)]
+    if any(exchange.sent.status == 200 and exchange.sent.ended == "end" for exchange in asked):
+        return []
+    seen = f"{len(asked)} requests reached our listeners, and none of them was answered" if asked else NO_TRAFFIC
+    return None if last_look_at is None else [seen]
 
 
 def _asks_for_exchanges(abort: Abort) -> bool:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chaosproxy.errors import UserError
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.steady_state.spending import Spending
 from chaosproxy.units import format_duration, format_rate
 
@@ -26,18 +27,19 @@ def wall_clock() -> datetime:
 
 
 class Guard:
-    """Watches one run. ``wall`` gives the time of day."""
+    """Watches one run. ``wall`` gives the time of day; requests at ``front`` are calls, and no upstream's."""
 
-    def __init__(self, safety: Safety, wall: Callable[[], datetime] = wall_clock) -> None:
+    def __init__(self, safety: Safety, wall: Callable[[], datetime] = wall_clock, *, front: str | None = None) -> None:
         self._safety = safety
         self._wall = wall
+        self._front = front
         self._spent = Spending(safety.price_list())
         self._asked_at: list[float] = []
         self._most = 0
 
     def notice(self, record: AnyRecord) -> None:
         """Count what an upstream was asked for."""
-        if isinstance(record, ExchangeRecord) and record.asked_at is not None:
+        if isinstance(record, ExchangeRecord) and record.asked_at is not None and record.listener != self._front:
             self._spent.add(record)
             insort(self._asked_at, record.asked_at)
             self._most = max(self._most, *self._around(record.asked_at))

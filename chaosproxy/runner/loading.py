@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord, from_line
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.racing import forever
@@ -34,6 +35,10 @@ class Loading:
         """Send calls as the job says."""
         self._longest_call_s = 2 * max(load.request.timeout for load in job.loads)
         await self._part.send(job.model_dump_json())
+
+    async def underway(self) -> list[Underway]:
+        """What has begun and is in no record: nothing, for it tells of each call when it is sent."""
+        return []
 
     async def died(self) -> None:
         """Wait for the end of the process; raises PartFailed when it is not a good one."""

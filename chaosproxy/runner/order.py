@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.model import Experiment
+from chaosproxy.lab.load.job import LoadJob
 
 
 class End(NamedTuple):
@@ -42,6 +44,22 @@ class Order:
     def file_of(self, path: str | None) -> str | None:
         """A path of the experiment, as this process finds it."""
         return None if path is None else str(self.folder / path)
+
+    def load_job(self, entry: str, origin: float) -> LoadJob:
+        """What the load has to do; t = 0 is at ``origin``."""
+        timeline = self.experiment.timeline
+        return LoadJob(
+            loads=self.experiment.loads,
+            prompts=self.prompts,
+            entry=entry,
+            seed=self.seed,
+            nonce=self.nonce,
+            warmup_s=timeline.warmup,
+            lasts_s=timeline.lasts,
+            origin_mono=origin,
+            answer_tokens=answer_tokens(self.experiment),
+            ca=self.file_of(self.experiment.topology.ca),
+        )
 
 
 class Stop:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from chaosproxy.control.client import ControlClient
 from chaosproxy.errors import PartFailed
 from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Underway
 from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.conductor import Faultline
 from chaosproxy.runner.lines import Lines
@@ -39,6 +40,9 @@ class Plane(Protocol):
     def records(self) -> AsyncIterator[AnyRecord]:
         """What it reports, until ``finish``."""
 
+    async def underway(self) -> list[Underway]:
+        """The exchanges that have begun and not ended, on our clock."""
+
     async def broken(self) -> End:
         """Raises PartFailed when the run cannot go on with it; never returns."""
 
@@ -68,6 +72,9 @@ class OwnProxy:
 
     def records(self) -> AsyncIterator[AnyRecord]:
         return self._client.events()
+
+    async def underway(self) -> list[Underway]:
+        return await self._client.underway()
 
     async def broken(self) -> End:
         await forever()  # it is among the parts that must live
@@ -101,6 +108,9 @@ class OthersProxy:
                 yield coming.result()
         finally:
             over.cancel()
+
+    async def underway(self) -> list[Underway]:
+        return await self.line.underway()
 
     async def broken(self) -> End:
         await self.line.held()

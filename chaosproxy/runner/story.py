@@ -16,7 +16,6 @@ from hashlib import sha256
 
 from chaosproxy import __version__
 from chaosproxy.errors import ChaosError, PartFailed, RunAborted
-from chaosproxy.experiment.claims_of import answer_tokens
 from chaosproxy.experiment.problems import names_a_secret
 from chaosproxy.journal.records import (
     VERSION,
@@ -30,13 +29,13 @@ from chaosproxy.journal.records import (
     Run,
     Trouble,
 )
-from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.runner.attached import Attachment
 from chaosproxy.runner.checks import Checks
 from chaosproxy.runner.conductor import Conductor, Cue, cues_of
 from chaosproxy.runner.guarding import Guard
 from chaosproxy.runner.hooks import Hooks
 from chaosproxy.runner.loading import Loading
+from chaosproxy.runner.looking import Looking
 from chaosproxy.runner.notifying import Notifier
 from chaosproxy.runner.order import End, Order, Stop
 from chaosproxy.runner.planes import OthersProxy, OwnProxy, Plane
@@ -45,6 +44,7 @@ from chaosproxy.runner.racing import first_of, forever, until
 from chaosproxy.runner.recorder import Recorder
 from chaosproxy.runner.server_side import ServerSide
 from chaosproxy.runner.systems import Systems
+from chaosproxy.steady_state.claims import watched_by
 
 START_DELAY_S = 0.1
 """From the order to the load, which is ready, to its first intended call."""
@@ -69,13 +69,14 @@ class RunStory:
         self._order = order
         self._clock = clock
         self._experiment = order.experiment
-        self._checks = Checks(order.experiment.claims())
-        self._guard = Guard(order.experiment.safety)
+        self._claims = order.experiment.claims()
+        self._checks = Checks(self._claims)
+        self._guard = Guard(order.experiment.safety, front=self._claims.front)
         self._hooks = Hooks(order.experiment.hooks, self.record, clock)
         about = {"experiment": order.experiment.name, "run": order.run_id}
         self._notifier = Notifier(order.experiment.notify, about, self.record, clock)
         self._conductor: Conductor | None = None
-        self._loading: Loading | None = None
+        self._loading: Loading | Looking | None = None
         self._probing = Probing([fault.id for fault in self._experiment.faults], self.record, clock)
         self._origin = 0.0
         self._healed_at: float | None = None
@@ -120,6 +121,8 @@ class RunStory:
                 settings=order.settings,
                 file=order.file,
                 file_sha256=sha256(order.text.encode()).hexdigest(),
+                load="external" if self._claims.external else "own",
+                watched=watched_by(self._claims),
                 attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,
             )
         )
@@ -137,10 +140,12 @@ class RunStory:
             trouble=lambda words: self._trouble("lease", words),
         )
         stage = plane.stage
-        self._loading = await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
+        self._loading = await self._load(plane)
         await self._probing.start(self._experiment.probes, stage.scene)
         await self._hooks.start(self._order.directory, stage.scene.facts)
-        await self._loading.begin(self._job(stage.entry))
+        self._origin = self._clock() + START_DELAY_S + self._experiment.timeline.warmup
+        if isinstance(self._loading, Loading):
+            await self._loading.begin(self._order.load_job(stage.entry, self._origin))
         play = self._play(self._conductor)
         parts = (part.must_live() for part in stage.parts)
         return await first_of(play, plane.broken(), *parts, self._loading.must_live())
@@ -163,22 +168,10 @@ class RunStory:
         except ChaosError as error:
             self._trouble("events", f"records of the proxy are missing: {error}")
 
-    def _job(self, entry: str) -> LoadJob:
-        """The load's job, which begins now."""
-        timeline = self._experiment.timeline
-        self._origin = self._clock() + START_DELAY_S + timeline.warmup
-        return LoadJob(
-            loads=self._experiment.load,
-            prompts=self._order.prompts,
-            entry=entry,
-            seed=self._order.seed,
-            nonce=self._order.nonce,
-            warmup_s=timeline.warmup,
-            lasts_s=timeline.lasts,
-            origin_mono=self._origin,
-            answer_tokens=answer_tokens(self._experiment),
-            ca=self._order.file_of(self._experiment.topology.ca),
-        )
+    async def _load(self, plane: Plane) -> Loading | Looking:
+        if (external := self._experiment.external) is None:
+            return await Loading.start(self._order.directory, partial(self.recorder.add, "load"))
+        return Looking(plane.underway, self.record, self._clock, entry=self._claims.entry, drain_s=external.drain)
 
     async def _play(self, conductor: Conductor) -> End:
         cues = cues_of(self._experiment)
@@ -203,11 +196,15 @@ class RunStory:
 
     async def _look(self, window_s: float, last_look_s: float) -> list[str]:
         """Judge the gate once the calls of its window have ended, or when they have no more time: faults never wait."""
-        while (reasons := self._checks.gate(self.recorder.records, max(window_s, last_look_s))) is None:
+        while (reasons := self._checks.gate(await self._seen(), max(window_s, last_look_s))) is None:
             if (left_s := self._origin + last_look_s - self._clock()) <= 0:
-                return self._checks.gate(self.recorder.records, max(window_s, last_look_s), self._clock()) or []
+                return self._checks.gate(await self._seen(), max(window_s, last_look_s), self._clock()) or []
             await asyncio.sleep(min(CHECK_EACH_S, left_s))
         return reasons
+
+    async def _seen(self) -> list[AnyRecord]:
+        """All records so far, and what is under way."""
+        return [*self.recorder.records, *(await self._loading.underway() if self._loading else ())]
 
     async def _conduct(self, conductor: Conductor, cues: list[Cue]) -> End:
         await conductor.play(cues, self._origin)

@@ -73,6 +73,7 @@ class Systems:
         self._listeners_there = listeners
         self._facts: dict[str, str] = {"run.id": order.run_id}
         self._urls: dict[str, str] = {}
+        self._ports: dict[str, int] = {}
         self._parts: list[Part] = []
         self._pids: dict[str, int] = {}
 
@@ -80,6 +81,7 @@ class Systems:
         """Start all. Raises PartFailed with the last words of what did not start."""
         systems = self._experiment.systems if self._listeners_there is None else self._in_front()
         late = {name for name, system in systems.items() if "${listener." in repr(system) or "${entry}" in repr(system)}
+        self._reserve(late)
         server = self._experiment.topology.toxics.server
         if server is not None and server not in systems:
             await self._open_server(server)
@@ -91,6 +93,13 @@ class Systems:
         entry = self._experiment.topology.entry
         url = self._urls.get(entry) or fill(entry, self._facts)
         return Stage(url, control, proxy, tuple(self._parts), self._scene(url))
+
+    def _reserve(self, late: set[str]) -> None:
+        """A system that needs to know our listeners, and stands behind one of them, is told its port beforehand."""
+        for backend in self._experiment.topology.backends.values() if self._listeners_there is None else ():
+            if backend.system in late and backend.system not in self._ports:
+                port = self._ports[backend.system] = _free_port()
+                self._urls[backend.system] = f"http://127.0.0.1:{port}"
 
     def _scene(self, entry: str) -> Scene:
         leashes = (self._pids[name] for name, system in self._experiment.systems.items() if isinstance(system, Command))
@@ -129,14 +138,17 @@ class Systems:
             system = system.model_copy(update={"ca": self._file_of(system.ca or self._experiment.topology.ca)})
         settings = fill(system.model_dump_json(exclude={"lab"}), self._facts)
         part = await Part.start_module(
-            name, module, ["--settings", settings, "--listen", "127.0.0.1:0", "--leash"], self._directory
+            name,
+            module,
+            ["--settings", settings, "--listen", f"127.0.0.1:{self._ports.get(name, 0)}", "--leash"],
+            self._directory,
         )
         self._keep(part)
         self._pids[name] = part.pid
         self._urls[name] = str(part.ready["url"])
 
     async def _start_command(self, name: str, system: Command) -> str:
-        port = _free_port()
+        port = self._ports.get(name) or _free_port()
         facts = {**self._facts, "port": str(port)}
         env = {**os.environ, "PATH": _path(), **{key: fill(value, facts) for key, value in system.env.items()}}
         command = [fill(word, facts) for word in system.command]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.steady_state.observation import Observation, State
 from chaosproxy.steady_state.spending import Spending
 
@@ -20,7 +21,7 @@ class Totals:
     """Counts while the run goes on."""
 
     def __init__(self, claims: Claims) -> None:
-        self._backends = claims.backends
+        self._backends = claims.upstreams
         self._spent = Spending(claims.prices)
         self._requests = 0
         self._met: defaultdict[str, set[str]] = defaultdict(set)

@@ -13,7 +13,8 @@ from typing import Literal
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.toxics import UNSEEN
-from chaosproxy.journal.records import ON_THE_WAY, AnyRecord, ExchangeRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import ON_THE_WAY, ExchangeRecord, FaultHit
 from chaosproxy.plan.on_server import Hits, OnServer
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.racing import until

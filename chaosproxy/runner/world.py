@@ -12,7 +12,7 @@ from typing import Self, cast
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.lab_settings import BackendSettings
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.lab.backend import Backend
 from chaosproxy.lab.load.marks import restarted_at
 from chaosproxy.lab.text import expected_answer

@@ -100,7 +100,9 @@ def case_of(experiment: Experiment, source: str) -> tuple[str, Plan, Setting, in
         )
     if late := [fault.id for fault in experiment.faults if fault.at != 0]:
         raise UserError(f"{source}: faults.{late[0]}: in a case of the search all faults begin at 0s")
-    backends, request = experiment.topology.backends, experiment.load[0].request
+    if not experiment.loads:
+        raise UserError(f"{source}: load: in a case of the search the load is its own")
+    backends, request = experiment.topology.backends, experiment.loads[0].request
     setting = Setting(
         dialect=request.api,
         listeners=tuple(backends),

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.search.observation import Observation
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from chaosproxy.journal.records import ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.plan.rule import Rule
 
 Plan = tuple[Rule, ...]

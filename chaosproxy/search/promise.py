@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from chaosproxy.faults.base import Fault, Room
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.search.observation import Observation, Plan
 
 

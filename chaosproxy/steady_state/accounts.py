@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from chaosproxy.steady_state.claims import Expectation, Expression
+from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.findings import FaultAccount
 from chaosproxy.steady_state.spells import failover_time, recovery_time
 from chaosproxy.steady_state.timeline import LEASE, Unknowable
@@ -15,7 +16,7 @@ from chaosproxy.steady_state.vocabulary import Unit, display
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chaosproxy.journal.records import FaultHit
+    from chaosproxy.journal.traffic import FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History
     from chaosproxy.steady_state.observation import Observation
@@ -83,7 +84,12 @@ def _hits_within(history: History, fault: PlannedFault, spell: Spell) -> list[Fa
 
 
 def _of_the_load(history: History, hits: Sequence[FaultHit]) -> int:
-    """How many of them met the load: a health check that is hit says nothing about calls. Without tags all may have."""
+    """How many of them met the load: a health check that is hit says nothing about calls. Without tags all may have; of
+    external traffic all that are not known to be no calls.
+    """
+    if history.claims.external:
+        others = {exchange.id for exchange in history.exchanges if not is_call(exchange)}
+        return sum(hit.exchange not in others for hit in hits)
     if not history.stories or not all(story.call.tagged for story in history.stories):
         return len(hits)
     calls = {story.id for story in history.stories}
@@ -187,7 +193,10 @@ def _enough_without_trace(history: History, fault: PlannedFault) -> tuple[bool, 
     began = [(exchange.listener, exchange.began_at) for exchange in history.exchanges]
     began += [(connection.listener, connection.began_at) for connection in history.connections]
     in_use = any(listener in fault.targets and at < spell.applied_at for listener, at in began)
-    meanwhile = any(spell.applied_at <= story.sent_at < healed_at for story in history.stories)
+    sent_at = [story.sent_at for story in history.stories]
+    if history.claims.external:  # the system's other requests show that it was in use, too
+        sent_at += [exchange.began_at for exchange in history.exchanges if is_call(exchange)]
+    meanwhile = any(spell.applied_at <= at < healed_at for at in sent_at)
     no_trace = f"{fault.type} leaves no trace at the proxy, so its hits cannot be counted"
     if in_use and meanwhile:
         return True, f"{no_trace}; its target was in use before, and calls were sent meanwhile"

@@ -9,7 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import ON_THE_WAY
+from chaosproxy.journal.traffic import ON_THE_WAY
+from chaosproxy.steady_state.entry_calls import LEFT
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.replays import replayed
 from chaosproxy.steady_state.samples import retries_too_early
@@ -17,7 +18,7 @@ from chaosproxy.steady_state.samples import retries_too_early
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from chaosproxy.journal.records import ExchangeRecord, FaultHit
+    from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
     from chaosproxy.steady_state.claims import PlannedFault
     from chaosproxy.steady_state.history import History, Story
 
@@ -43,6 +44,7 @@ _HOW = {
     "usage": "a token count that did not fit the text",
     "timeout": "a timeout",
     "hung": "no end at all",
+    "left": "a client that left",
 }
 _HOW_ENDED = {Outcome.TIMEOUT: "timed out", Outcome.HUNG: "hung"}
 _UNHEARD = ("conn.", "partition", "dns.", "tls.", "toxic")
@@ -53,7 +55,30 @@ _UNREACHABLE = (*_UNHEARD, "http.")
 
 def cause_of(history: History, story: Story) -> Cause:
     """Why this call is not a prompt and whole answer."""
-    return _at_the_clients_edge(history, story) or _behind_it(history, story)
+    return (
+        _left(story)
+        or _at_the_entry(history, story)
+        or _at_the_clients_edge(history, story)
+        or _behind_it(history, story)
+    )
+
+
+def _left(story: Story) -> Cause | None:
+    """The client of external traffic hung up."""
+    if story.call.error is None or story.call.error.kind != LEFT:
+        return None
+    words = "waited up to {most} and left before the end of their answers"
+    return Cause(f"{words}, by a timeout or by choice", story.end_at - story.sent_at)
+
+
+def _at_the_entry(history: History, story: Story) -> Cause | None:
+    """A fault at the entry listener: what stands behind that could not have helped."""
+    if story.edge is None or not (hits := story.hits_on(story.edge)):
+        return None
+    how = _HOW_ENDED.get(story.outcome) or f"failed with {how_it_failed(story)}"
+    if story.answered:
+        how = "got late or slow answers" if story.outcome is Outcome.OK else f"ended as {story.outcome}"
+    return Cause(f"{how}: {named(history, (hit.fault for hit in hits))} {_did(story.edge)}, the entry itself")
 
 
 def _at_the_clients_edge(history: History, story: Story) -> Cause | None:
@@ -135,6 +160,14 @@ def _did(exchange: ExchangeRecord) -> str:
     return f"acted on {whose}'s answer"
 
 
+def _culprits(exchange: ExchangeRecord, hits: Iterable[FaultHit]) -> list[str]:
+    """The faults that may have done it: what ended a stream in its midst was the last one to act on it."""
+    hits, sent = list(hits), exchange.sent
+    in_midst = sent.first_content_at is not None and not (sent.terminal and sent.ended == "end")
+    last_at = max((hit.at for hit in hits), default=0.0)
+    return [hit.fault for hit in hits if hit.at == last_at or not in_midst or sent.status != 200]
+
+
 def _on_the_way(hits: Iterable[FaultHit]) -> bool:
     """Whether all of it happened where no listener of ours sees it."""
     return all(hit.detail == ON_THE_WAY for hit in hits)
@@ -155,7 +188,7 @@ def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -
     hits = story.hits_on(exchange)
     if exchange is not None and hits:
         did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
-        return f"{named(history, (hit.fault for hit in hits))} {did}"
+        return f"{named(history, _culprits(exchange, hits))} {did}"
     if story.hits:
         others = named(history, (hit.fault for hit in story.hits))
         return f"not this answer but another request of the same call met {others}"
@@ -181,7 +214,7 @@ def _blame_all(history: History, story: Story) -> str:
     for exchange in story.exchanges:
         if hits := story.hits_on(exchange):
             did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
-            deeds[named(history, (hit.fault for hit in hits))][did] = None
+            deeds[named(history, _culprits(exchange, hits))][did] = None
     return ", ".join(f"{faults} {' and '.join(did)}" for faults, did in deeds.items()) or UNTOUCHED
 
 
@@ -275,7 +308,7 @@ def _failed(history: History, story: Story) -> str:
 
 def _healthy_and_unasked(history: History, story: Story) -> list[str]:
     asked = {exchange.listener for exchange in story.exchanges}
-    return [name for name in history.claims.backends if name not in asked and _reachable(history, name, story)]
+    return [name for name in history.claims.upstreams if name not in asked and _reachable(history, name, story)]
 
 
 def _reachable(history: History, backend: str, story: Story) -> bool:

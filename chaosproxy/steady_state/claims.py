@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from chaosproxy.journal.records import Watched
+
 if TYPE_CHECKING:
     from chaosproxy.steady_state.cohorts import ControlCohort
     from chaosproxy.steady_state.spending import Prices
@@ -135,6 +137,10 @@ class Claims:
     probes: tuple[PlannedProbe, ...] = ()
     entry: str | None = None
     """The listener that clients call themselves, if nothing stands before it."""
+    external: bool = False
+    """The traffic is not ours: calls are the requests at ``entry``; without one nobody sees any call."""
+    client_timeout_s: float | None = None
+    """After how long without an answer the clients of external traffic give up, if somebody has said that."""
     control: ControlCohort | None = None
     """Calls that no fault is for."""
     prices: Prices | None = None
@@ -143,3 +149,48 @@ class Claims:
     """Whether the file says anything about what the run may cost, so that people want to read what it did."""
     lag_bound_s: float = 0.25
     """A load or proxy whose lag exceeds it (p99 of a second) makes measures of time in that second unknowable."""
+
+    @property
+    def front(self) -> str | None:
+        """The listener before the system under test, if others stand behind that: its requests are calls, and nothing
+        that the system asks for.
+        """
+        return self.entry if self.external and len(self.backends) > 1 else None
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """The backends without the front."""
+        return tuple(name for name in self.backends if name != self.front)
+
+
+def watched_by(claims: Claims) -> Watched | None:
+    """What a journal has to say of a run that looks at traffic of others; None of any other run."""
+    if not claims.external:
+        return None
+    return Watched(
+        entry=claims.entry,
+        backends=list(claims.backends),
+        oracle="none" if claims.oracle == "none" else "upstream",
+        client_timeout_s=claims.client_timeout_s,
+    )
+
+
+def claims_of_watched(watched: Watched) -> Claims:
+    """As much of the claims as tells the calls of such a journal; nothing is expected of them."""
+    return Claims(
+        name="",
+        question="",
+        hypothesis=(),
+        gate=(),
+        gate_window_s=0.0,
+        aborts=(),
+        faults=(),
+        backends=tuple(watched.backends),
+        oracle=watched.oracle,
+        warmup_s=0.0,
+        lasts_s=0.0,
+        quiet_tail_s=0.0,
+        entry=watched.entry,
+        external=True,
+        client_timeout_s=watched.client_timeout_s,
+    )

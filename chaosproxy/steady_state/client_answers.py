@@ -10,7 +10,7 @@ from chaosproxy.steady_state.client_findings import ClientDefect, ClientFinding
 from chaosproxy.steady_state.exchange_facts import accepted, is_cut, is_whole, name_of
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
 
 SPOILING = frozenset({"sse.malformed", "sse.utf8", "sse.split", "sse.line_separator", "llm.tool_args_cut"})
 """Faults after which a piece of the answer cannot be read, although the stream has its end."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.journal.fingerprint import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord, FaultHit
+    from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
     from chaosproxy.steady_state.history import Story
 
 

@@ -17,7 +17,7 @@ from chaosproxy.steady_state.exchange_facts import accepted, has_failed, is_fina
 from chaosproxy.steady_state.samples import ABANDON_GRACE_S, pairs_too_early
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
 
 RETRIES_MAX = 10
 """More of them in one call are a storm."""

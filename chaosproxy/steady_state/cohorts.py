@@ -11,7 +11,7 @@ from chaosproxy.wire.dialects import dialect
 
 if TYPE_CHECKING:
     from chaosproxy.events import Headers
-    from chaosproxy.journal.records import Call
+    from chaosproxy.journal.traffic import Call
     from chaosproxy.plan.rule import Match
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy.journal.records import Ended, GateJudged, Healed, Opened, Run, Swept, Trouble
+from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.findings import FaultAccount, Finding, Health
 from chaosproxy.steady_state.outcome import Outcome
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chaosproxy.journal.reading import Journal
-    from chaosproxy.journal.records import AnyRecord, Lag
+    from chaosproxy.journal.records import AnyRecord
+    from chaosproxy.journal.traffic import Lag
     from chaosproxy.steady_state.history import History
 
 LOSING_PARTS = ("journal", "events")
@@ -111,12 +113,24 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
             yield _doubt(f"fault {account.id!r} ({account.type}) {_lack(account)}: {account.why}", account.id)
     if not history.claims.hypothesis:
         yield _doubt("the hypothesis is empty, so nothing was judged")
-    if not history.stories and (course.run is None or course.run.load == "own"):
-        yield _doubt("no call was made at all")
+    yield from _no_traffic(history, course)
     if course.how == "completed":
         yield from _owed_by_a_complete_run(history, course)
     yield from _strangers(history, course)
     yield from _measuring_doubts(course, health)
+
+
+def _no_traffic(history: History, course: Course) -> Iterator[Finding]:
+    """Without any traffic nothing was tested, whatever holds."""
+    claims = history.claims
+    if claims.external and claims.entry is None and not any(map(is_call, history.asked)):
+        yield _doubt("no request for an answer reached our listeners at all")
+    elif claims.external and claims.entry is not None and not history.stories:
+        others = sum(exchange.listener == claims.entry for exchange in history.exchanges)
+        more = f"; {others} other requests are no calls" if others else ""
+        yield _doubt(f"no call reached the entry listener {claims.entry!r} at all{more}")
+    elif not claims.external and not history.stories and (course.run is None or course.run.load == "own"):
+        yield _doubt("no call was made at all")
 
 
 def _owed_by_a_complete_run(history: History, course: Course) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
 
 _FINAL = frozenset({400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 451})
 _PASSING = frozenset({408, 409, 425, 429})

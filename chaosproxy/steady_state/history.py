@@ -6,16 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Call,
-    ConnectionRecord,
-    ExchangeRecord,
-    FaultHit,
-    Lag,
-    Probed,
-    Sent,
-)
+from chaosproxy.journal.records import AnyRecord, Probed
+from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, FaultHit, Lag, Sent, Underway
+from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry, unended
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
@@ -47,6 +40,8 @@ class Story:
     """Who answered."""
     uncertainty: Uncertainty | None = None
     """What else its outcome may be."""
+    edge: ExchangeRecord | None = None
+    """What passed at the entry listener, where that is before the system and its calls are made of it."""
 
     @property
     def id(self) -> str:
@@ -116,6 +111,14 @@ class History:
     connections: tuple[ConnectionRecord, ...] = ()
     """At listeners whose traffic is not HTTP."""
     spared: tuple[Story, ...] = ()
+    pending: tuple[Underway, ...] = ()
+    """Requests at the backends that had not ended when somebody looked last."""
+
+    @property
+    def asked(self) -> tuple[ExchangeRecord, ...]:
+        """What was asked for at the backends: all but the calls at an entry listener before the system."""
+        front = self.claims.front
+        return self.exchanges if front is None else tuple(each for each in self.exchanges if each.listener != front)
 
     @property
     def everyone(self) -> tuple[Story, ...]:
@@ -192,18 +195,22 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         key=lambda exchange: (exchange.began_at, exchange.id),
     )
     hits = sorted(_of(records, FaultHit), key=lambda hit: (hit.at, hit.fault, hit.exchange or ""))
-    ended = _of(records, Call)
-    known = {call.id for call in ended}
-    unended = [sent.unended() for sent in _of(records, Sent) if sent.id not in known]
-    calls = sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
+    timeline = timeline_of(records, claims.quiet_tail_s)
+    calls = [] if claims.external else _reported(records)
     lags = tuple(_of(records, Lag))
-    stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
+    underway = unended(_of(records, Underway), exchanges)
+    if claims.external:
+        seen = _see(exchanges, underway, hits, claims)
+        stories = tuple(story for story in seen if timeline.holds(story.call.intended_at))
+        exchanges = [exchange for exchange in exchanges if timeline.holds(exchange.began_at)]
+    else:
+        stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
     stories = tuple(_with_our_part(story, lags, claims) for story in stories)
     control = claims.control
     spared = () if control is None else tuple(story for story in stories if control.holds(story.call))
     hit = stories if control is None else tuple(story for story in stories if not control.holds(story.call))
     return History(
-        timeline_of(records, claims.quiet_tail_s),
+        timeline,
         hit,
         tuple(call for call in calls if call.dropped),
         tuple(exchanges),
@@ -213,7 +220,16 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         tuple(sorted(_of(records, Probed), key=lambda run: run.at)),
         tuple(_of(records, ConnectionRecord)),
         spared,
+        tuple(each for each in underway if each.listener in claims.upstreams),
     )
+
+
+def _reported(records: Sequence[AnyRecord]) -> list[Call]:
+    """What the load says of its calls, those that did not end included, by their intended time."""
+    ended = _of(records, Call)
+    known = {call.id for call in ended}
+    unended = [sent.unended() for sent in _of(records, Sent) if sent.id not in known]
+    return sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
 
 
 def _with_our_part(story: Story, lags: Sequence[Lag], claims: Claims) -> Story:
@@ -234,10 +250,7 @@ def _join(
     for exchange in exchanges:
         if exchange.call is not None:
             exchanges_of[exchange.call].append(exchange)
-    hits_on: defaultdict[str, list[FaultHit]] = defaultdict(list)
-    for hit in hits:
-        if hit.exchange is not None:
-            hits_on[hit.exchange].append(hit)
+    hits_on = _by_exchange(hits)
     stories = []
     for call in calls:
         mine = tuple(exchanges_of[call.id]) if call.tagged else ()
@@ -247,3 +260,33 @@ def _join(
         met = tuple(hit for own in mine for hit in hits_on[own.id])
         stories.append(Story(call, outcome, mine, met, source, uncertainty_of(call, reference, outcome)))
     return tuple(stories)
+
+
+def _see(
+    exchanges: Sequence[ExchangeRecord], underway: Sequence[Underway], hits: Sequence[FaultHit], claims: Claims
+) -> tuple[Story, ...]:
+    """The calls of external traffic: what the clients at the entry listener got."""
+    hits_on = _by_exchange(hits)
+    stories = []
+    for call, edge, mine in seen_calls(exchanges, underway, claims):
+        source = source_of(call, mine)
+        reference = reference_for(call, source, claims.oracle)
+        outcome = classify(call, reference)
+        if edge is None:
+            doubt = uncertainty_of(call, reference, outcome)
+        elif is_unread(edge):
+            outcome, doubt = Outcome.OK, uncertainty_at_entry(call, edge, reference, outcome)
+        else:
+            doubt = uncertainty_at_entry(call, edge, reference, outcome)
+        at_entry = hits_on[edge.id] if edge is not None and claims.front is not None else ()
+        met = (*at_entry, *(hit for own in mine for hit in hits_on[own.id]))
+        stories.append(Story(call, outcome, mine, met, source, doubt, None if claims.front is None else edge))
+    return tuple(sorted(stories, key=lambda story: (story.call.intended_at, story.id)))
+
+
+def _by_exchange(hits: Iterable[FaultHit]) -> defaultdict[str, list[FaultHit]]:
+    found: defaultdict[str, list[FaultHit]] = defaultdict(list)
+    for hit in hits:
+        if hit.exchange is not None:
+            found[hit.exchange].append(hit)
+    return found

@@ -178,7 +178,8 @@ def _speaks_against(expect: Expression, sample: Sample) -> bool:
 def _upstream_requests(history: History, expectation: Expectation, window: Window) -> Observation:
     span = history.timeline.span(window)
     if expectation.cohort is None:
-        return _sure(span, sum(exchange.began_at in span for exchange in history.exchanges))
+        began = [each.began_at for each in history.asked] + [each.began_at for each in history.pending]
+        return _sure(span, sum(at in span for at in began))
     stories = history.calls(span, expectation.cohort)
     _require_tags(stories)
     return _sure(span, sum(len(story.exchanges) for story in stories))
@@ -189,7 +190,7 @@ def _cost(history: History, expectation: Expectation, window: Window) -> Observa
     if history.claims.prices is None:
         raise Unknowable("nobody said what tokens cost (safety.prices)")
     span = history.timeline.span(window)
-    exchanges = [exchange for exchange in history.exchanges if exchange.began_at in span]
+    exchanges = [exchange for exchange in history.asked if exchange.began_at in span]
     if expectation.cohort is not None:
         stories = history.calls(span, expectation.cohort)
         _require_tags(stories)

@@ -12,7 +12,7 @@ from chaosproxy.journal.fingerprinter import BLOCK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaosproxy.journal.records import Call, ExchangeRecord
+    from chaosproxy.journal.traffic import Call, ExchangeRecord
 
 
 class Outcome(StrEnum):
@@ -50,6 +50,8 @@ class Doubt(StrEnum):
     UNFINISHED = "{count} calls had not ended when the journal does"
     TEXT = "the right text of {count} calls is not known"
     FLAW = "how the text of {count} calls went wrong is not known"
+    LEFT = "{count} clients left before the end of their answers, by a timeout of theirs or by their own choice"
+    UNREAD = "the answers of {count} calls could not be read (compressed, or too large)"
     LATE = "our own processes were late while it was measured"
 
 

@@ -29,9 +29,9 @@ _OF_THE_RUN = ("upstream_requests", "cost")
 def costs(history: History) -> tuple[BackendCost, ...]:
     """What each backend was asked for, in the order of the file."""
     spent: defaultdict[str, Spending] = defaultdict(lambda: Spending(history.claims.prices))
-    for exchange in history.exchanges:
+    for exchange in history.asked:
         spent[exchange.listener].add(exchange)
-    return tuple(_cost(name, spent[name]) for name in history.claims.backends or sorted(spent))
+    return tuple(_cost(name, spent[name]) for name in history.claims.upstreams or sorted(spent))
 
 
 def _cost(backend: str, spent: Spending) -> BackendCost:

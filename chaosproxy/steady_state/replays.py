@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
     from chaosproxy.steady_state.history import History, Story
 
 

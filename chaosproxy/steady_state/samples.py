@@ -15,7 +15,7 @@ from chaosproxy.steady_state.observation import OPERATORS, Sample
 from chaosproxy.steady_state.outcome import Doubt, Outcome
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
     from chaosproxy.steady_state.expression import Objective
 
 Sampler = Callable[[History, Story], Iterable[Sample]]

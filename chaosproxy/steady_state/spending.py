@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chaosproxy.journal.records import ExchangeRecord
+    from chaosproxy.journal.traffic import ExchangeRecord
 
 PER = 1_000_000
 """Prices are for so many tokens."""

@@ -5,19 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Attached,
-    Call,
-    ConnectionRecord,
-    Ended,
-    ExchangeRecord,
-    FaultEdge,
-    Mark,
-    Opened,
-    Run,
-    Sent,
-)
+from chaosproxy.journal.records import AnyRecord, Attached, Ended, FaultEdge, Mark, Opened, Run
+from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,6 +85,11 @@ class Timeline:
     def injection(self) -> float | None:
         """When the first fault began to act."""
         return min((spell.applied_at for spell in self.spells.values()), default=None)
+
+    def holds(self, at: float) -> bool:
+        """Whether a time is of the run; traffic that is not ours went on before it, and does after it."""
+        begin, over = self.marks.get("warmup", self.origin), self.marks.get("over", float("inf"))
+        return begin is not None and begin <= at < over
 
     def since_origin(self, at: float | None) -> float | None:
         """Seconds after t = 0."""

@@ -82,7 +82,7 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
         probes=tuple(account_of_probe(history, probe) for probe in claims.probes),
         calls=len(history.stories),
         outcomes=outcomes(history.stories),
-        exchanges=len(history.exchanges),
+        exchanges=len(history.asked),
         control=control_account(history),
         hooks=hook_accounts(history, journal.records),
         cost=costs(history),

@@ -148,7 +148,8 @@ def neutral_settings_are_the_identity(fault: Fault, done: Trial) -> str | None:
 def it_says_what_it_did(fault: Fault, done: Trial) -> str | None:
     """At most one Hit or Miss; a Hit exactly when the client got something else than without the fault.
 
-    A lease that ends early may undo a Hit, and an upstream that breaks off may have done what the fault would do.
+    A lease that ends early may undo a Hit, and an upstream that breaks off may have done what the fault would do; one
+    that was never asked might have given the same answer as the fault.
     """
     if len(done.said) > 1:
         return f"said {done.said}"
@@ -158,7 +159,8 @@ def it_says_what_it_did(fault: Fault, done: Trial) -> str | None:
     if differs and not done.hit:
         return f"changed the answer and said {done.said}"
     undone = done.case.heal_at is not None or isinstance(done.case.events[-1], Abort)
-    return None if differs or undone or not done.hit else f"said {done.said} and changed nothing"
+    instead = fault.room is Room.ADMISSION and not any(isinstance(event, Ask) for event in done.out)
+    return None if differs or undone or instead or not done.hit else f"said {done.said} and changed nothing"
 
 
 def it_holds_nothing_back(fault: Fault, done: Trial) -> str | None:

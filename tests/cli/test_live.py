@@ -7,7 +7,8 @@ from rich.console import Console
 
 from chaosproxy.cli.live import Log, View, watching
 from chaosproxy.cli.run import prepare
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, GateJudged, Mark
+from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Mark
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.runner.order import Order
 from tests.steady_state.drills import ORIGIN, Drill
 

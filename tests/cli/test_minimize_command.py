@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chaosproxy.journal.records import AnyRecord, Call, CallError, Ended, Mark, Opened, Run, to_line
+from chaosproxy.journal.records import AnyRecord, Ended, Mark, Opened, Run, to_line
+from chaosproxy.journal.traffic import Call, CallError
 from tests.cli.command import chaosproxy
 
 TEXT = """\

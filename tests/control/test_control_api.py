@@ -15,7 +15,8 @@ from chaosproxy.control.events import EventLog
 from chaosproxy.control.messages import Apply
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge, Lag, Opened, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Opened, Trouble
+from chaosproxy.journal.traffic import ExchangeRecord, Lag
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.proxy import Proxy
 from tests.control.plane import OPENED, plane, rule
@@ -145,6 +146,27 @@ async def test_events_are_the_journal() -> None:
 
     kinds = [type(record) for record in records if not isinstance(record, Lag)]
     assert kinds == [Opened, FaultEdge, ExchangeRecord, FaultEdge]
+
+
+async def test_requests_under_way_are_told_until_they_end() -> None:
+    """A journal has no word of them before."""
+    async with plane() as here, ControlClient(here.url) as client:
+        assert await client.underway() == []
+        await client.apply("me", [rule(do={"type": "conn.blackhole"})], lease_s=30, seed=1)
+        asking = asyncio.create_task(call(here.proxy.urls["a"], ask()))
+        async with asyncio.timeout(20):
+            while not (underway := await client.underway()):  # noqa: ASYNC110 - it is asked over HTTP
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await client.clear("me")
+        while await client.underway():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        left = await client.underway()
+
+    (exchange,) = underway
+    assert (exchange.listener, exchange.ordinal, left) == ("a", 1, [])
+    assert exchange.began_at <= exchange.at
 
 
 async def test_a_reader_goes_on_where_it_was() -> None:

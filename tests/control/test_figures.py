@@ -11,17 +11,8 @@ from chaosproxy.control.outcomes import Fate
 from chaosproxy.control.summaries import errors, events, read_target, slo, streaming, summary
 from chaosproxy.errors import UserError
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import (
-    AnyRecord,
-    ConnectionRecord,
-    Edge,
-    ExchangeRecord,
-    FaultEdge,
-    FaultHit,
-    FaultMiss,
-    Lag,
-    Trouble,
-)
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import ConnectionRecord, Edge, ExchangeRecord, FaultHit, FaultMiss, Lag
 
 
 class Clock:

@@ -18,7 +18,8 @@ from chaosproxy.control.spans import EXPORT_S, Spans, exporting
 from chaosproxy.errors import UserError
 from chaosproxy.events import Exchange
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import FaultEdge, FaultHit, Opened
+from chaosproxy.journal.records import FaultEdge, Opened
+from chaosproxy.journal.traffic import FaultHit
 
 OPENED = Opened(process="proxy", host="h", pid=1, mono=100.0, wall=1_000_100.0, chaosproxy="0")
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

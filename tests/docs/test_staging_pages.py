@@ -81,13 +81,27 @@ class TestManifest:
 
     def test_the_experiment_fits_the_proxies(self) -> None:
         """With attach, as the page runs it."""
-        (text,) = [text for text in _blocks(STAGING, "yaml") if text.startswith("experiment:")]
+        text, _ = [text for text in _blocks(STAGING, "yaml") if text.startswith("experiment:")]
         experiment = parse_experiment(text, "page", attach={"control": "http://chaosproxy-control:8666"})
         proxies = parse_proxies(_manifest()["ConfigMap"]["data"]["proxies.yaml"], "proxies.yaml")
 
         assert {name: backend.role for name, backend in experiment.topology.backends.items()} == {
             name: listener.role for name, listener in proxies.listeners.items()
         }
+
+
+def test_real_traffic_is_judged_at_the_listeners_that_the_page_shows() -> None:
+    """The front is the entry of the file, and the backends are those of the proxies file."""
+    _, text = [text for text in _blocks(STAGING, "yaml") if text.startswith("experiment:")]
+    *_, listeners = [text for text in _blocks(STAGING, "yaml") if text.startswith("listeners:")]
+    experiment = parse_experiment(text, "page", attach={"control": "http://chaosproxy-control:8666"})
+    proxies = parse_proxies(listeners, "proxies.yaml")
+
+    assert {name: backend.role for name, backend in experiment.topology.backends.items()} == {
+        name: listener.role for name, listener in proxies.listeners.items()
+    }
+    assert experiment.external is not None
+    assert experiment.claims().front == "front"
 
 
 def test_the_shortest_token_is_told() -> None:

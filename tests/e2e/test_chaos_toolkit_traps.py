@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from chaosproxy.cli.run import prepare
-from chaosproxy.journal.records import AnyRecord, FaultEdge, FaultHit, GateJudged, Healed, Opened
+from chaosproxy.control.client import ControlClient
+from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Healed, Opened
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.run import Finished, run_experiment
 from chaosproxy.steady_state.observation import State
@@ -53,7 +55,7 @@ def test_a_gate_out_of_tolerance_is_no_success(tmp_path: Path) -> None:
 
 async def test_a_fault_that_cannot_be_applied_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chaos Toolkit: exit 0. Here a proxy that does not take its fault ends the run with 5, in words."""
-    monkeypatch.setattr("chaosproxy.control.client.ANSWER_S", 0.5)
+    monkeypatch.setattr(ControlClient.__init__, "__kwdefaults__", {"answer_s": 0.5})
     proxy: list[int] = []
 
     def notice(record: AnyRecord) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from chaosproxy.journal.fingerprint import Fingerprint
 from chaosproxy.journal.fingerprinter import BLOCK
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultEdge, FaultHit, Mark, to_line
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Mark, to_line
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
 from tests.e2e.drill import Ended, chaosproxy, drill, repeat_inconclusive, small
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.traffic import FaultHit
 from tests.e2e.drill import drill, small
 
 pytestmark = pytest.mark.e2e

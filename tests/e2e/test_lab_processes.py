@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from chaosproxy.experiment.lab_settings import BackendSettings
-from chaosproxy.journal.records import AnyRecord, Call, Opened, from_line
+from chaosproxy.journal.records import AnyRecord, Opened, from_line
+from chaosproxy.journal.traffic import Call
 from chaosproxy.lab.backend import Backend
 
 pytestmark = pytest.mark.e2e

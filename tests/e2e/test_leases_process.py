@@ -19,7 +19,8 @@ import pytest
 from chaosproxy.control.client import ControlClient
 from chaosproxy.experiment.lab_settings import BackendSettings
 from chaosproxy.experiment.safety import Safety
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultEdge
+from chaosproxy.journal.records import AnyRecord, FaultEdge
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.lab.backend import Backend
 from chaosproxy.plan.rule import Rule
 from tests.e2e.drill import free_port

@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chaosproxy.journal.records import Ended, FaultEdge, FaultHit, GateJudged, Healed, Mark
+from chaosproxy.journal.records import Ended, FaultEdge, GateJudged, Healed, Mark
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.steady_state.observation import State
 from tests.e2e.drill import SMALL, drill, family, free_port, repeat_inconclusive, small
 
@@ -57,7 +58,8 @@ def test_held_is_0(tmp_path: Path) -> None:
     assert report.faults[0].hits == len(ended.all(FaultHit)) >= 1
     suite = ET.fromstring((ended.results / "junit.xml").read_text("utf-8"))  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "0")
-    assert {path.name for path in ended.results.iterdir()} == {"journal.jsonl", "junit.xml", "report.json"}
+    names = {"journal.jsonl", "junit.xml", "report.html", "report.json"}
+    assert {path.name for path in ended.results.iterdir()} == names
     assert family(ended.mark) == {}
 
 

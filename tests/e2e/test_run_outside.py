@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import Call, FaultEdge, Hooked, Mark, Notified
+from chaosproxy.journal.records import FaultEdge, Hooked, Mark, Notified
+from chaosproxy.journal.traffic import Call
 from tests.e2e.drill import SMALL, WITHIN_S, Ended, drill, family, running, small, wait_ended
 
 pytestmark = [

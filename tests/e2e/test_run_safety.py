@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from chaosproxy.experiment.load_file import parse_experiment
-from chaosproxy.journal.records import AnyRecord, FaultEdge, Healed, Lag, Mark, Probed, Run
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Healed, Mark, Probed, Run
+from chaosproxy.journal.traffic import Lag
 from chaosproxy.runner.checks import Checks
 from chaosproxy.steady_state.timeline import timeline_of
 from tests.e2e.drill import SMALL, Ended, chaosproxy, drill, small, write

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chaosproxy.journal.records import Call, FaultHit
+from chaosproxy.journal.traffic import Call, FaultHit
 from chaosproxy.steady_state.observation import State
 from tests.e2e.drill import Ended, chaosproxy, repeat_inconclusive
 

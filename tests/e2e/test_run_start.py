@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.cli.run import prepare
-from chaosproxy.journal.records import Call
+from chaosproxy.journal.traffic import Call
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.run import run_experiment
 from tests.e2e.drill import small, write

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from tests.e2e.drill import Ended, chaosproxy, drill, repeat_inconclusive, small
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -20,7 +20,8 @@ import aiohttp
 import pytest
 
 from chaosproxy.experiment.lab_settings import BackendSettings
-from chaosproxy.journal.records import ExchangeRecord, FaultHit, from_line
+from chaosproxy.journal.records import from_line
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.lab.backend import Backend
 
 pytestmark = pytest.mark.e2e

@@ -15,7 +15,8 @@ import pytest
 
 from chaosproxy.control.client import ControlClient
 from chaosproxy.journal.reading import read_journal
-from chaosproxy.journal.records import ExchangeRecord, Opened
+from chaosproxy.journal.records import Opened
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.plan.rule import Rule
 from tests.functional.wire_kit import SSE_HEAD, Client, Peer, Request, answers, ask, call, plain, upstream
 

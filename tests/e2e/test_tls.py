@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import Call, ExchangeRecord
+from chaosproxy.journal.traffic import Call, ExchangeRecord
 from tests.cli.command import chaosproxy
 from tests.e2e.drill import drill, small
 

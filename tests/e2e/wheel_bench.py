@@ -14,7 +14,8 @@ from typing import Any
 
 from chaosproxy.events import Exchange
 from chaosproxy.faults.base import Fault
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit, from_line
+from chaosproxy.journal.records import AnyRecord, from_line
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.wire.dialects import DIALECTS, detect
 from chaosproxy.wire.dialects.answers import Answer, Finish, ToolCall
 from chaosproxy.wire.dialects.base import Dialect

@@ -20,7 +20,7 @@ class TestTheSmallestFile:
     def test_has_the_defaults_of_the_documentation(self) -> None:
         """5 calls/s of openai.chat, streamed, for 20 s after 2 s, one hit at least, and no seed yet."""
         experiment = parse_experiment(SMALLEST, "some/where/drill.yaml")
-        (load,), (fault,) = experiment.load, experiment.faults
+        (load,), (fault,) = experiment.loads, experiment.faults
 
         assert load.arrival.stages(2.0, 20.0) == ((5.0, 2.0), (5.0, 20.0))
         assert (load.request.api, load.request.stream) == ("openai.chat", True)
@@ -75,7 +75,7 @@ class TestIds:
             "stream-truncate-3",
             "stream-truncate-2",
         ]
-        assert [load.id for load in experiment.load] == ["load", "a", "load-2"]
+        assert [load.id for load in experiment.loads] == ["load", "a", "load-2"]
         faults[0]["id"] = "sse"
         assert [each.id for each in lab(faults=faults[:1], hypothesis=hypothesis).hypothesis] == [
             "ttft.p50",

@@ -40,7 +40,7 @@ class TestVariables:
 
         experiment = parse_experiment(text, "f.yaml")
 
-        assert experiment.load[0].arrival.rate == 50.0
+        assert experiment.loads[0].arrival.rate == 50.0
         assert experiment.systems["models"].tokens == 7  # type: ignore[union-attr]
 
     def test_an_override_wins(self) -> None:

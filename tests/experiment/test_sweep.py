@@ -70,7 +70,7 @@ class TestPaths:
 
     def test_a_variable(self) -> None:
         """Whatever is made of it changes."""
-        assert read(**{"vars.rps": "9"}).load[0].arrival.rate == 9
+        assert read(**{"vars.rps": "9"}).loads[0].arrival.rate == 9
 
     def test_a_whole_expectation(self) -> None:
         """A short form is one value."""

@@ -42,7 +42,7 @@ class TestCalls:
         """Warm-up, steps and a limited number of calls included."""
         experiment = lab(load=load)
 
-        assert calls_between(experiment, experiment.load[0], start_s, end_s) == pytest.approx(calls)
+        assert calls_between(experiment, experiment.loads[0], start_s, end_s) == pytest.approx(calls)
 
 
 class TestMeeting:
@@ -132,13 +132,13 @@ class TestAnswers:
         """Of the slowest lab backend, for as many tokens as the request allows."""
         experiment = lab(load=[{"arrival": {"rate": "20/s"}}, {"request": {"max_tokens": "11"}}])
 
-        assert [answer_s(experiment, load) for load in experiment.load] == pytest.approx([0.98, 0.4])
-        assert [tokens_of(experiment, load) for load in experiment.load] == [40, 11]
+        assert [answer_s(experiment, load) for load in experiment.loads] == pytest.approx([0.98, 0.4])
+        assert [tokens_of(experiment, load) for load in experiment.loads] == [40, 11]
 
     def test_of_others_are_not_known(self) -> None:
         """Nobody can tell how long a stranger takes."""
         backends = {"primary": {"upstream": "http://127.0.0.1:1"}, "secondary": {"upstream": "models"}}
         experiment = lab(topology={**LAB["topology"], "backends": backends})
 
-        assert answer_s(experiment, experiment.load[0]) is None
-        assert tokens_of(experiment, experiment.load[0]) is None
+        assert answer_s(experiment, experiment.loads[0]) is None
+        assert tokens_of(experiment, experiment.loads[0]) is None

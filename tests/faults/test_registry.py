@@ -109,4 +109,4 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
 
 def test_no_setting_may_be_called_like_a_common_key() -> None:
     """The list is the one of files and flags."""
-    assert {*COMMON, *ELSEWHERE} - {"match.key_share"} <= _COMMON_KEYS
+    assert {*COMMON, *ELSEWHERE} <= _COMMON_KEYS

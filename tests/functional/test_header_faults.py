@@ -6,7 +6,8 @@ import asyncio
 import json
 
 from chaosproxy.dice import Dice
-from chaosproxy.journal.records import FaultHit, Trouble
+from chaosproxy.journal.records import Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.rule import Rule
 from tests.functional.wire_kit import Bench, Client, answers, ask, bench, call, events, plain, stream
 

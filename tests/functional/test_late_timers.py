@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from chaosproxy.journal.records import ExchangeRecord, FaultEdge
+from chaosproxy.journal.records import FaultEdge
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy

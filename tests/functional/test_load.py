@@ -15,7 +15,8 @@ import pytest
 from chaosproxy.errors import UserError
 from chaosproxy.experiment.lab_settings import BackendSettings
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import AnyRecord, Call, Lag, Sent
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Call, Lag, Sent
 from chaosproxy.lab.backend import Backend
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.sender import run_load

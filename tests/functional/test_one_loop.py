@@ -13,7 +13,8 @@ import pytest
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
 from chaosproxy.lab.backend import Backend
 from chaosproxy.lab.gateway import Gateway
 from chaosproxy.lab.load.job import LoadJob

@@ -15,7 +15,7 @@ from chaosproxy.events import Exchange
 from chaosproxy.faults.admission.answer import reset
 from chaosproxy.faults.base import Fault, Room, Stage
 from chaosproxy.faults.stages import Instead
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from tests.functional.wire_kit import Bench, Client, Peer, Request, ask, bench, plain

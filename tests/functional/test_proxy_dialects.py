@@ -16,7 +16,7 @@ from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Answer as Said
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.names import ApiName
-from tests.functional.wire_kit import Answer, Bench, answers, bench, call, stream
+from tests.functional.wire_kit import Answer, Bench, answers, bench, call, plain, stream
 
 SAID = Said("1", "m", 1_700_000_000, ("one ", "two ", "three"), prompt_tokens=3, output_tokens=3, include_usage=True)
 every = pytest.mark.parametrize("spoken", [*map(dialect, get_args(ApiName))], ids=lambda spoken: str(spoken.name))
@@ -48,6 +48,7 @@ async def test_a_stream_passes_and_is_read(spoken: Dialect) -> None:
     assert answer.pieces == frames
     assert (record.dialect, record.model, record.stream) == (spoken.name, "m", True)
     assert (record.sent.tokens, record.sent.terminal, record.sent.error_event) == (3, True, False)
+    assert not record.sent.malformed
     assert (record.sent.prompt_tokens, record.sent.output_tokens) == (3, 3)
     assert record.sent.text.chars == len(SAID.text)
 
@@ -99,3 +100,47 @@ async def test_a_limit_is_told_in_the_dialects_words(spoken: Dialect, retry_afte
     assert (answer.status, spoken.read_answer(answer.body).kind) == (429, Kind.ERROR)
     assert f"retry-after: {retry_after}" in answer.fields
     assert (f'"retryDelay":"{delay}"'.encode() in answer.body) == spoken.name.startswith("gemini")
+
+
+@pytest.mark.parametrize(
+    ("broken", "malformed"),
+    [
+        (b'data: {"choices": [{"delta": {"con\n\n', True),
+        (b"data: caf\xe9\n\n", True),
+        (b": a comment\n\n", False),
+        (b"data: null\n\n", False),
+    ],
+)
+async def test_an_event_that_no_client_can_read(broken: bytes, malformed: bool) -> None:
+    """The journal says so, for SDKs raise there: nothing after it is passed off as whole."""
+    spoken = dialect("openai.chat")
+    first, *others = spoken.stream_frames(SAID)
+    async with bench(answers(stream([first, broken, *others], spoken.stream_type))) as at:
+        await _call(at, spoken)
+        record = await at.journal.exchange()
+
+    assert (record.sent.malformed, record.sent.terminal) == (malformed, True)
+
+
+async def test_half_an_event_at_the_end_is_dropped_by_clients() -> None:
+    """It is cut off, not broken."""
+    spoken = dialect("openai.chat")
+    frames = spoken.stream_frames(SAID)[:2]
+    async with bench(answers(stream([*frames, b'data: {"choices": [{"del'], spoken.stream_type))) as at:
+        await _call(at, spoken)
+        record = await at.journal.exchange()
+
+    assert not record.sent.malformed
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "malformed"), [(b'{"error": {"message": "no"}}', True, False), (b"<html>", False, True)]
+)
+async def test_a_plain_answer_that_is_none(body: bytes, error: bool, malformed: bool) -> None:
+    """A 200 whose body says error, or nothing that a client could read."""
+    spoken = dialect("openai.chat")
+    async with bench(answers(plain(body))) as at:
+        await _call(at, spoken)
+        record = await at.journal.exchange()
+
+    assert (record.sent.error_event, record.sent.malformed) == (error, malformed)

@@ -62,6 +62,17 @@ async def test_a_stream_ends_in_the_middle(do: dict[str, object], ended: str, se
     assert record.received.text.chars > record.sent.text.chars > 0
 
 
+async def test_a_client_that_knows_no_chunks_takes_a_fin_for_the_end() -> None:
+    """HTTP/1.0 has no other end for a body without a length: what is cut there is passed off as whole."""
+    async with bench(answers(stream(events(8)))) as at:
+        apply(at, {"type": "stream.fin", "where": "token:3"})
+        answer = await call(at.url, ask().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        record = await at.journal.exchange()
+
+    assert answer.body == b"".join(events(8)[:3])
+    assert (record.sent.ended, record.sent.terminal) == ("end", False)
+
+
 async def test_the_terminal_event_may_be_missing() -> None:
     """llm.no_terminal takes only the end marker, and the body ends cleanly."""
     async with bench(answers(stream(events(3)))) as at:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.rule import Rule
 from tests.functional.wire_kit import LAST_CHUNK, SSE_HEAD, Client, Peer, Request, ask, bench, chunk, event
 

@@ -17,7 +17,8 @@ from chaosproxy.events import Exchange, Frame, Incoming, Outgoing
 from chaosproxy.faults.base import Room, Stage
 from chaosproxy.faults.stages import passing
 from chaosproxy.faults.websocket.messages import MessageFault
-from chaosproxy.journal.records import FaultHit, Trouble
+from chaosproxy.journal.records import Trouble
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec

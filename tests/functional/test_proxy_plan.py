@@ -12,7 +12,8 @@ import pytest
 
 from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.explanation import find_exchanges
-from chaosproxy.journal.records import FaultEdge, FaultHit, Lag
+from chaosproxy.journal.records import FaultEdge
+from chaosproxy.journal.traffic import FaultHit, Lag
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy

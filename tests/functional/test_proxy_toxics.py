@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import pytest
 
 from chaosproxy.journal.explanation import explain
-from chaosproxy.journal.records import FaultEdge, FaultHit
+from chaosproxy.journal.records import FaultEdge
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.rule import Rule
 from tests.functional.test_proxy_plan import Feed, apply, begin
 from tests.functional.wire_kit import (

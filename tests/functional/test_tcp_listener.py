@@ -13,7 +13,7 @@ import pytest
 from chaosproxy.errors import UserError
 from chaosproxy.journal.explanation import explain_connection, find_connections
 from chaosproxy.journal.lines import Narrator
-from chaosproxy.journal.records import ConnectionRecord, FaultHit
+from chaosproxy.journal.traffic import ConnectionRecord, FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from chaosproxy.journal.records import ConnectionRecord, FaultHit
+from chaosproxy.journal.traffic import ConnectionRecord, FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.certificates import server_context
 from chaosproxy.proxy.limits import Limits

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy import unpacking
 from chaosproxy.proxy.limits import MIB

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chaosproxy.journal.lines import exchange_line
-from chaosproxy.journal.records import ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.wire.dialects import dialect

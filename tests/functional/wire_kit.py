@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from chaosproxy.dice import Dice
 from chaosproxy.journal.entry import Entry
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.proxy.certificates import KeyPair
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec

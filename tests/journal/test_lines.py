@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chaosproxy.journal.lines import Narrator
-from chaosproxy.journal.records import AnyRecord, Edge, ExchangeRecord, FaultHit, FaultMiss, Lag
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, FaultHit, FaultMiss, Lag
 
 
 def _exchange(**fields: object) -> ExchangeRecord:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chaosproxy.journal.records import Edge, ExchangeRecord, FaultEdge, Lag, Opened
+from chaosproxy.journal.records import FaultEdge, Opened
 from chaosproxy.journal.shift import shifted
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, Lag
 
 
 def test_moments_move_and_spans_stay() -> None:

@@ -63,7 +63,7 @@ def test_a_line_becomes_a_rule(line: str, values: dict[str, Any]) -> None:
         ("stream.truncate where=byte:1 where=byte:2", "where=byte:2: where is given twice"),
         ("stream.truncate at=3s", "at: belongs to the timeline of an experiment file"),
         ("stream.truncate ramp=3s", "ramp: does not exist yet"),
-        ("stream.truncate match.key_share=10%", "match.key_share: does not exist yet"),
+        ("stream.truncate match.key_header=x-user", "match.key_share tells callers apart, and there is none"),
         ("conn.refuse share=20%", "conn.refuse acts on connections"),
         ("stream.truncate flap.up=2s", "flap.down: missing"),
         ("stream.truncate zzz=1", "zzz: unknown key, expected one of flap, framing, id,"),

@@ -50,6 +50,43 @@ def test_each_field_matches_or_says_why_not(field: str, fits: Any, fails: Any, r
     assert Match.model_validate({field: fails}).why_not(EXCHANGE) == reason
 
 
+def _asked_by(key: str, name: str = "Authorization") -> Exchange:
+    return replace(EXCHANGE, headers=((name, key),))
+
+
+def test_a_share_of_the_callers_is_always_the_same() -> None:
+    """By what they are, not by chance: the share is about as large as said, and a larger one contains a smaller one."""
+    callers = [f"Bearer sk-{number}" for number in range(2000)]
+
+    tenth = {key for key in callers if Match(key_share=0.1).why_not(_asked_by(key)) is None}
+    fifth = {key for key in callers if Match(key_share=0.2).why_not(_asked_by(key)) is None}
+
+    assert tenth < fifth
+    assert 150 < len(tenth) < 250
+    assert {Match(key_share=1.0).why_not(_asked_by(key)) for key in callers} == {None}
+    assert {Match(key_share=0.0).why_not(_asked_by(key)) for key in callers} == {"match.key_share: another caller"}
+
+
+@pytest.mark.parametrize("name", ["authorization", "X-Api-Key", "api-key", "x-goog-api-key"])
+def test_callers_are_known_by_the_keys_of_all_providers(name: str) -> None:
+    """Wherever their clients put them."""
+    assert Match(key_share=1.0).why_not(_asked_by("k", name)) is None
+
+
+def test_callers_may_be_told_apart_by_another_field() -> None:
+    """Behind a gateway the API key is the gateway's."""
+    match = Match(key_share=1.0, key_header="X-User-Id")
+
+    assert match.why_not(_asked_by("u1", "x-user-id")) is None
+    assert match.why_not(_asked_by("k")) == "match.key_share: the request has no x-user-id"
+
+
+def test_who_has_no_key_is_nobody() -> None:
+    """And the reason says where one was looked for."""
+    reason = "match.key_share: the request has no authorization or x-api-key or api-key or x-goog-api-key"
+    assert Match(key_share=1.0).why_not(EXCHANGE) == reason
+
+
 def test_what_is_unknown_never_matches() -> None:
     """And the reason tells a body that is too long from one that says nothing."""
     unknown = replace(EXCHANGE, model=None, stream=None)

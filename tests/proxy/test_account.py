@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chaosproxy.events import Exchange, Framing, Head
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Edge, ExchangeRecord, FaultMiss, from_line, to_line
+from chaosproxy.journal.records import from_line, to_line
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, FaultMiss
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.event_tally import tally_of

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from chaosproxy.journal.records import Lag
+from chaosproxy.journal.traffic import Lag
 from chaosproxy.proxy.lag import LagMeter, percentile_99
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosproxy.events import TOKEN, Frame, Head, Kind, Meaning
+from chaosproxy.events import OTHER, TOKEN, Frame, Head, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Edge
+from chaosproxy.journal.traffic import Edge
 from chaosproxy.proxy.event_tally import UNREAD_BYTES, EventTally, tally_of
 from chaosproxy.proxy.tally import Tally
 from chaosproxy.wire.dialects import DIALECTS, dialect
+from chaosproxy.wire.dialects.base import flaw_of, is_sse
 from chaosproxy.wire.sse import write_event
 from tests.proxy.streams import frames_of, pieces_of
 
@@ -27,10 +28,14 @@ def plain_reading(name: str, pieces: list[bytes]) -> Edge:
     spoken = dialect(name)
     splitter = spoken.splitter()
     read: list[tuple[int, Meaning]] = []
+    frames: list[bytes] = []
     for at, piece in enumerate(pieces):
-        read += [(at, spoken.read_event(frame)) for frame in splitter.feed(piece)]
+        frames += (whole := splitter.feed(piece))
+        read += [(at, spoken.read_event(frame)) for frame in whole]
     if rest := splitter.flush():
         read.append((len(pieces), spoken.read_event(rest)))
+        frames += [] if is_sse(spoken) else [rest]  # clients drop half an event
+    unread = [frame for frame in frames if spoken.read_event(frame) == OTHER]
     meanings = [meaning for _, meaning in read]
     return Edge(
         first_content_at=next((at for at, meaning in read if meaning.text or meaning.kind & TOKEN), None),
@@ -40,6 +45,7 @@ def plain_reading(name: str, pieces: list[bytes]) -> Edge:
         terminal=any(meaning.kind & Kind.TERMINAL for meaning in meanings),
         finish=next((meaning.finish for meaning in reversed(meanings) if meaning.finish), None),
         error_event=any(meaning.kind & Kind.ERROR for meaning in meanings),
+        malformed=any(flaw_of(spoken, frame, OTHER) for frame in unread),
         text=fingerprint("".join(meaning.text for meaning in meanings)),
         prompt_tokens=_last([meaning.prompt_tokens for meaning in meanings]),
         output_tokens=_last([meaning.output_tokens for meaning in meanings]),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chaosproxy.errors import UpstreamFailed
 from chaosproxy.events import Abort, Cut, Exchange, Framing, Head, Heal, Hit, Incoming, Outgoing, Tick
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.plan.decision import Decision
 from chaosproxy.proxy.account import Account
 from chaosproxy.proxy.alarms import Alarm
@@ -73,6 +73,7 @@ class Wire:
     heads: list[Head] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     full: bool = False
+    fin_is_an_end: bool = False
     chunked: bool = True
     owner: WireOwner | None = None
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.records import ConnectionRecord, FaultHit
+from chaosproxy.journal.traffic import ConnectionRecord, FaultHit
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits
 from chaosproxy.proxy.listener import ListenerSpec

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from chaosproxy.journal.records import Probed
-from chaosproxy.report.console import print_verdict
+from chaosproxy.report.console import QuietConsole, print_verdict
 from chaosproxy.steady_state.claims import PlannedProbe
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
@@ -34,7 +33,7 @@ def _judged(drill: Drill) -> Verdict:
 
 def _printed(verdict: Verdict, directory: Path = Path("out/run")) -> str:
     out = io.StringIO()
-    print_verdict(verdict, directory, Console(file=out, highlight=False))
+    print_verdict(verdict, directory, QuietConsole(file=out, highlight=False))
     return out.getvalue()
 
 

@@ -72,3 +72,17 @@ def test_probes_are_listed_without_their_addresses() -> None:
     assert "probes\n  health   http   during the faults   each 2s   timeout 2s" in told
     assert "at most 10 runs, needs 1" in told
     assert "hunter2" not in told
+
+
+def test_traffic_of_others_is_not_counted_beforehand() -> None:
+    """Nobody knows how much there will be."""
+    text = FILE.replace("load: {arrival: {rate: 10/s, process: constant}}", "load: {external: true}")
+    text = text.replace('entry: "http://127.0.0.1:1"', 'entry: "${listener.primary}"').replace(
+        "primary, at: 2s", "spare, at: 2s"
+    )
+    told = plan_text(parse_experiment(text, "drill.yaml").with_seed(3), [])
+
+    assert "1s of warm-up and 20s, traffic that is not ours, seed 3" in told
+    assert "20% of the requests that come   min_hits 1" in told
+    assert "as many as come, needs 1000" in told
+    assert " calls" not in told.replace("the calls that are open", "").replace("time_of_calls", "")

@@ -8,10 +8,10 @@ from typing import Literal
 import pytest
 
 from chaosproxy.journal.records import Mark, Probed
-from chaosproxy.runner.checks import Checks
+from chaosproxy.runner.checks import NO_TRAFFIC, Checks
 from chaosproxy.steady_state.claims import Abort
 from chaosproxy.steady_state.expression import parse_expression
-from tests.steady_state.drills import ORIGIN, Drill, expectation
+from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
 
 
 @pytest.fixture
@@ -208,3 +208,40 @@ class TestProbes:
 
         assert checks.abort(ORIGIN + 4.2) == "probe(health).success < 100%"
         assert checks.abort(ORIGIN + 40.0) is None
+
+
+class TestTrafficOfOthers:
+    """What is known while calls are those of somebody else."""
+
+    @pytest.fixture
+    def others(self, drill: Drill) -> Drill:
+        """No calls are reported; backends were asked."""
+        drill.claims = replace(drill.claims, external=True, gate=(), gate_window_s=0.0)
+        drill.records.clear()
+        return drill
+
+    def test_without_an_entry_listener_one_answer_shows_life(self, others: Drill) -> None:
+        """Nobody sees calls, so a backend that answered has to do."""
+        checks = Checks(others.claims)
+        assert checks.gate(others.journal().records, 5.0) is None
+        assert checks.gate(others.journal().records, 5.0, ORIGIN + 5) == [NO_TRAFFIC]
+
+        others.exchange(None, "primary", 1.0, sent=refusing_edge(ORIGIN + 1, 503))
+        assert checks.gate(others.journal().records, 5.0, ORIGIN + 5) == [
+            "1 requests reached our listeners, and none of them was answered"
+        ]
+
+        others.exchange(None, "primary", 2.0)
+        assert checks.gate(others.journal().records, 5.0) == []
+
+    def test_failures_at_the_entry_abort_a_run(self, others: Drill) -> None:
+        """As those that a load of ours reports."""
+        abort = Abort(parse_expression("error_rate > 50%"), for_s=2.0, min_samples=3)
+        others.claims = replace(others.claims, entry="primary", aborts=(abort,))
+        checks = Checks(others.claims)
+        for quarter in range(16):
+            others.exchange(None, "primary", quarter / 4, sent=refusing_edge(ORIGIN + quarter / 4, 503))
+        for record in others.journal().records:
+            checks.notice(record)
+
+        assert checks.abort(ORIGIN + 3.5) == "error_rate > 50%"

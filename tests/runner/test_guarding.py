@@ -8,7 +8,7 @@ import pytest
 
 from chaosproxy.errors import UserError
 from chaosproxy.experiment.safety import Safety
-from chaosproxy.journal.records import Edge, ExchangeRecord
+from chaosproxy.journal.traffic import Edge, ExchangeRecord
 from chaosproxy.runner.guarding import Guard, refuse_outside_hours
 from tests.experiment.files import lab
 

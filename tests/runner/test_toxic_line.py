@@ -13,7 +13,8 @@ import pytest
 
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.toxics import UNSEEN
-from chaosproxy.journal.records import AnyRecord, Edge, ExchangeRecord, FaultEdge, FaultHit, Trouble
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Trouble
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, FaultHit
 from chaosproxy.plan.on_server import on_server
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner import toxic_line

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Edge, ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, FaultHit
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
 from chaosproxy.search.observation import Observation, Plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chaosproxy.faults import build
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Edge, ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import Edge, ExchangeRecord, FaultHit
 from chaosproxy.search.effect import Slot, effect_of
 from chaosproxy.search.observation import Observation, Plan
 from chaosproxy.search.promise import default_promise

@@ -140,7 +140,7 @@ def cases(table: dict[str, bytes]) -> pytest.MarkDecorator:
 async def refused(request: bytes) -> None:
     """It is answered with an error of ours, its connection ends, and the upstream hears nothing of it."""
     for pieces in ((request + SMUGGLED,), tuple(bytes([byte]) for byte in request + SMUGGLED)):
-        async with front(limits=Limits(stop_s=0.1, linger_s=0.05)) as at:
+        async with front(limits=Limits(stop_s=0.1, linger_s=5.0)) as at:
             answer = await attack(at.url, *pieces)
             got = at.upstream.got
 
@@ -192,7 +192,7 @@ async def test_chunked_bodies(body: bytes) -> None:
 )
 async def test_huge_heads(request_: bytes, words: bytes) -> None:
     """The answer names the limit, and repeats nothing of what came."""
-    async with front(limits=Limits(stop_s=0.1, linger_s=0.05)) as at:
+    async with front(limits=Limits(stop_s=0.1, linger_s=5.0)) as at:
         answer = await attack(at.url, request_)
         got = at.upstream.got
 
@@ -210,7 +210,7 @@ async def test_huge_heads(request_: bytes, words: bytes) -> None:
 )
 async def test_a_huge_size_takes_no_memory(request_: bytes) -> None:
     """Only what comes is kept; what was announced and does not come ends with the client's silence."""
-    async with front(limits=Limits(stop_s=0.1, idle_s=0.1, linger_s=0.05)) as at:
+    async with front(limits=Limits(stop_s=0.1, idle_s=0.1, linger_s=5.0)) as at:
         answer = await attack(at.url, request_)
         got = at.upstream.got
 
@@ -220,7 +220,7 @@ async def test_a_huge_size_takes_no_memory(request_: bytes) -> None:
 async def test_what_comes_behind_a_bad_request() -> None:
     """A good request before it is answered, a good one behind it is never looked at."""
     good, bad = b"GET /good HTTP/1.1\r\nHost: h\r\n\r\n", post(b"Content-Length: x\r\n")
-    async with front(limits=Limits(stop_s=0.1, linger_s=0.05)) as at:
+    async with front(limits=Limits(stop_s=0.1, linger_s=5.0)) as at:
         answer = await attack(at.url, *(bytes([byte]) for byte in good + bad + SMUGGLED))
         got = at.upstream.got
 

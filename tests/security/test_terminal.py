@@ -15,7 +15,8 @@ from rich.text import Text
 from chaosproxy.cli.live import _say
 from chaosproxy.errors import printable
 from chaosproxy.journal.lines import Narrator
-from chaosproxy.journal.records import ExchangeRecord, FaultHit, from_line, to_line
+from chaosproxy.journal.records import from_line, to_line
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.lab.part import log_to_stderr
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.report.junit import junit_xml

@@ -7,23 +7,8 @@ from typing import Any
 
 from chaosproxy.journal.fingerprint import Fingerprint, fingerprint
 from chaosproxy.journal.reading import Journal, merge
-from chaosproxy.journal.records import (
-    AnyRecord,
-    Call,
-    CallError,
-    Edge,
-    Ended,
-    ExchangeRecord,
-    FaultEdge,
-    FaultHit,
-    FaultMiss,
-    Healed,
-    Mark,
-    Opened,
-    Run,
-    Sent,
-    to_line,
-)
+from chaosproxy.journal.records import AnyRecord, Ended, FaultEdge, Healed, Mark, Opened, Run, to_line
+from chaosproxy.journal.traffic import Call, CallError, Edge, ExchangeRecord, FaultHit, FaultMiss, Sent
 from chaosproxy.lab.load.marks import kept_chars
 from chaosproxy.steady_state.claims import Claims, Expectation, PlannedFault, Window
 from chaosproxy.steady_state.expression import parse_expression, parse_window

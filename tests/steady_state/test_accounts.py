@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chaosproxy.journal.records import FaultEdge, FaultHit
+from chaosproxy.journal.records import FaultEdge
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.steady_state.accounts import account_of
 from chaosproxy.steady_state.claims import Moment
 from chaosproxy.steady_state.observation import State

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import (
     CUT,
@@ -656,3 +657,23 @@ def test_a_call_that_may_have_asked_itself_is_no_replay(at: float) -> None:
     drill.expect("silent_truncated == 0")
 
     assert "cache" not in told(drill)[0]
+
+
+def test_what_ended_a_stream_is_the_last_that_acted_on_it() -> None:
+    """A comment in its midst and a late first token are no reason for a stream that was cut after them."""
+    drill = truncated()
+    drill.fault("slow", "time.first_token", "secondary", at=10, lasts=10)
+    drill.fault("chatty", "sse.comment", "secondary", at=10, lasts=10)
+    for name, at in (("c0", 12.0), ("c1", 13.0)):
+        exchange = drill.exchange(name, "secondary", at, hit="slow", sent=cut_edge(ORIGIN + at))
+        for fault, hit_at in (("chatty", at + 0.2), ("cut", at + 0.4)):
+            hit = FaultHit(fault=fault, at=ORIGIN + hit_at, listener="secondary", exchange=exchange, call=name)
+            drill.records.append(hit)
+        drill.call(name, at, CUT, finish="stop")
+    drill.expect("silent_truncated == 0")
+
+    (sentence,) = [line for line in told(drill) if "passed off as whole" in line]
+
+    assert "stream.truncate (fault 'cut') ended secondary's stream early" in sentence
+    assert "sse.comment" not in sentence
+    assert "time.first_token" not in sentence

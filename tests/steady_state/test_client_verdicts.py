@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Call, CallError, Edge, ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import Call, CallError, Edge, ExchangeRecord, FaultHit
 from chaosproxy.steady_state.client_call import ClientCall, Said, Told, client_call
 from chaosproxy.steady_state.client_findings import ADVICE, ClientDefect
 from chaosproxy.steady_state.client_verdicts import judge_call

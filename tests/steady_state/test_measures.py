@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosproxy.journal.records import Call, Lag
+from chaosproxy.journal.traffic import Call, Lag
 from chaosproxy.steady_state.claims import Abort, Sustained
 from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.steady_state.history import history_of

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from chaosproxy.journal.fingerprint import Fingerprint
-from chaosproxy.journal.records import Call, Edge
+from chaosproxy.journal.traffic import Call, Edge
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.outcome import ADMITTED, ANSWERED, Outcome

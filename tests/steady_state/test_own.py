@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaosproxy.errors import BadValue
-from chaosproxy.journal.records import Lag
+from chaosproxy.journal.traffic import Lag
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.history import Story
 from chaosproxy.steady_state.observation import State

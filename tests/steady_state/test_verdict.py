@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaosproxy.journal.reading import read_journal
-from chaosproxy.journal.records import Call, FaultHit, GateJudged, Lag, Mark, Opened, Run, Trouble
+from chaosproxy.journal.records import GateJudged, Mark, Opened, Run, Trouble
+from chaosproxy.journal.traffic import Call, FaultHit, Lag
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge, replay_line, verdict_json
 from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, text_of

@@ -8,7 +8,8 @@ from time import monotonic
 from typing import Any
 
 from chaosproxy.dice import Dice
-from chaosproxy.journal.records import AnyRecord, Call, Sent
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import Call, Sent
 from chaosproxy.lab.load.arrivals import intended_times
 from chaosproxy.lab.load.client import Client
 from chaosproxy.lab.load.job import LoadJob

@@ -13,10 +13,10 @@ from typing import Any
 
 from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Call, CallError
+from chaosproxy.journal.traffic import Call, CallError
 from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
-from chaosproxy.wire.dialects.base import Dialect, is_sse, payload
+from chaosproxy.wire.dialects.base import Dialect, flaw_of, is_sse, payload
 from chaosproxy.wire.foreign_json import fields, parse
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -118,7 +118,7 @@ class Transcript:
 
     def _frame(self, at: float, frame: bytes) -> None:
         meaning = self._dialect.read_event(frame)
-        if (flaw := _flaw(self._dialect, frame, meaning)) is not None:
+        if (flaw := flaw_of(self._dialect, frame, meaning)) is not None:
             self.failed(at, "protocol", flaw)
         elif meaning.kind & Kind.ERROR:
             self.failed(at, "event", _error_type((payload(self._dialect, frame) or "").encode()))
@@ -145,18 +145,6 @@ class Transcript:
         else:
             self._take(at, meaning)
             self._seen["terminal"] = meaning.finish is not None
-
-
-def _flaw(spoken: Dialect, frame: bytes, meaning: Meaning) -> str | None:
-    """Why an SDK's reader would raise on this frame, or None."""
-    try:
-        frame.decode()
-    except UnicodeDecodeError:
-        return "an event is not UTF-8"
-    if meaning != OTHER:
-        return None
-    data = payload(spoken, frame)
-    return "an event is not JSON" if data and parse(data) is None and data.strip() != "null" else None
 
 
 def _error_type(body: bytes) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaosproxy.journal.records import ExchangeRecord
+from chaosproxy.journal.traffic import ExchangeRecord
 from chaosproxy.steady_state.history import Story
 
 CHAINS_MAX = 30

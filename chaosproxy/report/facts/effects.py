@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from chaosproxy.journal.records import ExchangeRecord, FaultEdge, FaultHit
+from chaosproxy.journal.records import FaultEdge
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.report.facts.outline import Outline
 from chaosproxy.report.facts.phases import Phase, PhaseCounter, phases_of_faults
 from chaosproxy.report.facts.reservoir import Reservoir

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from chaosproxy.journal.records import AnyRecord, ExchangeRecord, FaultHit
+from chaosproxy.journal.records import AnyRecord
+from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.report.facts.attempts import AttemptCounter, Attempts
 from chaosproxy.report.facts.calls import NamedCall, named_call
 from chaosproxy.report.facts.clients import ClientCounter, ClientJudge, ClientNote
 from chaosproxy.report.facts.effects import Effect, EffectCounter
-from chaosproxy.report.facts.joining import Joiner
+from chaosproxy.report.facts.joining import Joiner, seen_stories
 from chaosproxy.report.facts.outline import Outline
 from chaosproxy.report.facts.phases import Phase, control_phase, phases_of
 from chaosproxy.report.facts.streams import StreamCounter, Streams
@@ -54,7 +55,8 @@ def gather(
     are a phase of their own, and in no other.
     """
     parts = _Parts(outline, verdict, judge, spared)
-    for item in Joiner().stories(records):
+    watched = None if outline.run is None else outline.run.watched
+    for item in Joiner().stories(records) if watched is None else seen_stories(watched, records):
         match item:
             case Story():
                 parts.feed(item)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Literal
 
-from chaosproxy.journal.records import AnyRecord, Call, ExchangeRecord, FaultHit, Sent
-from chaosproxy.steady_state.history import Story
+from chaosproxy.journal.records import AnyRecord, Watched
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit, Sent
+from chaosproxy.steady_state.claims import claims_of_watched
+from chaosproxy.steady_state.history import Story, history_of
 from chaosproxy.steady_state.outcome import classify, reference_for, source_of, uncertainty_of
 
 GRACE_S = 10.0
@@ -86,3 +88,11 @@ class Joiner:
         reference = reference_for(call, source, self._oracle or ("upstream" if call.expected is None else "lab"))
         outcome = classify(call, reference)
         return Story(call, outcome, mine, tuple(parts.hits), source, uncertainty_of(call, reference, outcome))
+
+
+def seen_stories(watched: Watched, records: Iterable[AnyRecord]) -> Iterator[Story | AnyRecord]:
+    """The calls of traffic that was not ours, and every exchange and hit; such a journal has to be read as a whole."""
+    history = history_of(records, claims_of_watched(watched))
+    yield from history.asked
+    yield from history.hits
+    yield from history.stories

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from chaosproxy.journal.reading import Journal
-from chaosproxy.journal.records import AnyRecord, FaultEdge, Lag, Mark, Opened, Run, from_line
+from chaosproxy.journal.records import AnyRecord, FaultEdge, Mark, Opened, Run, from_line
+from chaosproxy.journal.traffic import Lag
 from chaosproxy.steady_state.timeline import Spell, timeline_of
 
 BULK = frozenset({"call", "sent", "exchange", "connection", "hit", "probe"})

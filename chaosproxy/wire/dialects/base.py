@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from chaosproxy.events import Headers, Meaning, value
+from chaosproxy.events import OTHER, Headers, Meaning, value
 from chaosproxy.wire import Splitter
 from chaosproxy.wire.dialects.answers import Answer
+from chaosproxy.wire.foreign_json import parse
 from chaosproxy.wire.sse import STREAM_TYPE
 
 
@@ -115,3 +116,15 @@ def payload(spoken: Dialect, frame: bytes) -> str | None:
     """The JSON of a frame as text, None when it has none (a comment, a bracket)."""
     lines = spoken.payload.findall(frame)
     return b"\n".join(lines).decode("utf-8", "replace") if lines else None
+
+
+def flaw_of(spoken: Dialect, frame: bytes, meaning: Meaning) -> str | None:
+    """Why an SDK's reader would raise on this frame, which means ``meaning``; None when it would not."""
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return "an event is not UTF-8"
+    if meaning != OTHER:
+        return None
+    data = payload(spoken, frame)
+    return "an event is not JSON" if data and parse(data) is None and data.strip() != "null" else None

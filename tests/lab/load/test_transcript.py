@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.records import Call
+from chaosproxy.journal.traffic import Call
 from chaosproxy.lab.load.question import Question
 from chaosproxy.lab.load.transcript import BODY_LIMIT_BYTES, Transcript
 from chaosproxy.lab.text import expected_answer

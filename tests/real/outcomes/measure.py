@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from chaosproxy.journal.records import FaultHit
+from chaosproxy.journal.traffic import FaultHit
 from chaosproxy.plan.flat import parse_flat
 from chaosproxy.plan.rule import Rule
 from chaosproxy.proxy.limits import Limits

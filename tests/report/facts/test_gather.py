@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from chaosproxy.report.facts.gather import Facts, gather
 from chaosproxy.report.facts.outline import outline_of, outline_of_lines
 from chaosproxy.report.facts.reservoir import Reservoir
 from chaosproxy.report.facts.words import in_words
+from chaosproxy.steady_state.claims import watched_by
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.verdict import judge
-from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, silent_edge
+from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, edge, silent_edge
 
 
 @pytest.fixture
@@ -160,6 +162,23 @@ def test_a_journal_without_a_run_is_shown_too() -> None:
     facts = gather(outline_of(journal), journal.records, None)
 
     assert (facts.timeline.calls, facts.streams.streams, list(facts.effects)) == (0, 0, [])
+
+
+def test_calls_of_others_are_those_of_the_verdict() -> None:
+    """They are told from the requests at the entry listener, with who answered behind it."""
+    drill = Drill(run_settings={"load": "external"})
+    backends = ("front", "primary", "secondary")
+    drill.claims = replace(drill.claims, external=True, entry="front", backends=backends, oracle="upstream")
+    drill.run_settings["watched"] = watched_by(drill.claims)
+    for at in range(10):
+        drill.exchange(f"c{at}", "primary", at)
+        drill.exchange(f"c{at}", "front", at, sent=cut_edge(ORIGIN + at) if at == 5 else edge(ORIGIN + at))
+
+    facts, verdict = _facts(drill)
+
+    assert facts.timeline.calls == verdict.calls == 10
+    assert list(facts.timeline.curves.served) == ["primary"]
+    assert [call.outcome for call in facts.calls if call.outcome != "ok"] == ["silent_truncated"]
 
 
 def test_a_reservoir_is_bounded_and_fair() -> None:

@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from chaosproxy.journal.reading import Journal
-from chaosproxy.journal.records import AnyRecord, Call, CallError, ExchangeRecord, FaultEdge, FaultHit
+from chaosproxy.journal.records import AnyRecord, FaultEdge
+from chaosproxy.journal.traffic import Call, CallError, ExchangeRecord, FaultHit
 from chaosproxy.report.facts.gather import gather
 from chaosproxy.report.facts.outline import outline_of
 from chaosproxy.report.page.render import plotly_script, report_html
