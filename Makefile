@@ -90,6 +90,12 @@ LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 -
 drill: setup ## Set everything up and run the first experiment
 	$(BIN)/chaosproxy run experiments/first-drill.yaml
 
+DRILLS_ARGS ?=
+
+.PHONY: drills
+drills: setup ## Run all drills of docs/drills.md on the lab, with a table (DRILLS_ARGS="B8 --defects")
+	$(BIN)/python -m scripts.drills $(DRILLS_ARGS)
+
 .PHONY: reference
 reference: setup ## Write docs/reference/ from the models
 	$(BIN)/python -m scripts.generate_reference

@@ -10,6 +10,7 @@ from chaosproxy import __version__
 from chaosproxy.cli import (
     ca,
     demo,
+    drills,
     enumerate_plans,
     faults,
     hand,
@@ -26,6 +27,7 @@ from chaosproxy.cli import (
     search,
     serve,
     toxiproxy,
+    validate,
 )
 
 app = typer.Typer(
@@ -72,6 +74,8 @@ app.command("enumerate")(enumerate_plans.enumerate_plans)
 app.command("replay")(search.replay)
 app.command("report")(report.report)
 app.command("compare")(report.compare)
+app.command("validate")(validate.validate)
+app.command("drills")(drills.drills)
 app.command("faults")(faults.faults)
 app.command("profiles")(profiles.profiles)
 app.command("init")(init.init)

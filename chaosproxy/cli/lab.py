@@ -44,11 +44,22 @@ def gateway(
         typer.Option(metavar="NAME=URL", help="In order of preference; repeat it.", show_default=False),
     ] = None,
     profile: Annotated[str, typer.Option(metavar="NAME", help="resilient or naive.")] = "resilient",
+    pool: Annotated[
+        str | None, typer.Option(metavar="NAME=WEIGHT,...", help="Weights; 0 is a last resort.", show_default=False)
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Redis in which whole answers are kept (redis://...).", show_default=False),
+    ] = None,
+    cooldown: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="How long an unhealthy upstream is left alone. [default: 1s]"),
+    ] = None,
     listen: Listen = "127.0.0.1:8080",
     *,
     leash: Leash = False,
 ) -> None:
-    """A gateway with fallback, resilient or naive.
+    """A gateway with fallback, weights and a cache, resilient or naive.
 
     Example: chaosproxy lab gateway --upstream primary=http://127.0.0.1:9001 --upstream secondary=http://127.0.0.1:9002
     """
@@ -57,7 +68,8 @@ def gateway(
     from chaosproxy.lab.gateway import run_gateway
     from chaosproxy.lab.part import run_process
 
-    given: dict[str, object] = {"profile": profile}
+    options = {"pool": pool, "cache": cache, "cooldown": cooldown}
+    given: dict[str, object] = {"profile": profile, **{key: text for key, text in options.items() if text is not None}}
     if upstream:
         given["upstreams"] = dict(pair(text, "--upstream") for text in upstream)
     read = read_settings(GatewaySettings, settings or [], "lab gateway", given)

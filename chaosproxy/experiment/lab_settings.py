@@ -39,6 +39,13 @@ def _none_by_name(value: Any) -> Any:
     return None if value == "none" else value
 
 
+def _weights(value: Any) -> Any:
+    """``a=3,b=1`` as a mapping; numbers may be text, as in our files."""
+    if isinstance(value, str):
+        value = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+    return {name: _number(weight) for name, weight in value.items()} if isinstance(value, dict) else value
+
+
 FailStatus = Annotated[int, Field(ge=400, le=599)]
 FlagPerModel = Annotated[
     dict[str, Flag], BeforeValidator(_for_every_model, json_schema_input_type=bool | dict[str, bool])
@@ -107,6 +114,12 @@ Defect = Literal[
     "invented_stop",
     "ignored_retry_after",
     "no_first_token_deadline",
+    "buffered_stream",
+    "swallowed_heartbeats",
+    "hidden_client_errors",
+    "ignored_weights",
+    "cached_truncation",
+    "required_cache",
 ]
 """What a gateway mutant does wrong; each is a resilient gateway with exactly one behaviour replaced."""
 
@@ -114,7 +127,7 @@ Defect = Literal[
 class GatewaySettings(Settings):
     """A gateway between clients and LLM servers, to drill on.
 
-    ``naive`` knows ``upstreams`` and ``naive_total`` only; everything else is for ``resilient``.
+    ``naive`` knows ``upstreams``, ``naive_total`` and the cache only; everything else is for ``resilient``.
     """
 
     upstreams: Annotated[
@@ -126,8 +139,17 @@ class GatewaySettings(Settings):
         Defect | None, BeforeValidator(_none_by_name, json_schema_input_type=Defect | Literal["none"])
     ] = None
     """What a mutant does wrong; ``none``: nothing."""
+    pool: Annotated[
+        dict[str, Annotated[int, Field(ge=0, le=1000)]],
+        BeforeValidator(_weights, json_schema_input_type=dict[str, int] | str),
+    ] = Field(default_factory=dict)
+    """Weights, as ``{a: 3, b: 1, c: 0}`` or ``a=3,b=1,c=0``: of four calls a is asked first by three, b by one.
+    Weight 0 is a last resort, asked only when the others fail. Empty: ``upstreams`` in their order."""
     fallback: Flag = True
     """Whether another upstream, or a plain answer wrapped as a stream, may stand in."""
+    plain_retry: Flag = False
+    """Whether an upstream that failed a streamed request is asked for a plain answer when its turn comes again; that is
+    wrapped as a stream."""
     one_token_per_event: Flag = True
     """Whether each content event of the upstreams is one token, as in the lab. Only then can a gateway count events
     against the reported usage and so notice that one was lost on the way; false for upstreams that batch tokens."""
@@ -166,6 +188,17 @@ class GatewaySettings(Settings):
     seed: int = 0
     """Of the jitter."""
 
+    cache: Annotated[
+        Annotated[str, Field(pattern=r"^(rediss?://|\$\{)")] | None,
+        BeforeValidator(_none_by_name, json_schema_input_type=str),
+    ] = Field(default=None, repr=False)
+    """URL of a Redis in which whole answers are kept, by the bytes of the request; a kept one is served with
+    ``x-cache: HIT``. ``none``: no cache. It needs `pip install 'chaosproxy[redis]'`."""
+    cache_ttl: Annotated[Duration, Field(ge=0.001)] = 60.0
+    """How long an answer is kept."""
+    cache_timeout: Annotated[Duration, Field(gt=0)] = 0.25
+    """Deadline for a question to the cache; a cache that is too slow or broken is one that knows nothing."""
+
     naive_total: Duration = 5.0
     """The one deadline of the naive gateway: for a whole exchange with an upstream, however far it has come."""
 
@@ -173,4 +206,14 @@ class GatewaySettings(Settings):
     def _defects_are_of_the_resilient(self) -> GatewaySettings:
         if self.defect is not None and self.profile == "naive":
             raise ValueError("defect: a mutant is a resilient gateway; the naive one has its own faults")
+        return self
+
+    @model_validator(mode="after")
+    def _pool_is_of_upstreams(self) -> GatewaySettings:
+        if self.pool and set(self.pool) != set(self.upstreams):
+            raise ValueError(f"pool: expected a weight for each of {', '.join(self.upstreams)}")
+        if self.pool and not any(self.pool.values()):
+            raise ValueError("pool: one weight at least must be more than 0")
+        if self.pool and self.profile == "naive":
+            raise ValueError("pool: the naive gateway knows no weights")
         return self

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chaosproxy.journal.traffic import ON_THE_WAY
 from chaosproxy.steady_state.entry_calls import LEFT
 from chaosproxy.steady_state.outcome import Outcome
+from chaosproxy.steady_state.replays import replayed
 from chaosproxy.steady_state.samples import retries_too_early
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _broke(exchange: ExchangeRecord) -> str:
 def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -> str:
     """Which faults hit this exchange, or at least the call, and what they did."""
     if not story.call.tagged:
-        return UNJOINED
+        return _replay(history, story) or UNJOINED
     hits = story.hits_on(exchange)
     if exchange is not None and hits:
         did = f"acted on the way to {exchange.listener}" if _on_the_way(hits) else _did(exchange)
@@ -192,6 +193,13 @@ def _blame_on(history: History, story: Story, exchange: ExchangeRecord | None) -
         others = named(history, (hit.fault for hit in story.hits))
         return f"not this answer but another request of the same call met {others}"
     return UNTOUCHED
+
+
+def _replay(history: History, story: Story) -> str | None:
+    if (replay := replayed(history, story)) is None:
+        return None
+    what = f"what {named(history, replay.faults)} had left of an earlier answer of {replay.listener}"
+    return f"a cache replayed {what} (cache poisoning)"
 
 
 def _blame(history: History, story: Story) -> str:

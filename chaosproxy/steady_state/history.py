@@ -161,6 +161,11 @@ class History:
         """By how much our own processes were late between two times, where that exceeded the bound; else 0."""
         return _late_s(self.lags, self.claims, start, end)
 
+    def worst_lag_s(self, start: float, end: float) -> float:
+        """By how much our own processes were late between two times (99 % of their samples), however little."""
+        lately = (lag.p99_s for lag in self.lags if lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at)
+        return max(lately, default=0.0)
+
 
 _LAG_PERIOD_S = 1.0
 """A Lag record is about the second before it, and what was late came late into it."""

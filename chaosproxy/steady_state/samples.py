@@ -131,6 +131,31 @@ def meets(history: History, story: Story, objectives: Iterable[Objective]) -> Sa
     return Sample(story.id, float(value), float(low), float(high), good.doubt)
 
 
+def _overhead(history: History, story: Story) -> Iterable[Sample]:
+    """Between two processes, so it is only as sure as both were on time."""
+    if story.source is None or not story.answered or story.answer_at is None:
+        return ()
+    sent = story.source.sent
+    left_at = sent.first_content_at if story.call.stream else sent.end_at
+    if left_at is None:
+        return ()
+    late_s = history.worst_lag_s(left_at, story.answer_at)
+    value = story.answer_at - left_at
+    return (Sample(story.id, value, value - late_s, value + late_s),)
+
+
+def _added_delay(history: History, story: Story) -> Iterable[Sample]:
+    """Of each exchange that a fault hit: what its two edges differ by, as sure as the proxy was on time."""
+    hit = [exchange for exchange in story.exchanges if story.hits_on(exchange)]
+    times = [(exchange.received.first_content_at, exchange.sent.first_content_at) for exchange in hit]
+    samples = []
+    for came_at, left_at in times:
+        if came_at is not None and left_at is not None:
+            late_s = history.worst_lag_s(came_at, left_at)
+            samples.append(Sample(story.id, left_at - came_at, left_at - came_at - late_s, left_at - came_at + late_s))
+    return tuple(samples)
+
+
 # ------------------------------------------------------------------------------------------------- tokens, exchanges
 
 
@@ -202,6 +227,8 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         "icl": _icl,
         "stall": _stall,
         "usage_error": _usage_error,
+        "overhead": _overhead,
+        "added_delay": _added_delay,
         "retries_per_call": _retries,
         "abandoned_upstream": _abandoned,
         "retry_after_ignored": _retry_after_ignored,

@@ -157,6 +157,22 @@ _ROWS = (
         sampled=True,
         aggregate="mean",
     ),
+    Measure(
+        "overhead",
+        Unit.SECONDS,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "the first content at the client, from when our listener had sent it (of a plain answer, its end)",
+        sampled=True,
+    ),
+    Measure(
+        "added_delay",
+        Unit.SECONDS,
+        Needs.EXCHANGES,
+        Better.NEITHER,
+        "how much later a listener sent the first content than its upstream, where a fault hit",
+        sampled=True,
+    ),
     Measure("upstream_requests", Unit.COUNT, Needs.EXCHANGES, Better.NEITHER, "requests that reached our listeners"),
     Measure(
         "cost",

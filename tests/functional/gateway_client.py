@@ -14,10 +14,15 @@ import aiohttp
 from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import GatewaySettings
 from chaosproxy.lab.gateway import Gateway
+from chaosproxy.lab.gateway.cache import Redis
 from chaosproxy.wire.dialects.base import Dialect
 from tests.functional.scripted_upstream import Script, ScriptedUpstream
 
-PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages"}
+PATHS = {
+    "openai.chat": "/v1/chat/completions",
+    "openai.responses": "/v1/responses",
+    "anthropic.messages": "/v1/messages",
+}
 
 
 @dataclass
@@ -94,10 +99,12 @@ QUICK = {"first_token": 0.4, "between_events": 0.4, "backoff": 0.01, "trial_firs
 
 
 @asynccontextmanager
-async def scene(primary: list[Script], secondary: list[Script], **settings: Any) -> AsyncIterator[Scene]:
+async def scene(
+    primary: list[Script], secondary: list[Script], *, cache: Redis | None = None, **settings: Any
+) -> AsyncIterator[Scene]:
     """Start everything in this loop."""
     async with ScriptedUpstream(primary) as first, ScriptedUpstream(secondary) as second:
         urls = {"primary": first.url, "secondary": second.url}
         given = GatewaySettings.model_validate({"upstreams": urls, **QUICK, **settings})
-        async with Gateway(given) as gateway:
+        async with Gateway(given, cache=cache) as gateway:
             yield Scene(gateway, first, second)

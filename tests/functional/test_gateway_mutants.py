@@ -1,14 +1,15 @@
-"""Six gateways with one defect each, and the naive one: every defect shows in its own case, and nowhere else."""
+"""Twelve gateways with one defect each, and the naive one: every defect shows in its own case, and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 import pytest
 
 from chaosproxy.experiment.lab_settings import Defect
+from chaosproxy.lab.gateway.cache import Redis
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.base import Dialect
 from tests.functional.gateway_client import Scene, ask, scene
@@ -24,6 +25,7 @@ from tests.functional.scripted_upstream import (
     silence,
     then,
 )
+from tests.functional.stub_redis import BrokenRedis, StubRedis
 
 OPENAI, ANTHROPIC = dialect("openai.chat"), dialect("anthropic.messages")
 BEGUN = "".join(PIECES[:2])
@@ -36,6 +38,8 @@ class Case:
 
     primary: Script
     shows: Callable[[Scene], Awaitable[bool]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cache: Callable[[], Redis] | None = None
 
 
 async def _hides_the_hole(at: Scene) -> bool:
@@ -69,6 +73,40 @@ async def _waits_and_waits(at: Scene) -> bool:
     return got.took_s >= TOTAL_S
 
 
+async def _waits_for_the_end(at: Scene) -> bool:
+    """What had not reached the client yet can still be replaced, and it comes in one piece."""
+    got = await ask(at.gateway, OPENAI)
+    return got.whole and got.text == TEXT
+
+
+async def _keeps_heartbeats_to_itself(at: Scene) -> bool:
+    got = await ask(at.gateway, OPENAI)
+    return got.text == TEXT and _PING not in got.body
+
+
+async def _asks_another_about_a_wrong_request(at: Scene) -> bool:
+    await ask(at.gateway, OPENAI)
+    return bool(at.secondary.requests)
+
+
+async def _asks_the_last_resort(at: Scene) -> bool:
+    for _ in range(2):
+        await ask(at.gateway, OPENAI)
+    return bool(at.secondary.requests)
+
+
+async def _replays_a_cut_answer(at: Scene) -> bool:
+    await ask(at.gateway, OPENAI)
+    got = await ask(at.gateway, OPENAI)
+    return (got.status, got.text, got.error) == (200, BEGUN, False) and got.headers["x-cache"] == "HIT"
+
+
+async def _fails_with_its_cache(at: Scene) -> bool:
+    got = await ask(at.gateway, OPENAI)
+    return got.status == 500 and not at.primary.requests
+
+
+_PING = b": ping\n\n"
 _WHOLE = frames(OPENAI)
 _BEGUN = first_tokens(OPENAI, 2)
 CASES: dict[Defect, Case] = {
@@ -78,15 +116,25 @@ CASES: dict[Defect, Case] = {
     "invented_stop": Case(clean(_BEGUN), _calls_it_finished),
     "ignored_retry_after": Case(plain(b"{}", 429, {"retry-after": "30"}), _asks_too_early),
     "no_first_token_deadline": Case(silence, _waits_and_waits),
+    "buffered_stream": Case(then(_BEGUN, silence), _waits_for_the_end),
+    "swallowed_heartbeats": Case(clean([*_BEGUN, _PING, *_WHOLE[len(_BEGUN) :]]), _keeps_heartbeats_to_itself),
+    "hidden_client_errors": Case(plain(b"{}", 404), _asks_another_about_a_wrong_request),
+    "ignored_weights": Case(clean(_WHOLE), _asks_the_last_resort, {"pool": "primary=1,secondary=0"}),
+    "cached_truncation": Case(clean(_BEGUN), _replays_a_cut_answer, cache=StubRedis),
+    "required_cache": Case(clean(_WHOLE), _fails_with_its_cache, cache=BrokenRedis),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("defect", [None, *get_args(Defect)])
 async def test_a_defect_shows_in_its_own_case_only(defect: Defect | None, case: Defect) -> None:
-    """The resilient gateway passes all six cases; each mutant fails exactly the one that is named after it."""
-    async with scene([CASES[case].primary], [clean(_WHOLE)], defect=defect, total=TOTAL_S) as at:
-        shown = await CASES[case].shows(at)
+    """The resilient gateway passes all cases; each mutant fails exactly the one that is named after it."""
+    wanted = CASES[case]
+    cache = None if wanted.cache is None else wanted.cache()
+    async with scene(
+        [wanted.primary], [clean(_WHOLE)], cache=cache, defect=defect, total=TOTAL_S, **wanted.settings
+    ) as at:
+        shown = await wanted.shows(at)
 
     assert shown is (defect == case)
 

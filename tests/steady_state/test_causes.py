@@ -633,6 +633,32 @@ def test_what_a_toxic_cut_before_the_client_is_not_the_gateways_fault(entry: str
     assert ("gateway" in sentence) is (entry is None)
 
 
+def test_a_replay_of_a_spoilt_answer_is_a_poisoned_cache() -> None:
+    """The words are those that the fault had left, and no request was under way that could have brought them."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=5)
+    drill.exchange(None, "primary", 12, hit="cut", sent=cut_edge(ORIGIN + 12))
+    drill.call("late", 30, CUT, tagged=False)
+    drill.expect("silent_truncated == 0")
+
+    (sentence,) = told(drill)
+    assert "a cache replayed what stream.truncate (fault 'cut') had left of an earlier answer of primary" in sentence
+    assert "(cache poisoning)" in sentence
+
+
+@pytest.mark.parametrize("at", [29.5, 30.5])
+def test_a_call_that_may_have_asked_itself_is_no_replay(at: float) -> None:
+    """Another request with the same words was under way."""
+    drill = Drill()
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=25)
+    for when in (12, at):
+        drill.exchange(None, "primary", when, hit="cut", sent=cut_edge(ORIGIN + when))
+    drill.call("late", 30, CUT, tagged=False)
+    drill.expect("silent_truncated == 0")
+
+    assert "cache" not in told(drill)[0]
+
+
 def test_what_ended_a_stream_is_the_last_that_acted_on_it() -> None:
     """A comment in its midst and a late first token are no reason for a stream that was cut after them."""
     drill = truncated()

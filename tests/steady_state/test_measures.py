@@ -16,7 +16,7 @@ from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.steady_state.history import history_of
 from chaosproxy.steady_state.measures import abort_met, observe
 from chaosproxy.steady_state.observation import Observation, State, aggregated, needed_samples
-from tests.steady_state.drills import CUT, LOSSY, ORIGIN, Drill, expectation, refusing_edge, silent_edge
+from tests.steady_state.drills import CUT, LOSSY, ORIGIN, Drill, edge, expectation, refusing_edge, silent_edge
 
 
 def observed(drill: Drill, text: str, over: str = "all", **settings: Any) -> Observation:
@@ -143,6 +143,39 @@ def test_usage_error_compares_reported_with_expected_tokens() -> None:
 
     assert observed(drill, "usage_error <= 1%").value == pytest.approx(0.125)
     assert observed(drill, "usage_error.max <= 1%").value == pytest.approx(0.25)
+
+
+def test_overhead_is_what_lies_between_the_listener_and_the_client() -> None:
+    """First content to first content; of a plain answer, end to end. Who failed has none."""
+    drill = Drill()
+    drill.exchange("a", "primary", 1)
+    drill.call("a", 1, first_content_at=ORIGIN + 1.25)
+    assert observed(drill, "overhead.max <= 1s").value == pytest.approx(0.05)
+
+    drill.exchange("b", "primary", 2)
+    drill.call("b", 2, took=1.5, stream=False, first_content_at=None)
+    drill.exchange("c", "primary", 3)
+    drill.call("c", 3, "", took=9, error="http", status=500)
+    assert observed(drill, "overhead.max <= 1s").value == pytest.approx(0.5)
+
+
+def test_overhead_and_added_delay_are_as_sure_as_our_processes_were_on_time() -> None:
+    """However little they were late: a bound within that is inconclusive."""
+    drill = Drill()
+    drill.fault("slow", "time.first_byte", "primary", at=0, lasts=10)
+    drill.exchange("a", "primary", 1, hit="slow", received=edge(ORIGIN + 1), sent=edge(ORIGIN + 1.1))
+    drill.call("a", 1, first_content_at=ORIGIN + 1.31)
+    drill.exchange("b", "primary", 2)
+    drill.call("b", 2)
+
+    sure = observed(drill, "added_delay.max <= 110ms")
+    drill.records.append(Lag(process="proxy", what="loop", at=ORIGIN + 1.5, samples=100, p99_s=0.02, max_s=0.02))
+    unsure = observed(drill, "added_delay.max <= 110ms")
+
+    assert sure.samples == 1
+    assert [sure.low, sure.high] == pytest.approx([0.1, 0.1])
+    assert [unsure.low, unsure.high] == pytest.approx([0.08, 0.12])
+    assert observed(drill, "overhead.max <= 20ms").high == pytest.approx(0.03)
 
 
 def test_retries_and_requests_of_a_call() -> None:

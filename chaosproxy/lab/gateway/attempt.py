@@ -38,11 +38,21 @@ class Attempts:
     wall: Callable[[], float]
 
     async def make(
-        self, call: Call, upstream: Upstream, admission: Admission, delivery: Delivery, *, total_due: float
+        self,
+        call: Call,
+        upstream: Upstream,
+        admission: Admission,
+        delivery: Delivery,
+        *,
+        total_due: float,
+        plain: bool = False,
     ) -> bool:
-        """Deliver this upstream's answer; True if it proved that answers flow, False if the request was at fault."""
+        """Deliver this upstream's answer; True if it proved that answers flow, False if the request was at fault.
+
+        ``plain``: it is asked for a plain answer, whatever it can.
+        """
         began = asyncio.get_running_loop().time()
-        streams = call.streamed is not None and not self._answers_plain(call, upstream)
+        streams = call.streamed is not None and not self._answers_plain(call, upstream) and not plain
         plain_due = min(began + self.settings.plain_answer, total_due)
         first_due = min(began + self.behaviour.first_token_s[admission], total_due) if streams else plain_due
         url = upstream.url.rstrip("/") + call.path_qs
@@ -62,7 +72,7 @@ class Attempts:
                 )
                 await self._stream(call, response, events, delivery)
             else:
-                await self._plain(call, upstream, response, delivery, due=plain_due)
+                await self._plain(call, upstream, response, delivery, due=plain_due, asked_stream=streams)
         return True
 
     def _answers_plain(self, call: Call, upstream: Upstream) -> bool:
@@ -80,12 +90,19 @@ class Attempts:
     async def _give_back(self, response: aiohttp.ClientResponse, delivery: Delivery, *, due: float) -> None:
         """An error that is the client's goes back as it came; others are failures of the upstream."""
         status = response.status
-        if delivery.begun or status in {408, 429} or status >= 500:
+        if delivery.begun or not self.behaviour.clients_fault(status):
             raise Refused(status, retry_after(response.headers, self.wall()))
         await delivery.whole(status, response.headers.items(), await read_whole(response, due=due))
 
     async def _plain(
-        self, call: Call, upstream: Upstream, response: aiohttp.ClientResponse, delivery: Delivery, *, due: float
+        self,
+        call: Call,
+        upstream: Upstream,
+        response: aiohttp.ClientResponse,
+        delivery: Delivery,
+        *,
+        due: float,
+        asked_stream: bool,
     ) -> None:
         body = await read_whole(response, due=due)
         if call.is_chat:
@@ -93,7 +110,8 @@ class Attempts:
         if call.streamed is None:
             await delivery.whole(response.status, response.headers.items(), body)
             return
-        self._learn(call, upstream, streams=False)
+        if asked_stream:
+            self._learn(call, upstream, streams=False)
         try:
             events = self.behaviour.wrap(call.streamed, body, call.facts.asks_usage)
         except (LookupError, TypeError, AttributeError) as error:
@@ -109,6 +127,8 @@ class Attempts:
         tally = Tally()
         held: list[bytes] = []
         while (event := await events.next()) is not None:
+            if event.meaning.kind == Kind.KEEPALIVE and not (tally.tokens and self.behaviour.forwards_heartbeats):
+                continue
             tally.see(event.meaning)
             ends = bool(event.meaning.kind & Kind.TERMINAL)
             if ends:
@@ -116,7 +136,7 @@ class Attempts:
             restarted = delivery.begun and not tally.tokens
             if not restarted and not (call.hides_usage and event.meaning.kind == Kind.USAGE):
                 held.append(event.frame)
-            if tally.tokens or ends:
+            if ends or (tally.tokens and self.behaviour.passes_at_once(event.meaning.kind)):
                 await delivery.pass_on(response.status, response.headers.items(), held)
                 held.clear()
             if ends:

@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chaosproxy.errors import UpstreamFailed
+from chaosproxy.events import Kind
 from chaosproxy.experiment.lab_settings import Defect, GatewaySettings
+from chaosproxy.lab.gateway.cache import Kept, is_whole
 from chaosproxy.lab.gateway.health import Admission
+from chaosproxy.lab.gateway.pool import Weighted
 from chaosproxy.lab.gateway.speech import Speech, invented_end
 from chaosproxy.lab.gateway.tally import Tally
 from chaosproxy.lab.gateway.upstream import Upstream
@@ -24,6 +27,8 @@ class Behaviour:
 
     route: Callable[[Sequence[Upstream]], Sequence[Upstream]]
     """Upstreams in order of preference -> those that may be asked."""
+    order: Callable[[Sequence[Upstream]], Sequence[Upstream]]
+    """Those that may be asked -> in which order this time."""
     wrap: Callable[[Speech, bytes, bool], bytes]
     """A plain answer to a streamed request -> a stream. The flag says whether the client asked for usage."""
     first_token_s: Mapping[Admission, float]
@@ -36,6 +41,16 @@ class Behaviour:
     """How the usage contradicts the events."""
     early_end: Callable[[Dialect, str], bytes | None]
     """What to say after a clean end without a terminal event; None: that it failed."""
+    clients_fault: Callable[[int], bool]
+    """Whether an error status is the client's own, and goes back as it came."""
+    passes_at_once: Callable[[int], bool]
+    """Whether an event of this Kind goes to the client as soon as it has come."""
+    worth_keeping: Callable[[Dialect, Kept], bool]
+    """Whether an answer may be served again from the cache."""
+    forwards_heartbeats: bool = True
+    """Whether comments and pings of the upstream reach the client, too."""
+    lives_without_cache: bool = True
+    """Whether a cache that fails is one that knows nothing."""
 
 
 def composed(settings: GatewaySettings) -> Behaviour:
@@ -48,6 +63,10 @@ def composed(settings: GatewaySettings) -> Behaviour:
         may_ask_again=lambda begun: not begun,
         miscount=Tally.miscount if settings.one_token_per_event else _no_miscount,
         early_end=lambda dialect, model: None,  # noqa: ARG005 - a cut answer is never called whole
+        order=Weighted(settings.pool).order if settings.pool else _all,
+        clients_fault=lambda status: status < 500 and status not in {408, 429},
+        passes_at_once=lambda kind: True,  # noqa: ARG005 - whatever it is
+        worth_keeping=is_whole,
     )
     if not settings.fallback:
         resilient = _no_fallback(resilient, settings)
@@ -71,7 +90,9 @@ def _no_miscount(tally: Tally) -> str | None:  # noqa: ARG001 - as Tally.miscoun
 
 
 def _no_fallback(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
-    return replace(behaviour, route=lambda upstreams: upstreams[:1], wrap=_not_wrapped)
+    order = behaviour.order
+    route = (lambda upstreams: upstreams[:1]) if order is _all else _all
+    return replace(behaviour, route=route, order=lambda upstreams: order(upstreams)[:1], wrap=_not_wrapped)
 
 
 def _no_usage_check(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
@@ -94,6 +115,30 @@ def _no_first_token_deadline(behaviour: Behaviour, settings: GatewaySettings) ->
     return replace(behaviour, first_token_s=dict.fromkeys(Admission, settings.total))
 
 
+def _buffered_stream(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, passes_at_once=lambda kind: bool(kind & Kind.TERMINAL))
+
+
+def _swallowed_heartbeats(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, forwards_heartbeats=False)
+
+
+def _hidden_client_errors(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, clients_fault=lambda status: False)  # noqa: ARG005 - the mistake is not to look
+
+
+def _ignored_weights(behaviour: Behaviour, settings: GatewaySettings) -> Behaviour:
+    return replace(behaviour, order=Weighted(dict.fromkeys(settings.upstreams, 1)).order)
+
+
+def _cached_truncation(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, worth_keeping=lambda dialect, kept: True)  # noqa: ARG005 - the mistake is not to look
+
+
+def _required_cache(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, lives_without_cache=False)
+
+
 _MUTANTS: Mapping[Defect, Callable[[Behaviour, GatewaySettings], Behaviour]] = {
     "no_usage_check": _no_usage_check,
     "retry_after_content": _retry_after_content,
@@ -101,4 +146,10 @@ _MUTANTS: Mapping[Defect, Callable[[Behaviour, GatewaySettings], Behaviour]] = {
     "invented_stop": _invented_stop,
     "ignored_retry_after": _ignored_retry_after,
     "no_first_token_deadline": _no_first_token_deadline,
+    "buffered_stream": _buffered_stream,
+    "swallowed_heartbeats": _swallowed_heartbeats,
+    "hidden_client_errors": _hidden_client_errors,
+    "ignored_weights": _ignored_weights,
+    "cached_truncation": _cached_truncation,
+    "required_cache": _required_cache,
 }

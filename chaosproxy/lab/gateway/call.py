@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from multidict import CIMultiDict
 
-from chaosproxy.lab.gateway.speech import AnthropicMessages, OpenAIChat, Speech
+from chaosproxy.lab.gateway.speech import AnthropicMessages, OpenAIChat, OpenAIResponses, Speech
 from chaosproxy.proxy.headers import end_to_end
 from chaosproxy.wire.dialects import detect
 from chaosproxy.wire.dialects.base import Dialect, RequestFacts
 
-_SPEECHES: Mapping[str, Speech] = {"openai.chat": OpenAIChat(), "anthropic.messages": AnthropicMessages()}
+_SPEECHES: Mapping[str, Speech] = {
+    "openai.chat": OpenAIChat(),
+    "openai.responses": OpenAIResponses(),
+    "anthropic.messages": AnthropicMessages(),
+}
 
 
 def travelling(headers: Iterable[tuple[str, str]], *without: str) -> CIMultiDict[str]:
@@ -73,6 +77,8 @@ class Delivery:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
+        self._marks: dict[str, str] = {}
+        self._body = bytearray()
         self.response: web.StreamResponse | None = None
 
     @property
@@ -80,12 +86,24 @@ class Delivery:
         """Whether the client has seen anything; from then on there is no other answer."""
         return self.response is not None
 
+    @property
+    def passed_on(self) -> tuple[int, str, bytes] | None:
+        """Status, content type and body of what an upstream said, without words of our own; None: nothing yet."""
+        if self.response is None:
+            return None
+        return self.response.status, self.response.content_type, bytes(self._body)
+
+    def mark(self, name: str, value: str) -> None:
+        """A header field of ours on the answer that is to come."""
+        self._marks[name] = value
+
     async def pass_on(self, status: int, headers: Iterable[tuple[str, str]], pieces: Iterable[bytes]) -> None:
         """Pieces of a body whose length stays open, at once; the first ones bring status and header fields along."""
         if self.response is None:
-            self.response = web.StreamResponse(status=status, headers=_reframed(headers))
+            self.response = web.StreamResponse(status=status, headers=self._marked(headers))
             await self.response.prepare(self._request)
         if data := b"".join(pieces):
+            self._body += data
             await self.send(data)
 
     async def send(self, data: bytes) -> None:
@@ -98,9 +116,15 @@ class Delivery:
 
     async def whole(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         """An answer that is already complete."""
-        self.response = web.Response(status=status, body=body, headers=_reframed(headers))
+        self._body += body
+        self.response = web.Response(status=status, body=body, headers=self._marked(headers))
         await self.response.prepare(self._request)
         await self.response.write_eof()
+
+    def _marked(self, headers: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
+        fields = _reframed(headers)
+        fields.update(self._marks)
+        return fields
 
     @property
     def _started(self) -> web.StreamResponse:

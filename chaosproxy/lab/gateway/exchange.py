@@ -98,7 +98,9 @@ class Event(NamedTuple):
 
 
 class EventStream:
-    """Reads the events of a streamed answer. Comments, pings and bytes of an event that never ends are no progress."""
+    """Reads the events of a streamed answer. Comments, pings and bytes of an event that never ends are no progress:
+    they are handed on, and no deadline moves for them.
+    """
 
     def __init__(
         self,
@@ -116,15 +118,20 @@ class EventStream:
         self._total_due = total_due
         self._due = first_due
         self._awaited = "first content"
+        self._kept_alive = False
         self._ready: list[bytes] = []
 
     async def next(self) -> Event | None:
-        """The next event that says something; None at the clean end of the body. Raises UpstreamFailed."""
-        if self._awaited != "first content":
+        """The next event that says something, or a sign of life; None at the clean end of the body.
+
+        Raises UpstreamFailed.
+        """
+        if self._awaited != "first content" and not self._kept_alive:
             self._due = asyncio.get_running_loop().time() + self._between_s
         while (frame := await self._frame()) is not None:
             event = self._read(frame)
             if event is not None:
+                self._kept_alive = event.meaning.kind == Kind.KEEPALIVE
                 return event
         return None
 
@@ -133,7 +140,7 @@ class EventStream:
         if meaning.kind & Kind.ERROR:
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "an error event")
         if meaning.kind == Kind.KEEPALIVE:
-            return None
+            return Event(frame, meaning)
         data = read_event(frame).data
         if meaning.kind == Kind.OTHER and data and not isinstance(parse(data), dict):
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "a malformed event")

@@ -69,7 +69,7 @@ class Naive:
         async for piece in pieces_of(response, due=due):
             for frame in splitter.feed(piece):
                 ended = ended or bool(call.dialect.read_event(frame).kind & Kind.TERMINAL)
-            await delivery.send(piece)
+            await delivery.pass_on(response.status, response.headers.items(), [piece])
         if response.content_type == "text/event-stream" and call.streamed and not ended:
             await delivery.send(invented_end(call.dialect, call.model))
         await delivery.finish()

@@ -68,8 +68,9 @@ class Resilient:
             if previous is not None:
                 previous.counts.fallbacks += 1
             upstream.counts.retries += upstream.name in failures
+            plain = self._settings.plain_retry and upstream.name in failures
             try:
-                await self._attempt(call, upstream, admission, delivery, total_due)
+                await self._attempt(call, upstream, admission, delivery, total_due, plain=plain)
             except UpstreamFailed as failure:
                 failures[upstream.name] = failure
                 if self._clock() >= total_due or not self._behaviour.may_ask_again(delivery.begun):
@@ -83,23 +84,24 @@ class Resilient:
     def _admitted(self) -> Iterator[tuple[Upstream, Admission]]:
         """Upstreams in order; the unhealthy ones only when there is no other."""
         asked = False
-        for upstream in self._upstreams:
+        ordered = self._behaviour.order(self._upstreams)
+        for upstream in ordered:
             if upstream.resting_until <= self._clock() and (admission := upstream.health.admit(self._clock())):
                 asked = True
                 yield upstream, admission
         if not asked:
-            for upstream in self._upstreams:
+            for upstream in ordered:
                 if upstream.resting_until <= self._clock():
                     yield upstream, Admission.NORMAL
 
     async def _attempt(
-        self, call: Call, upstream: Upstream, admission: Admission, delivery: Delivery, total_due: float
+        self, call: Call, upstream: Upstream, admission: Admission, delivery: Delivery, total_due: float, *, plain: bool
     ) -> None:
         """One attempt, and what it says about the upstream; a client that leaves says nothing."""
         upstream.counts.requests += 1
         healthy: bool | None = None
         try:
-            if await self._attempts.make(call, upstream, admission, delivery, total_due=total_due):
+            if await self._attempts.make(call, upstream, admission, delivery, total_due=total_due, plain=plain):
                 healthy = True
         except UpstreamFailed as failure:
             healthy = self._note(upstream, failure)

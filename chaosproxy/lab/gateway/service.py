@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Protocol, Self
 
@@ -17,7 +17,8 @@ from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.lab_settings import GatewaySettings
 from chaosproxy.lab import part
 from chaosproxy.lab.gateway.attempt import Attempts
-from chaosproxy.lab.gateway.behaviour import composed
+from chaosproxy.lab.gateway.behaviour import Behaviour, composed
+from chaosproxy.lab.gateway.cache import AnswerCache, Cached, Redis, connect, told
 from chaosproxy.lab.gateway.call import Call, Delivery
 from chaosproxy.lab.gateway.capability import Capabilities, InMemory, Store
 from chaosproxy.lab.gateway.exchange import new_session
@@ -41,7 +42,8 @@ class Profile(Protocol):
 class Gateway:
     """A server while it is entered (or between ``start`` and ``stop``); it needs neither thread nor process.
 
-    ``capabilities`` is where it remembers who streams; ``wall`` gives seconds since 1970, for dates in Retry-After.
+    ``capabilities`` is where it remembers who streams, ``cache`` stands in for the Redis of the settings, and ``wall``
+    gives seconds since 1970, for dates in Retry-After.
     """
 
     def __init__(
@@ -51,15 +53,18 @@ class Gateway:
         port: int = 0,
         *,
         capabilities: Store | None = None,
+        cache: Redis | None = None,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - only to read dates that others wrote
     ) -> None:
         self.settings = settings
         self._host = host
         self._port = port
         self._store = capabilities or InMemory()
+        self._redis = cache
         self._wall = wall
         self._upstreams: list[Upstream] = []
         self._session: aiohttp.ClientSession | None = None
+        self._cache: AnswerCache | None = None
         self._runner: web.AppRunner | None = None
 
     @property
@@ -69,12 +74,14 @@ class Gateway:
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts per upstream since the start."""
-        return {"upstreams": {upstream.name: asdict(upstream.counts) for upstream in self._upstreams}}
+        """Counts per upstream since the start, and the cache's if there is one."""
+        upstreams = {upstream.name: asdict(upstream.counts) for upstream in self._upstreams}
+        return {"upstreams": upstreams, **told(self._cache)}
 
     async def start(self) -> None:
-        """Listen. Raises PartFailed when the address is taken, UserError when ``ca`` cannot be used."""
+        """Listen. Raises PartFailed when the address is taken, UserError when ``ca`` or ``cache`` cannot be used."""
         self._upstreams = _upstreams(self.settings)
+        self._cache = self._open_cache()
         self._session = new_session(self.settings.connect, self.settings.ca)
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         app.router.add_get("/health", self._health)
@@ -97,6 +104,8 @@ class Gateway:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
+        if self._cache is not None:
+            await self._cache.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -105,15 +114,31 @@ class Gateway:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
 
-    def _profile(self, session: aiohttp.ClientSession) -> Profile:
+    def _open_cache(self) -> AnswerCache | None:
         settings = self.settings
-        if settings.profile == "naive":
-            return Naive(session, self._upstreams, total_s=settings.naive_total)
+        client = connect(settings.cache) if self._redis is None and settings.cache is not None else self._redis
+        return (
+            None if client is None else AnswerCache(client, ttl_s=settings.cache_ttl, within_s=settings.cache_timeout)
+        )
+
+    def _profile(self, session: aiohttp.ClientSession) -> Profile:
+        behaviour = composed(self.settings)
+        if self.settings.profile == "naive":
+            inner: Profile = Naive(session, self._upstreams, total_s=self.settings.naive_total)
+            behaviour = replace(behaviour, worth_keeping=lambda dialect, kept: True)  # noqa: ARG005 - it does not look
+        else:
+            inner = self._resilient(session, behaviour)
+        if self._cache is None:
+            return inner
+        return Cached(inner, self._cache, behaviour.worth_keeping, lives_without=behaviour.lives_without_cache)
+
+    def _resilient(self, session: aiohttp.ClientSession, behaviour: Behaviour) -> Resilient:
+        settings = self.settings
         clock = asyncio.get_running_loop().time
         capabilities = Capabilities(self._store, ttl_s=settings.capability_ttl, clock=clock)
         chance = Dice(settings.seed).throw("gateway", "pauses")
         pauses = Pauses(first_s=settings.backoff, max_s=settings.backoff_max, chance=chance)
-        attempts = Attempts(settings, composed(settings), capabilities, session, self._wall)
+        attempts = Attempts(settings, behaviour, capabilities, session, self._wall)
         return Resilient(attempts, self._upstreams, pauses)
 
     async def _answer(self, profile: Profile, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from chaosproxy.events import Kind
 from chaosproxy.wire.dialects.answers import Answer
 from chaosproxy.wire.dialects.base import Dialect
 from chaosproxy.wire.dialects.openai_chat import DONE
@@ -109,6 +110,46 @@ class AnthropicMessages:
         yield {"type": "content_block_stop", "index": index}
 
 
+class OpenAIResponses:
+    """Responses: named events, usage always, the whole response once more at the end."""
+
+    usage_on_request = False
+
+    def ask_stream(self, body: bytes) -> bytes:
+        return body
+
+    def ask_plain(self, body: bytes) -> bytes:
+        return _body({**json.loads(body), "stream": False})
+
+    def as_stream(self, answer: bytes, *, with_usage: bool) -> bytes:
+        """The usage always comes."""
+        del with_usage
+        whole = json.loads(answer)
+        begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+        events: list[dict[str, Any]] = [
+            {"type": "response.created", "response": begun},
+            *(event for index, item in enumerate(whole["output"]) for event in self._item(index, item)),
+            {"type": f"response.{whole['status']}", "response": whole},
+        ]
+        numbered = [{"sequence_number": number, **event} for number, event in enumerate(events)]
+        return b"".join(write_event(dump(event), event["type"]) for event in numbered)
+
+    def _item(self, index: int, item: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        place = {"item_id": item["id"], "output_index": index}
+        empty: dict[str, Any] = {"content": []} if "content" in item else {"arguments": ""}
+        yield {"type": "response.output_item.added", "output_index": index, "item": {**item, **empty}}
+        for number, part in enumerate(item.get("content", ())):
+            where = {**place, "content_index": number}
+            yield {"type": "response.content_part.added", **where, "part": {**part, "text": ""}}
+            yield {"type": "response.output_text.delta", **where, "delta": part["text"], "logprobs": []}
+            yield {"type": "response.output_text.done", **where, "text": part["text"], "logprobs": []}
+            yield {"type": "response.content_part.done", **where, "part": part}
+        if arguments := item.get("arguments"):
+            yield {"type": "response.function_call_arguments.delta", **place, "delta": arguments}
+            yield {"type": "response.function_call_arguments.done", **place, "arguments": arguments}
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
 def _body(request: Mapping[str, Any]) -> bytes:
     return dump(request).encode()
 
@@ -116,6 +157,7 @@ def _body(request: Mapping[str, Any]) -> bytes:
 def invented_end(dialect: Dialect, model: str) -> bytes:
     """Events that pass a broken-off stream for a finished one; only the naive gateway and a mutant say them.
 
-    In both dialects the last two events of a stream are the one with the finish reason and the terminal one.
+    They are the one with the finish reason and the terminal one, which in Responses are the same.
     """
-    return b"".join(dialect.stream_frames(Answer(id="0", model=model, created=0))[-2:])
+    frames = dialect.stream_frames(Answer(id="0", model=model, created=0))
+    return b"".join(frame for frame in frames if dialect.read_event(frame).kind & (Kind.FINISH | Kind.TERMINAL))
