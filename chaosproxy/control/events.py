@@ -6,11 +6,11 @@ An id is that of the proxy's start and a number: a reader that meets a proxy whi
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from secrets import token_hex
 
 from chaosproxy.control.hits import Hits
+from chaosproxy.control.newest_lines import NewestLines
 from chaosproxy.errors import UserError
 from chaosproxy.journal.entry import Entry
 from chaosproxy.journal.records import Opened, Trouble, to_line
@@ -31,14 +31,11 @@ class EventLog:
 
     def __init__(self, opened: Opened, size: int = EVENTS_KEPT, bytes_max: int = EVENT_BYTES_KEPT) -> None:
         self._opened = opened
-        self._size = size
-        self._bytes_max = bytes_max
-        self._lines: deque[bytes] = deque()
-        self._bytes = 0
+        self._kept = f"{size} of them or {bytes_max} bytes are kept"
+        self._lines = NewestLines(size, bytes_max)
         self._changed: asyncio.Event | None = None  # there while a reader waits
         self._closed = False
         self._last_at = opened.mono
-        self._count = 0
         self.hits = Hits()
         self.instance = token_hex(4)
         """Of this start of the proxy."""
@@ -46,7 +43,7 @@ class EventLog:
     @property
     def newest(self) -> str:
         """The id of the newest event."""
-        return self._id(self._count)
+        return self._id(self._lines.count)
 
     @property
     def closed(self) -> bool:
@@ -55,12 +52,7 @@ class EventLog:
 
     def add(self, entry: Entry) -> None:
         """Keep an entry and wake the readers."""
-        line = entry.line
-        self._count += 1
-        self._lines.append(line)
-        self._bytes += len(line)
-        while len(self._lines) > self._size or self._bytes > self._bytes_max:
-            self._bytes -= len(self._lines.popleft())
+        self._lines.add(entry.line)
         if entry.at is not None:
             self._last_at = entry.at
         self.hits.add(entry)
@@ -79,18 +71,19 @@ class EventLog:
         return self._from(*self._start(after))
 
     async def _from(self, number: int, first: list[bytes]) -> AsyncIterator[bytes]:
+        lines = self._lines
         for line in first:
             yield self._event(number, line)
         while True:
-            if (lost := self._oldest - number - 1) > 0:
+            if (lost := lines.oldest - number - 1) > 0:
                 number += lost
                 yield self._event(number, to_line(self._loss(lost)))
-            while number < self._count and number + 1 >= self._oldest:
+            while number < lines.count and number + 1 >= lines.oldest:
                 number += 1
-                yield self._event(number, self._lines[number - self._oldest])
+                yield self._event(number, lines.line(number))
                 if number % TURN == 0:
                     await asyncio.sleep(0)
-            if number == self._count:
+            if number == lines.count:
                 if self._closed:
                     return
                 yield b"" if await self._news() else b":\n\n"
@@ -98,9 +91,9 @@ class EventLog:
     def lines(self) -> Iterator[bytes]:
         """What is kept, as a journal."""
         yield to_line(self._opened)
-        if lost := self._oldest - 1:
+        if lost := self._lines.oldest - 1:
             yield to_line(self._loss(lost))
-        yield from list(self._lines)
+        yield from self._lines.lines()
 
     def _start(self, after: str) -> tuple[int, list[bytes]]:
         """From which number on, and what comes before it."""
@@ -112,7 +105,7 @@ class EventLog:
         if instance != self.instance:
             anew = Trouble(at=self._last_at, part="events", detail=STARTED_ANEW)
             return 0, [to_line(anew), to_line(self._opened)]
-        return min(int(number), self._count), []
+        return min(int(number), self._lines.count), []
 
     async def _news(self) -> bool:
         """Wait for a record, or for as long as a reader may hear nothing."""
@@ -124,13 +117,8 @@ class EventLog:
             return False
         return True
 
-    @property
-    def _oldest(self) -> int:
-        return self._count - len(self._lines) + 1
-
     def _loss(self, lost: int) -> Trouble:
-        kept = f"{self._size} of them or {self._bytes_max} bytes are kept"
-        detail = f"{lost} records were lost: their reader was too slow, {kept}"
+        detail = f"{lost} records were lost: their reader was too slow, {self._kept}"
         return Trouble(at=self._last_at, part="events", detail=detail)
 
     def _id(self, number: int) -> str:

@@ -154,7 +154,6 @@ class HttpHost:
         if real is None or real.is_closing():
             return None
         poisoned = Poisoned(
-            connection,
             clock=self._ledger.clock,
             timers=self._timers,
             limits=self._limits,
@@ -162,7 +161,7 @@ class HttpHost:
         )
         self._poisoned.add(poisoned)
         poisoned.witness = connection.witness = HttpWitness(self._name(connection), poisoned, self._ledger)
-        poisoned.take_over(real)
+        poisoned.take_over(connection, real)
         wire = connection.wire
         if wire is not None and wire.account is not None:
             connection.witness.begin(wire.account)

@@ -44,8 +44,8 @@ class Passing(Relay):
     """One connection as the journal tells it: its first end counts."""
 
     def __init__(self, host: TcpHost, number: int, gone: Callable[[Guest], None]) -> None:
-        super().__init__(host, number, host.limits, clock=host.clock, timers=host.timers, dial=self._dial_noting)
-        self._host = host
+        super().__init__(host, number, host.limits, clock=host.clock, timers=host.timers, dial=host.upstream.dial)
+        self._connect_s = host.limits.connect_s
         self.began_at = host.clock()
         self.gone = gone
         self.ended: Ended | None = None
@@ -85,21 +85,17 @@ class Passing(Relay):
         self.note("fin" if how is Cut.FIN else "reset")
         super().link_cut(link, how)
 
-    async def _dial_noting(self, new_side: Callable[[], Side]) -> object:
-        try:
-            return await self._host.upstream.dial(new_side)
-        except TimeoutError:
-            self.error = f"connect: no answer within {self._host.limits.connect_s:g} s"
-            self.note("refused")
-            raise
-        except ssl.SSLError as error:
-            self.error = f"connect: {distrust(error)}"
-            self.note("refused")
-            raise
-        except OSError as error:
-            self.error = f"connect: {(error.strerror or str(error)).lower()}"
-            self.note("refused")
-            raise
+    def unreached(self, error: OSError | UnicodeError) -> None:
+        if isinstance(error, UnicodeError):
+            return
+        if isinstance(error, TimeoutError):
+            words = f"no answer within {self._connect_s:g} s"
+        elif isinstance(error, ssl.SSLError):
+            words = distrust(error)
+        else:
+            words = (error.strerror or str(error)).lower()
+        self.error = f"connect: {words}"
+        self.note("refused")
 
 
 class TcpHost:

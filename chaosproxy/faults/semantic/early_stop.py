@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 from typing import ClassVar, Literal
 
@@ -50,11 +51,8 @@ class Stopping:
     """Remembers what was told, and ends it at the place."""
 
     def __init__(self, fault: _StopsEarly, exchange: Exchange) -> None:
-        self._fault = fault
-        self._exchange = exchange
-        self._spoken = dialect(exchange.dialect)
         self._told: list[str] = []
-        self._at_place = AtEvent(fault.where, exchange, self._stop, reframe=unmeasured)
+        self._at_place = AtEvent(fault.where, exchange, partial(_stop, fault, exchange, self._told), reframe=unmeasured)
 
     def feed(self, event: Incoming) -> Sequence[Outgoing]:
         return self._at_place.feed(event) if not isinstance(event, Frame) else self._feed_frame(event)
@@ -65,14 +63,17 @@ class Stopping:
             self._told.append(frame.meaning.text)
         return emitted
 
-    def _stop(self, frame: Frame, before: int) -> Sequence[Outgoing]:
-        if frame.kind & (Kind.TERMINAL | Kind.FINISH):
-            return [Miss(frame.at, "the answer was at its end already"), frame]
-        told = [*self._told, frame.meaning.text] if before and frame.kind & Kind.CONTENT else self._told
-        frames, words = self._fault.ending(self._spoken, self._exchange, told, frame)
-        last = [Frame(frame.at, data, self._spoken.read_event(data)) for data in frames]
-        said = Hit(frame.at, f"{words} {self._fault.where.place()}")
-        return [*([frame] if before else []), said, *last, End(frame.at)]
+
+def _stop(fault: _StopsEarly, exchange: Exchange, told: Sequence[str], frame: Frame, before: int) -> Sequence[Outgoing]:
+    if frame.kind & (Kind.TERMINAL | Kind.FINISH):
+        return [Miss(frame.at, "the answer was at its end already"), frame]
+    spoken = dialect(exchange.dialect)
+    if before and frame.kind & Kind.CONTENT:
+        told = [*told, frame.meaning.text]
+    frames, words = fault.ending(spoken, exchange, told, frame)
+    last = [Frame(frame.at, data, spoken.read_event(data)) for data in frames]
+    said = Hit(frame.at, f"{words} {fault.where.place()}")
+    return [*([frame] if before else []), said, *last, End(frame.at)]
 
 
 class LlmEarlyStop(_StopsEarly):

@@ -16,7 +16,7 @@ class Door:
     """Where the upstream link ends: the inner protocol, while that wants to read."""
 
     def __init__(self, poisoned: Poisoned) -> None:
-        self._poisoned = poisoned
+        self._poisoned: Poisoned | None = poisoned  # until the connection is over
         self._waiting: deque[bytes] = deque()
         self._ended = False
         self.shut = False
@@ -30,7 +30,7 @@ class Door:
         """Bytes of the client's."""
         if self.shut or self._waiting:
             self._waiting.append(data)
-        elif not self._poisoned.gone:
+        elif self._poisoned is not None:
             self._poisoned.inner.data_received(data)
 
     def end(self) -> None:
@@ -42,23 +42,24 @@ class Door:
     def forget(self) -> None:
         """The connection is over: nothing is let in any more."""
         self._waiting.clear()
+        self._poisoned = None  # it refers back here
 
     def open(self) -> None:
         """Let in what waits, until it is shut again."""
         self.shut = False
-        while self._waiting and not self.shut and not self._poisoned.gone:
+        while self._waiting and not self.shut and self._poisoned is not None:
             self._poisoned.inner.data_received(self._waiting.popleft())
-        if self._ended and not self._waiting and not self.shut and not self._poisoned.gone:
+        if self._ended and not self._waiting and not self.shut and (poisoned := self._poisoned) is not None:
             self._ended = False
-            if not self._poisoned.inner.eof_received():
-                self._poisoned.close()
+            if not poisoned.inner.eof_received():
+                poisoned.close()
 
 
 class Outlet:
     """Where the downstream link ends, and for it also where its bytes come from."""
 
     def __init__(self, poisoned: Poisoned) -> None:
-        self._poisoned = poisoned
+        self._poisoned: Poisoned | None = poisoned  # until the connection is over
         self.full = False
         """Whether the socket takes no more."""
         self.eager = False
@@ -66,23 +67,31 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Bytes for the client."""
-        self._poisoned.out(data)
+        if self._poisoned is not None:
+            self._poisoned.out(data)
+
+    def forget(self) -> None:
+        """The connection is over: nothing goes out any more."""
+        self._poisoned = None  # it refers back here
 
     def settle(self) -> None:
         """Say whether the inner protocol is to write on."""
-        self._poisoned.sink_full(full=self.full or (self.eager and self._poisoned.held_bytes > 0))
+        if (poisoned := self._poisoned) is not None:
+            poisoned.sink_full(full=self.full or (self.eager and poisoned.held_bytes > 0))
 
     def is_closing(self) -> bool:
         """As a transport would say."""
-        return self._poisoned.gone
+        return self._poisoned is None
 
     def pause_reading(self) -> None:
         """Too much is held back."""
-        self._poisoned.stop_writing(stop=True)
+        if self._poisoned is not None:
+            self._poisoned.inner.pause_writing()
 
     def resume_reading(self) -> None:
         """There is room again."""
-        self._poisoned.stop_writing(stop=False)
+        if self._poisoned is not None:
+            self._poisoned.inner.resume_writing()
 
 
 class Face(Tearable):

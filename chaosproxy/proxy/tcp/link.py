@@ -71,7 +71,7 @@ class Link:
     def __init__(
         self, ends: Ends, limits: Limits, *, clock: Callable[[], float], timers: Timers, began_at_s: float
     ) -> None:
-        self._ends = ends
+        self._ends: Ends | None = ends  # until it is closed
         self._limits = limits
         self._clock = clock
         self._timers = timers
@@ -164,6 +164,11 @@ class Link:
         self._early.clear()
         self._set_timer(None)
 
+    def close(self) -> None:
+        """The connection is over: stop, and let go of all that refers back here."""
+        self.stop()
+        self._ends = self.source = self.sink = None
+
     # ------------------------------------------------------------------------------------------------------------------
 
     def _now(self) -> float:
@@ -199,10 +204,11 @@ class Link:
             act(at)
             events = chain.advance(at)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other connections go on
-            self._ends.link_failed(self, error)
+            if self._ends is not None:
+                self._ends.link_failed(self, error)
             return
         for report in chain.take_reports():
-            if isinstance(report.said, Hit):
+            if isinstance(report.said, Hit) and self._ends is not None:
                 self._ends.link_hit(report.fault_id, report.said.detail)
         for event in events:
             self._let_out(event)
@@ -229,10 +235,12 @@ class Link:
             self.sink.write(event.data)  # type: ignore[union-attr]  # an Abort needs none
         elif isinstance(event, End):
             self.stop()
-            self._ends.link_ended(self)
+            if self._ends is not None:
+                self._ends.link_ended(self)
         elif isinstance(event, Abort):
             self.stop()
-            self._ends.link_cut(self, event.how)
+            if self._ends is not None:
+                self._ends.link_cut(self, event.how)
 
     def _set_flow(self) -> None:
         paused, source = self.full, self.source

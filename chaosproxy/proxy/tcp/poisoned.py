@@ -28,6 +28,8 @@ from chaosproxy.proxy.timers import Timers
 
 log = structlog.get_logger()
 
+_NOBODY = asyncio.Protocol()
+
 FAREWELL_S = 1.0
 """How long a socket whose FIN was sent is read on: closing it with unread bytes would send an RST instead."""
 UNSENT_S = 5.0
@@ -72,20 +74,18 @@ class Poisoned(asyncio.Protocol):
 
     def __init__(
         self,
-        owner: Owner,
         *,
         clock: Callable[[], float],
         timers: Timers,
         limits: Limits,
         forget: Callable[[Poisoned], None],
     ) -> None:
-        self.owner = owner
-        self.inner = cast(asyncio.Protocol, owner)
+        self.inner = _NOBODY
         """Who reads and writes: its owner, until that hands the connection on."""
         self.cut: Cut | None = None
         """How a toxic ended it."""
         self.witness: Witness | None = None
-        self.face = Face(self)
+        self._owner: Owner | None = None
         self._forget = forget
         self._rules: dict[str, Direction] = {}
         self._outer: asyncio.Transport | None = None
@@ -100,32 +100,33 @@ class Poisoned(asyncio.Protocol):
 
     # what the listener tells it ---------------------------------------------------------------------------------------
 
-    def take_over(self, real: asyncio.Transport) -> None:
+    def take_over(self, owner: Owner, real: asyncio.Transport) -> None:
         """Step between an open connection's socket and its protocol."""
         self.inner = cast(asyncio.Protocol, real.get_protocol())
         self._outer = real
-        self.owner.poisoned = self
+        self._owner = owner
+        owner.poisoned = self
         self._up.open(real, self._door)
         self._down.open(cast(asyncio.Transport, self._outlet), self._outlet)
-        if self.owner.full:
+        if owner.full:
             self._outlet.full = True
             self._down.sink_full(full=True)
-        if not self.owner.reading:  # a transport of uvloop's says so too while it is new
+        if not owner.reading:  # a transport of uvloop's says so too while it is new
             self.read(wanted=False)
         real.set_protocol(self)
-        self.owner.reroute(self.face)
+        owner.reroute(Face(self))
 
     def step_aside(self) -> None:
         """Give the socket back, when no toxic is left and nothing is held."""
-        real = self._outer
-        if real is None or self._gone or self._closing or self._rules or self._door.waits:
+        owner, real = self._owner, self._outer
+        if owner is None or real is None or self._gone or self._closing or self._rules or self._door.waits:
             return
         if self._down.received_bytes > self._down.sent_bytes or self._down.over or self._up.over:
             return
-        self._gone = True
-        self.owner.poisoned = None
+        owner.poisoned = None
         real.set_protocol(self.inner)
-        self.owner.reroute(real)
+        owner.reroute(real)
+        self._let_go()
         self._forget(self)
 
     def attach(self, rule_id: str, stage: Stage, direction: Direction) -> None:
@@ -308,23 +309,9 @@ class Poisoned(asyncio.Protocol):
             self.witness.delivered(self._down.sent_bytes)
         self._outlet.settle()
 
-    def stop_writing(self, *, stop: bool) -> None:
-        """From the downstream link: whether its source, the inner protocol, is to write."""
-        if self._gone:
-            return
-        if stop:
-            self.inner.pause_writing()
-        else:
-            self.inner.resume_writing()
-
     def sink_full(self, *, full: bool) -> None:
         """From the outlet: whether the socket takes no more."""
         self._down.sink_full(full=full)
-
-    @property
-    def gone(self) -> bool:
-        """Whether the inner protocol has lost its connection."""
-        return self._gone
 
     def _link(self, direction: Direction) -> Link:
         return self._up if direction is Direction.UPSTREAM else self._down
@@ -336,13 +323,22 @@ class Poisoned(asyncio.Protocol):
     def _end(self, exc: Exception | None) -> None:
         if self._gone:
             return
+        inner, witness = self.inner, self.witness
+        self._let_go()
+        if witness is not None:
+            witness.lost()
+        inner.connection_lost(exc)
+
+    def _let_go(self) -> None:
+        """It stands between no more. What refers back here would wait for the garbage collector, which comes rarely,
+        and all requests and answers of the connection with it.
+        """
         self._gone = True
-        self._up.stop()
-        self._down.stop()
+        self._up.close()
+        self._down.close()
         self._door.forget()
-        if self.witness is not None:
-            self.witness.lost()
-        self.inner.connection_lost(exc)
+        self._outlet.forget()
+        self.inner, self.witness, self._owner = _NOBODY, None, None
 
 
 def _send_fin(real: asyncio.Transport, *, torn: bool) -> None:

@@ -42,7 +42,7 @@ class Side(asyncio.Protocol):
     """One socket of a relay: ``out`` takes what it sends, ``back`` gives it what it gets."""
 
     def __init__(self, relay: Relay, out: Link, back: Link) -> None:
-        self._relay = relay
+        self._relay: Relay | None = relay  # until it is gone
         self._out = out
         self._back = back
         self.transport: asyncio.Transport | None = None
@@ -60,7 +60,8 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._relay.arrived(self, self.transport)
+        if self._relay is not None:
+            self._relay.arrived(self, self.transport)
 
     def data_received(self, data: bytes) -> None:
         self._out.data(data)
@@ -80,7 +81,9 @@ class Side(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.gone = True
-        self._relay.lost(self, exc)
+        relay, self._relay = self._relay, None  # which refers back here
+        if relay is not None:
+            relay.lost(self, exc)
 
     def send_eof(self) -> None:
         """FIN; TLS has no half of a close, so there it is the whole."""
@@ -215,6 +218,9 @@ class Relay:
         log.error("toxic_failed", connection=self.number, traceback=plain_traceback(error))
         self.cut(Cut.RESET)
 
+    def unreached(self, error: OSError | UnicodeError) -> None:
+        """Its upstream could not be connected; for those who want to know why."""
+
     # ------------------------------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
@@ -225,8 +231,9 @@ class Relay:
     async def _connect(self) -> None:
         try:
             await self._dial(self._new_upstream)
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:
             self.upstream = None  # of a failed handshake nobody tells it
+            self.unreached(error)
             self.cut(Cut.FIN)
         self._join()
 
@@ -261,8 +268,8 @@ class Relay:
     def _finish(self) -> None:
         if not self._closed:
             self._closed = True
-            self.upstream_link.stop()
-            self.downstream_link.stop()
+            self.upstream_link.close()
+            self.downstream_link.close()
             self._owner.relay_closed(self)
 
 
