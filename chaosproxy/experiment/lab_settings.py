@@ -89,6 +89,8 @@ class BackendSettings(Settings):
     """A status with which every request fails, or per model glob."""
     models: Annotated[tuple[str, ...], BeforeValidator(split_list, json_schema_input_type=list[str])] = ()
     """The models that are served, others get 404; empty: every name is."""
+    notice_every: Duration = 0.05
+    """Time from one notice of ``WS .../files/SIZE/progress`` to the next."""
 
     @model_validator(mode="after")
     def _capacity_first(self) -> BackendSettings:

@@ -2,6 +2,7 @@
 
     POST .../chat/completions, ...       answers, streamed or plain; the text is ``text.expected_answer``
     GET  .../models, /health, /version   as vLLM has them
+    GET  .../files/SIZE                  a download of that many bytes (``lab.files``)
     GET  /-/lab/stats                    what it has seen
 
 A streamed head leaves at once, as vLLM's does; the first event comes with the first token, after queue and prefill.
@@ -23,7 +24,7 @@ from aiohttp.web_protocol import RequestHandler
 from chaosproxy import __version__
 from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.lab_settings import BackendSettings
-from chaosproxy.lab import part
+from chaosproxy.lab import files, part
 from chaosproxy.lab.pace import Pace, QueueFull, Slots
 from chaosproxy.lab.reply import Asked, Refused, by_token, read_asked
 from chaosproxy.wire.dialects import detect
@@ -59,8 +60,10 @@ class Backend:
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Requests for answers since the start: ``abandoned`` by a client that left, ``in_flight`` now, per model."""
-        counted = {name: self._stats[name] for name in ("requests", "streams", "abandoned", "refused", "failed")}
+        """Requests since the start, also per model: ``abandoned`` by a client that left, ``in_flight`` now."""
+        counted = {
+            name: self._stats[name] for name in ("requests", "streams", "abandoned", "refused", "failed", "files")
+        }
         load = {"in_flight": self._stats["in_flight"], "running": self._slots.running, "waiting": self._slots.waiting}
         return {**counted, **load, "by_model": dict(self._by_model)}
 
@@ -92,7 +95,7 @@ class Backend:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         dialect = detect("POST", request.raw_path)
         if dialect is RAW_BODY:
-            return self._side_door(request)
+            return await self._file(request) if files.serves(request.path) else self._side_door(request)
         if request.method != "POST":
             return _refusal(dialect, Refused(405, "Method Not Allowed"))
         self._stats["requests"] += 1
@@ -109,6 +112,13 @@ class Backend:
             return web.Response()  # to nobody; an error would leave its traceback in the log
         finally:
             self._stats["in_flight"] -= 1
+
+    async def _file(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._stats["files"] += 1
+        try:
+            return await files.serve_file(request, self.settings.notice_every)
+        except ConnectionError:
+            return web.Response()  # to nobody
 
     def _side_door(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/-/lab/stats":

@@ -16,10 +16,11 @@ from chaosproxy import shipped
 from scripts.drills import PAGE, Row, rows, run
 
 ROWS = rows(PAGE.read_text(encoding="utf-8"))
-DONE = {"A": range(1, 19), "B": range(1, 16), "D": (1, 3, 4, 5, 7, 8, 9, 10, 11)}
+DONE = {"A": range(1, 19), "B": range(1, 16), "D": (1, 3, 4, 5, 7, 8, 9, 10, 11), "E": (1, 2, 3, 14, 15, 17)}
 """The lines for which there are drills. D6 is one of D4's checks; D2 and the kinds C and E are still to come."""
-FOLDERS = {"A": "streaming-adapter", "B": "load-balancing-gateway", "D": "openai-server"}
+FOLDERS = {"A": "streaming-adapter", "B": "load-balancing-gateway", "D": "openai-server", "E": "model-availability"}
 NEEDS_REDIS = {"B7", "B8", "B12"}
+NEEDS_CURL = {"A18", "B4", "E1", "E2", "E15"}
 
 
 def test_every_line_of_a_kind_stands_in_the_table() -> None:
@@ -61,7 +62,7 @@ class TestRows:
             pytest.skip("the redis-server program is not installed")
         if row.line == "D1" and importlib.util.find_spec("fakeai") is None:
             pytest.skip("the fakeai server is not installed")
-        if row.line in {"A18", "B4"} and shutil.which("curl") is None:
+        if row.line in NEEDS_CURL and shutil.which("curl") is None:
             pytest.skip("the curl program is not installed")
         monkeypatch.setenv("STOP_WITHIN_S", "30")
 
