@@ -1,4 +1,4 @@
-"""``chaosproxy lab``: start a backend or a gateway to drill on, by hand, or check the backend's answers."""
+"""``chaosproxy lab``: start something to drill on by hand, or check the backend's answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from chaosproxy.cli.verify import verify
 
-app = typer.Typer(help="Start a mock LLM backend or a gateway to drill on.", no_args_is_help=True)
+app = typer.Typer(
+    help="Start a mock LLM backend, a gateway or a model-availability system to drill on.", no_args_is_help=True
+)
 
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address; port 0 picks a free one.")]
 Leash = Annotated[bool, typer.Option("--leash", help="End when standard input closes.", hidden=True)]
@@ -74,6 +76,34 @@ def gateway(
         given["upstreams"] = dict(pair(text, "--upstream") for text in upstream)
     read = read_settings(GatewaySettings, settings or [], "lab gateway", given)
     sys.exit(run_process(run_gateway(read, listen, leash=leash)))
+
+
+@app.command()
+def availability(
+    settings: Settings = None,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="Who answers calls, in order of preference; repeat it."),
+    ] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="resilient or naive.")] = "resilient",
+    listen: Listen = "127.0.0.1:8090",
+    *,
+    leash: Leash = False,
+) -> None:
+    """A model-availability system: downloads, health, availability, fallback and usage, with a status page each.
+
+    Example: chaosproxy lab availability --provider primary=http://127.0.0.1:9001 store=http://127.0.0.1:9002
+    """
+    from chaosproxy.cli.settings import pair, read_settings
+    from chaosproxy.experiment.availability_settings import AvailabilitySettings
+    from chaosproxy.lab.availability import run_availability
+    from chaosproxy.lab.part import run_process
+
+    given: dict[str, object] = {"profile": profile}
+    if provider:
+        given["providers"] = dict(pair(text, "--provider") for text in provider)
+    read = read_settings(AvailabilitySettings, settings or [], "lab availability", given)
+    sys.exit(run_process(run_availability(read, listen, leash=leash)))
 
 
 app.command()(verify)

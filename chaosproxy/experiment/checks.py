@@ -20,7 +20,7 @@ from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.probe_kinds import ProcessProbe
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.section import host_of, is_bare, is_tcp, is_url, tcp_problem, without_port
-from chaosproxy.experiment.topology import Command, LabGateway
+from chaosproxy.experiment.topology import Command, LabAvailability, LabGateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +146,9 @@ def _urls(draft: Draft) -> Iterator[tuple[Path, str]]:
             case LabGateway():
                 for upstream, url in system.upstreams.items():
                     yield ("systems", name, "upstreams", upstream), url
+            case LabAvailability():
+                for keys, url in system.urls():
+                    yield ("systems", name, *keys), url
             case Command(ready=ready) if ready is not None:
                 yield ("systems", name, "ready", "http"), without_port(ready.http)
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from chaosproxy.experiment.timeline import planned
-from chaosproxy.experiment.topology import LabBackend
+from chaosproxy.experiment.topology import LabAvailability, LabBackend
 from chaosproxy.experiment.toxics import leaves_no_trace, why_unknown
 from chaosproxy.steady_state.claims import Abort, Claims, Expectation, Moment, PlannedFault, PlannedProbe, Sustained
 from chaosproxy.steady_state.cohorts import ControlCohort
@@ -71,7 +71,7 @@ def answer_tokens(experiment: Experiment) -> int | None:
     if experiment.topology.attach is not None:
         return None
     upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
-    lengths = {system.tokens if isinstance(system, LabBackend) else None for system in upstreams}
+    lengths = {system.tokens if isinstance(system, LabBackend | LabAvailability) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None
 
 

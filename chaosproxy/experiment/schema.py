@@ -133,10 +133,11 @@ def _system() -> Schema:
     return {
         "type": "object",
         "anyOf": [{"required": ["lab"]}, {"required": ["command"]}],
-        "properties": {"lab": {"enum": ["backend", "gateway"]}},
+        "properties": {"lab": {"enum": ["backend", "gateway", "availability"]}},
         "allOf": [
             _case("lab", "backend", "LabBackend"),
             _case("lab", "gateway", "LabGateway"),
+            _case("lab", "availability", "LabAvailability"),
             {"if": {"required": ["command"]}, "then": {"$ref": _TEMPLATE.format(model="Command")}},
         ],
     }

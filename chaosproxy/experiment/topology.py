@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chaosproxy.errors import BadValue
+from chaosproxy.experiment.availability_settings import AvailabilitySettings
 from chaosproxy.experiment.lab_settings import BackendSettings, GatewaySettings
 from chaosproxy.experiment.section import (
     Host,
@@ -38,6 +39,13 @@ class LabGateway(GatewaySettings):
     """Which part of the lab."""
 
 
+class LabAvailability(AvailabilitySettings):
+    """A model-availability system of the lab."""
+
+    lab: Literal["availability"]
+    """Which part of the lab."""
+
+
 class Ready(Section):
     """When a started command counts as ready."""
 
@@ -65,9 +73,12 @@ class Command(Section):
     """Variables beside those of the run's own environment."""
 
 
-_LAB: dict[str, type[BaseModel]] = {"backend": LabBackend, "gateway": LabGateway}
+_LAB: dict[str, type[BaseModel]] = {"backend": LabBackend, "gateway": LabGateway, "availability": LabAvailability}
 
-_A_SYSTEM = "a system is a part of the lab {lab: backend}, {lab: gateway}, or a program {command: [name, argument]}"
+_A_SYSTEM = (
+    "a system is a part of the lab {lab: backend}, {lab: gateway}, {lab: availability}, or a program "
+    "{command: [name, argument]}"
+)
 
 
 def _system(value: Any) -> Any:
@@ -78,14 +89,14 @@ def _system(value: Any) -> Any:
         raise BadValue(_A_SYSTEM)
     if "lab" in value:
         if not isinstance(value["lab"], str) or value["lab"] not in _LAB:
-            raise BadValue(f"the lab has a backend and a gateway, got {value['lab']!r}")
+            raise BadValue(f"the lab has a backend, a gateway and an availability system, got {value['lab']!r}")
         return _LAB[value["lab"]].model_validate(value)
     if "command" in value:
         return Command.model_validate(value)
     raise BadValue(_A_SYSTEM)
 
 
-System: TypeAlias = Annotated[LabBackend | LabGateway | Command, BeforeValidator(_system)]
+System: TypeAlias = Annotated[LabBackend | LabGateway | LabAvailability | Command, BeforeValidator(_system)]
 """One entry of ``systems``."""
 
 

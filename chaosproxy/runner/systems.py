@@ -24,7 +24,7 @@ from chaosproxy.errors import PartFailed
 from chaosproxy.experiment.probe import Scene
 from chaosproxy.experiment.references import fill
 from chaosproxy.experiment.section import without_scheme
-from chaosproxy.experiment.topology import Backend, Command, LabBackend, LabGateway, System
+from chaosproxy.experiment.topology import Backend, Command, LabGateway, System
 from chaosproxy.runner.order import Order
 from chaosproxy.runner.parts import Part
 from chaosproxy.runner.server_side import ServerSide
@@ -133,7 +133,7 @@ class Systems:
         if isinstance(system, Command):
             self._urls[name] = await self._start_command(name, system)
             return
-        module = "chaosproxy.lab.backend" if isinstance(system, LabBackend) else "chaosproxy.lab.gateway"
+        module = f"chaosproxy.lab.{system.lab}"
         if isinstance(system, LabGateway):
             system = system.model_copy(update={"ca": self._file_of(system.ca or self._experiment.topology.ca)})
         settings = fill(system.model_dump_json(exclude={"lab"}), self._facts)

@@ -73,7 +73,9 @@ def test_a_gateway_needs_upstreams() -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("words", [["backend", "tokens=3"], ["gateway", "--upstream", "a=http://127.0.0.1:1"]])
+@pytest.mark.parametrize(
+    "words", [["backend", "tokens=3"], ["gateway", "--upstream", "a=http://127.0.0.1:1"], ["availability"]]
+)
 def test_a_part_says_where_it_listens_and_ends_at_sigterm(words: list[str]) -> None:
     """One ready line, and exit code 0."""
     command = [sys.executable, "-m", "chaosproxy", "lab", *words, "--listen", "127.0.0.1:0"]
