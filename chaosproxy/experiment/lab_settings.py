@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from chaosproxy.faults.timing.first_token import TimeFirstToken
+from chaosproxy.faults.timing.inter_token import TimeInterToken
 from chaosproxy.units import Duration, Flag, Share, split_list
 
 T = TypeVar("T")
@@ -53,6 +55,11 @@ FlagPerModel = Annotated[
 StatusPerModel = Annotated[
     dict[str, FailStatus], BeforeValidator(_for_every_model, json_schema_input_type=FailStatus | dict[str, FailStatus])
 ]
+ModelSize = Literal["7b", "13b", "70b"]
+SizePerModel = Annotated[
+    dict[str, ModelSize],
+    BeforeValidator(_for_every_model, json_schema_input_type=ModelSize | dict[str, ModelSize]),
+]
 
 
 class BackendSettings(Settings):
@@ -70,6 +77,12 @@ class BackendSettings(Settings):
     """Prefill: what each token of the prompt adds to the time to the first token."""
     inter_token: Duration = 0.005
     """Time from one token to the next."""
+    profile: SizePerModel = Field(default_factory=dict)
+    """A model of that size on one GPU, or per model glob, in place of ttft, inter_token and jitter: 1 to 3 s to the
+    first token and 10 to 30 ms to the next (7b), 3 to 7 s and 30 to 70 ms (13b), 10 to 30 s and 100 to 300 ms (70b).
+    The times of the faults ``time.first_token`` and ``time.inter_token``; drawn from the prompt, like jitter."""
+    time_scale: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
+    """What all times of tokens are multiplied with: 0.1 makes a drill of an hour one of six minutes."""
     jitter: Annotated[Share, Field(le=0.3)] = 0.0
     """Standard deviation of the three times above, as a share of each (normal, held within 70 % of the mean; at most
     30 %). Drawn from the prompt, so the same prompt always takes the same time."""
@@ -100,6 +113,24 @@ class BackendSettings(Settings):
             raise ValueError("load_factor: it is reached at full capacity; set capacity to 2 or more")
         return self
 
+    @model_validator(mode="after")
+    def _profile_or_times(self) -> BackendSettings:
+        given = sorted(self.model_fields_set & {"ttft", "inter_token", "jitter"})
+        if "*" in self.profile and given:
+            raise ValueError(f"profile stands in place of {', '.join(given)}: give one or the other")
+        return self
+
+    def size(self, model: str) -> ModelSize | None:
+        """Of the profile for this model, or None."""
+        return for_model(self.profile, model)
+
+    def answer_s(self, model: str, tokens: int) -> float:
+        """How long an answer takes on average, without prefill and load."""
+        size = self.size(model)
+        first_s = self.ttft if size is None else TimeFirstToken.profiles[size].mean_s
+        next_s = self.inter_token if size is None else TimeInterToken.profiles[size].mean_s
+        return self.response_delay + self.time_scale * (first_s + (tokens - 1) * next_s)
+
     def streams(self, model: str) -> bool:
         """Whether a streamed answer for this model is really streamed."""
         return for_model(self.supports_streaming, model) is not False
@@ -122,6 +153,7 @@ Defect = Literal[
     "ignored_weights",
     "cached_truncation",
     "required_cache",
+    "fail_closed",
 ]
 """What a gateway mutant does wrong; each is a resilient gateway with exactly one behaviour replaced."""
 
@@ -185,6 +217,17 @@ class GatewaySettings(Settings):
     """How long an unhealthy upstream is left alone before one live request may try it."""
     trial_first_token: Duration = 0.5
     """Deadline for the first content of that request, before it falls back like any other."""
+    probe_each: Annotated[
+        Annotated[Duration, Field(ge=0.01)] | None, BeforeValidator(_none_by_name, json_schema_input_type=str)
+    ] = None
+    """How often each upstream is asked for ``probe_path``; ``none``: never. Live requests count beside it."""
+    probe_path: Annotated[str, Field(pattern=r"^/")] = "/health"
+    """The page of a probe; any status below 400 is a success."""
+    probe_failures: Annotated[int, Field(ge=1, le=1000)] = 3
+    """So many failed probes in a row take an upstream out; the next good one takes it in again. It is asked all the
+    same when there is no other: a broken page is no broken model."""
+    probe_timeout: Annotated[Duration, Field(gt=0)] = 1.0
+    """Deadline of a probe."""
     capability_ttl: Duration = 60.0
     """How long it is remembered whether an upstream streams a model."""
     seed: int = 0

@@ -131,8 +131,9 @@ def answer_s(experiment: Experiment, load: LoadSpec) -> float | None:
     """How long an answer takes without faults at the slowest backend; None unless all are the lab's."""
     systems = _lab_backends(experiment)
     times = [
-        system.response_delay + system.ttft + (min(system.tokens, load.request.max_tokens) - 1) * system.inter_token
+        system.answer_s(model, min(system.tokens, load.request.max_tokens))
         for system in systems
+        for model in load.request.model
     ]
     return max(times, default=None)
 

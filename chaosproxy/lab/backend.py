@@ -186,7 +186,7 @@ class Backend:
         return web.Response(body=dialect.plain_body(answer), content_type="application/json")
 
     def _pace(self, answer: Answer) -> Pace:
-        return Pace(self.settings, self._slots, Random(answer.id))
+        return Pace(self.settings, self._slots, Random(answer.id), answer.model)
 
 
 def _request(

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from chaosproxy.experiment.lab_settings import BackendSettings
+from chaosproxy.faults.timing.first_token import TimeFirstToken
+from chaosproxy.faults.timing.inter_token import TimeInterToken
 
 JITTER_BOUND = 0.7
 """A jittered time stays within this share of its mean, as in llm-d-inference-sim."""
@@ -59,23 +61,31 @@ class Slots:
 class Pace:
     """The waits of one answer. ``draws`` belongs to the prompt, so jitter is the same each time it is asked."""
 
-    def __init__(self, settings: BackendSettings, slots: Slots, draws: Random) -> None:
+    def __init__(self, settings: BackendSettings, slots: Slots, draws: Random, model: str = "") -> None:
         self._settings = settings
         self._slots = slots
         self._draws = draws
+        self._size = settings.size(model)
 
     def first_token_s(self, prompt_tokens: int) -> float:
         """From the start of the work to the first token."""
-        return self._stretched(self._settings.ttft + prompt_tokens * self._settings.ttft_per_prompt_token)
+        prefill_s = prompt_tokens * self._settings.ttft_per_prompt_token
+        if self._size is None:
+            return self._stretched(self._jittered(self._settings.ttft + prefill_s))
+        return self._stretched(TimeFirstToken.profiles[self._size].draw_s(self._draws) + prefill_s)
 
     def next_token_s(self) -> float:
         """From the last token to the next, under the load of this moment."""
-        return self._stretched(self._settings.inter_token)
+        if self._size is None:
+            return self._stretched(self._jittered(self._settings.inter_token))
+        return self._stretched(TimeInterToken.profiles[self._size].draw_s(self._draws))
 
-    def _stretched(self, mean_s: float) -> float:
-        return self._load() * (self._jittered(mean_s) if self._settings.jitter else mean_s)
+    def _stretched(self, seconds: float) -> float:
+        return self._load() * self._settings.time_scale * seconds
 
     def _jittered(self, mean_s: float) -> float:
+        if not self._settings.jitter:
+            return mean_s
         drawn = self._draws.gauss(mean_s, mean_s * self._settings.jitter)
         return min(max(drawn, mean_s * (1 - JITTER_BOUND)), mean_s * (1 + JITTER_BOUND))
 

@@ -1,4 +1,4 @@
-"""Twelve gateways with one defect each, and the naive one: every defect shows in its own case, and nowhere else."""
+"""Thirteen gateways with one defect each, and the naive one: every defect shows in its own case, and nowhere else."""
 
 from __future__ import annotations
 
@@ -106,6 +106,12 @@ async def _fails_with_its_cache(at: Scene) -> bool:
     return got.status == 500 and not at.primary.requests
 
 
+async def _gives_up_without_asking(at: Scene) -> bool:
+    await ask(at.gateway, OPENAI)
+    await ask(at.gateway, OPENAI)
+    return len(at.primary.requests) == 1
+
+
 _PING = b": ping\n\n"
 _WHOLE = frames(OPENAI)
 _BEGUN = first_tokens(OPENAI, 2)
@@ -122,6 +128,11 @@ CASES: dict[Defect, Case] = {
     "ignored_weights": Case(clean(_WHOLE), _asks_the_last_resort, {"pool": "primary=1,secondary=0"}),
     "cached_truncation": Case(clean(_BEGUN), _replays_a_cut_answer, cache=StubRedis),
     "required_cache": Case(clean(_WHOLE), _fails_with_its_cache, cache=BrokenRedis),
+    "fail_closed": Case(
+        plain(b"{}", 500),
+        _gives_up_without_asking,
+        {"fallback": False, "unhealthy_after": 0, "cooldown": 60.0, "retries": 0},
+    ),
 }
 
 

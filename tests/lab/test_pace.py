@@ -44,6 +44,40 @@ def test_jitter_is_bounded_and_repeatable() -> None:
     assert times[7] == _pace(7, inter_token=1.0, jitter=0.3).next_token_s()
 
 
+@pytest.mark.parametrize(
+    ("size", "first_s", "next_s"),
+    [("7b", (1, 3), (0.01, 0.03)), ("13b", (3, 7), (0.03, 0.07)), ("70b", (10, 30), (0.1, 0.3))],
+)
+def test_a_profile_has_the_times_of_a_model_of_that_size(
+    size: str, first_s: tuple[float, float], next_s: tuple[float, float]
+) -> None:
+    """All draws lie in the range and fill it, on the first token and from token to token."""
+    pace = _pace(profile=size)
+    firsts = [pace.first_token_s(0) for _ in range(500)]
+    gaps = [pace.next_token_s() for _ in range(500)]
+
+    for (least_s, most_s), drawn in ((first_s, firsts), (next_s, gaps)):
+        assert least_s <= min(drawn) < least_s * 1.1
+        assert most_s * 0.9 < max(drawn) <= most_s
+
+
+def test_a_profile_is_for_a_model_and_a_scale_for_all() -> None:
+    """The first glob that fits decides; without one ttft and inter_token do."""
+    settings = BackendSettings.model_validate({"profile": {"big-*": "70b"}, "ttft": "200ms", "time_scale": 0.1})
+    big, other = (Pace(settings, Slots(settings), Random(1), model) for model in ("big-1", "small"))
+
+    assert 1 <= big.first_token_s(0) <= 3
+    assert other.first_token_s(0) == pytest.approx(0.02)
+    assert settings.answer_s("big-1", 11) == pytest.approx(2 + 10 * 0.02)
+    assert settings.answer_s("small", 11) == pytest.approx(0.1 * (0.2 + 10 * 0.005))
+
+
+def test_a_profile_and_times_exclude_each_other() -> None:
+    """Two answers to one question are a mistake."""
+    with pytest.raises(ValueError, match="profile stands in place of ttft"):
+        BackendSettings.model_validate({"profile": "7b", "ttft": "1s"})
+
+
 def test_slots_refuse_beyond_the_queue() -> None:
     """Capacity and queue together bound what is taken in; who leaves makes room."""
     slots = Slots(BackendSettings(capacity=2, queue=1))

@@ -29,6 +29,8 @@ class Behaviour:
     """Upstreams in order of preference -> those that may be asked."""
     order: Callable[[Sequence[Upstream]], Sequence[Upstream]]
     """Those that may be asked -> in which order this time."""
+    last_hope: Callable[[Sequence[Upstream]], Sequence[Upstream]]
+    """When none is healthy: those that are asked all the same."""
     wrap: Callable[[Speech, bytes, bool], bytes]
     """A plain answer to a streamed request -> a stream. The flag says whether the client asked for usage."""
     first_token_s: Mapping[Admission, float]
@@ -57,6 +59,7 @@ def composed(settings: GatewaySettings) -> Behaviour:
     """The behaviour that the settings ask for."""
     resilient = Behaviour(
         route=_all,
+        last_hope=_all,
         wrap=_wrapped,
         first_token_s={Admission.NORMAL: settings.first_token, Admission.TRIAL: settings.trial_first_token},
         rest_s=lambda retry_after_s: min(retry_after_s, settings.retry_after_max),
@@ -139,6 +142,10 @@ def _required_cache(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
     return replace(behaviour, lives_without_cache=False)
 
 
+def _fail_closed(behaviour: Behaviour, _: GatewaySettings) -> Behaviour:
+    return replace(behaviour, last_hope=lambda upstreams: ())  # noqa: ARG005 - the mistake is to give up
+
+
 _MUTANTS: Mapping[Defect, Callable[[Behaviour, GatewaySettings], Behaviour]] = {
     "no_usage_check": _no_usage_check,
     "retry_after_content": _retry_after_content,
@@ -152,4 +159,5 @@ _MUTANTS: Mapping[Defect, Callable[[Behaviour, GatewaySettings], Behaviour]] = {
     "ignored_weights": _ignored_weights,
     "cached_truncation": _cached_truncation,
     "required_cache": _required_cache,
+    "fail_closed": _fail_closed,
 }

@@ -62,3 +62,18 @@ class Health:
         """The request ended without a verdict on the upstream: its client left, or it was at fault itself."""
         if admission is Admission.TRIAL:
             self._on_trial = False
+
+
+class Readiness:
+    """What probes say about one upstream: so many failures in a row take it out, one success takes it in again."""
+
+    def __init__(self, out_after: int = 1) -> None:
+        self._out_after = out_after
+        self.ready = True
+        self.failures_in_row = 0
+
+    def told(self, *, good: bool) -> bool:
+        """Take in the end of one probe; whether that has changed something."""
+        self.failures_in_row = 0 if good else self.failures_in_row + 1
+        before, self.ready = self.ready, self.failures_in_row < self._out_after
+        return before is not self.ready

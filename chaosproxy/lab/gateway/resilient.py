@@ -86,11 +86,13 @@ class Resilient:
         asked = False
         ordered = self._behaviour.order(self._upstreams)
         for upstream in ordered:
-            if upstream.resting_until <= self._clock() and (admission := upstream.health.admit(self._clock())):
+            if not upstream.readiness.ready or upstream.resting_until > self._clock():
+                continue
+            if admission := upstream.health.admit(self._clock()):
                 asked = True
                 yield upstream, admission
         if not asked:
-            for upstream in ordered:
+            for upstream in self._behaviour.last_hope(ordered):
                 if upstream.resting_until <= self._clock():
                     yield upstream, Admission.NORMAL
 
@@ -134,12 +136,13 @@ class Resilient:
 
     async def _fail(self, call: Call, delivery: Delivery, failures: Mapping[str, UpstreamFailed]) -> None:
         """Tell the client why there is no answer, or no more of it: then as an event, and without the terminal one."""
-        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures.items()) or "all upstreams are resting"
+        nobody = "all upstreams are resting" if self._rest_s() > 0 else "no upstream is healthy"
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures.items()) or nobody
         if delivery.begun:
             await delivery.send(call.dialect.error_event(None, f"The answer is not complete. {reasons}"))
             await delivery.finish()
             return
-        status = _status(list(failures.values()))
+        status = _status(list(failures.values())) if failures or self._rest_s() > 0 else 503
         headers, body = call.dialect.error(status, error_type=None, code=None, message=f"No answer. {reasons}")
         if (rest_s := self._rest_s()) > 0:
             headers = (*headers, ("retry-after", str(math.ceil(rest_s))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Protocol, Self
@@ -22,8 +23,9 @@ from chaosproxy.lab.gateway.cache import AnswerCache, Cached, Redis, connect, to
 from chaosproxy.lab.gateway.call import Call, Delivery
 from chaosproxy.lab.gateway.capability import Capabilities, InMemory, Store
 from chaosproxy.lab.gateway.exchange import new_session
-from chaosproxy.lab.gateway.health import Health
+from chaosproxy.lab.gateway.health import Health, Readiness
 from chaosproxy.lab.gateway.naive import Naive
+from chaosproxy.lab.gateway.probing import probing
 from chaosproxy.lab.gateway.resilient import Resilient
 from chaosproxy.lab.gateway.schedule import Pauses
 from chaosproxy.lab.gateway.upstream import Upstream
@@ -66,6 +68,7 @@ class Gateway:
         self._session: aiohttp.ClientSession | None = None
         self._cache: AnswerCache | None = None
         self._runner: web.AppRunner | None = None
+        self._probing = AsyncExitStack()
 
     @property
     def url(self) -> str:
@@ -97,9 +100,12 @@ class Gateway:
             await self.stop()
             raise PartFailed(f"lab gateway: cannot listen on {self._host}:{self._port}: {error.strerror}") from error
         self._port = self._runner.addresses[0][1]
+        if self.settings.profile == "resilient":
+            await self._probing.enter_async_context(probing(self._session, self._upstreams, self.settings))
 
     async def stop(self) -> None:
         """Stop listening and cut off what is still open."""
+        await self._probing.aclose()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._session is not None:
@@ -150,7 +156,7 @@ class Gateway:
         return delivery.response or web.Response()
 
     async def _health(self, _: web.Request) -> web.Response:
-        healthy = {upstream.name: upstream.health.healthy for upstream in self._upstreams}
+        healthy = {upstream.name: upstream.healthy for upstream in self._upstreams}
         status = "ok" if all(healthy.values()) else "degraded"
         return web.json_response({"status": status, "upstreams": healthy}, status=200 if any(healthy.values()) else 503)
 
@@ -165,7 +171,12 @@ class Gateway:
 def _upstreams(settings: GatewaySettings) -> list[Upstream]:
     now = asyncio.get_running_loop().time()
     return [
-        Upstream(name, url, Health(unhealthy_after=settings.unhealthy_after, cooldown_s=settings.cooldown, now=now))
+        Upstream(
+            name,
+            url,
+            Health(unhealthy_after=settings.unhealthy_after, cooldown_s=settings.cooldown, now=now),
+            Readiness(settings.probe_failures),
+        )
         for name, url in settings.upstreams.items()
     ]
 
@@ -174,9 +185,10 @@ def _told(upstream: Upstream, now: float) -> dict[str, Any]:
     """``streams`` is null until a streamed request was answered; spans in seconds."""
     since = upstream.streams_since
     return {
-        "healthy": upstream.health.healthy,
+        "healthy": upstream.healthy,
         "healthy_since_s": round(now - upstream.health.since, 3),
         "failures_in_row": upstream.health.failures_in_row,
+        "failed_probes_in_row": upstream.readiness.failures_in_row,
         "resting_s": round(max(0.0, upstream.resting_until - now), 3),
         "streams": upstream.streams,
         "streams_since_s": None if since is None else round(now - since, 3),

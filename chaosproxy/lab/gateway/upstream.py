@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chaosproxy.errors import UpstreamFailed
-from chaosproxy.lab.gateway.health import Health
+from chaosproxy.lab.gateway.health import Health, Readiness
 
 
 @dataclass(slots=True)
@@ -29,11 +29,17 @@ class Upstream:
     name: str
     url: str
     health: Health
+    readiness: Readiness = field(default_factory=Readiness)
     resting_until: float = 0.0
     streams: bool | None = None
     """What its latest answer to a streamed request was, whatever the model; None before the first."""
     streams_since: float | None = None
     counts: Counts = field(default_factory=Counts)
+
+    @property
+    def healthy(self) -> bool:
+        """Neither its answers nor its probes speak against it."""
+        return self.health.healthy and self.readiness.ready
 
 
 class Refused(UpstreamFailed):

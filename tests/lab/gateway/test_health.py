@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaosproxy.lab.gateway.health import Admission, Health
+from chaosproxy.lab.gateway.health import Admission, Health, Readiness
 
 NORMAL, TRIAL = Admission.NORMAL, Admission.TRIAL
 
@@ -91,3 +91,20 @@ def test_a_late_success_does_not_end_a_trial_that_runs(broken: Health) -> None:
     broken.succeeded(NORMAL, 16.5)
 
     assert broken.admit(16.5) is NORMAL
+
+
+def test_exactly_the_third_failed_probe_in_a_row_takes_an_upstream_out() -> None:
+    """Two are tolerated, one success resets the count, and one takes it in again; only changes are told."""
+    readiness = Readiness(3)
+    changed = [readiness.told(good=good) for good in (False, False, True, False, False)]
+    before = readiness.ready
+    out = readiness.told(good=False)
+    still = readiness.told(good=False)
+    failed_in_row = readiness.failures_in_row
+    back = readiness.told(good=True)
+
+    assert not any(changed)
+    assert before
+    assert (out, still, failed_in_row) == (True, False, 4)
+    assert back
+    assert (readiness.ready, readiness.failures_in_row) == (True, 0)
