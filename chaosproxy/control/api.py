@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -23,9 +23,11 @@ from chaosproxy.control.messages import (
     Lock,
     Message,
     Programme,
+    Readiness,
     Renew,
 )
 from chaosproxy.control.openapi import document
+from chaosproxy.control.reach import Upstreams
 from chaosproxy.control.routes import EVENT_STREAM, HEALTH_PATHS, JSON, NDJSON, ROUTES
 from chaosproxy.errors import ChaosError, UserError
 from chaosproxy.plan.plan import Conflict, Halted
@@ -61,6 +63,9 @@ class ControlApi:
     ) -> None:
         self._guard = Guard(listen, token, clock, rates)
         self._desk = desk
+        self._clock = clock
+        self._began_at = clock()
+        self._upstreams = Upstreams(desk.listeners, clock)
         self._listen = listen
         self._more_routes = tuple(more_routes)
         self._open_paths = HEALTH_PATHS.union(open_paths)
@@ -103,11 +108,15 @@ class ControlApi:
     # looking on ------------------------------------------------------------------------------------------------------
 
     async def _health(self, _: web.Request) -> web.Response:
-        return _json(Health(status="ok"))
+        reach, ready, uptime_s = await self._upstreams.reach(), self._desk.ready, self._clock() - self._began_at
+        if not ready:
+            return _json(Health(status="starting", ready=False, uptime_s=uptime_s, upstreams=reach))
+        status: Literal["ok", "degraded"] = "degraded" if "down" in reach.values() else "ok"
+        return _json(Health(status=status, ready=True, uptime_s=uptime_s, upstreams=reach))
 
     async def _ready(self, _: web.Request) -> web.Response:
         ready = self._desk.ready
-        return _json(Health(status="ok" if ready else "starting"), 200 if ready else 503)
+        return _json(Readiness(status="ok" if ready else "starting"), 200 if ready else 503)
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(document())

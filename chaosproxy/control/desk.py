@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chaosproxy import __version__
@@ -23,6 +23,7 @@ from chaosproxy.control.messages import (
 )
 from chaosproxy.errors import UserError
 from chaosproxy.plan.plan import Active, Conflict, Halted
+from chaosproxy.proxy.listener import ListenerSpec
 from chaosproxy.proxy.proxy import Proxy
 
 LOCKED = "it was stopped by hand"
@@ -121,6 +122,11 @@ class Desk:
     def halted(self) -> str:
         """Why nothing may be injected; empty while it may."""
         return "; ".join(self._halts.values())
+
+    @property
+    def listeners(self) -> Sequence[ListenerSpec]:
+        """As they were asked for."""
+        return self._proxy.listeners
 
     @property
     def ready(self) -> bool:

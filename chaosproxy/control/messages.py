@@ -244,7 +244,20 @@ class Halt(Message):
 
 
 class Health(Message):
-    """A proxy that answers."""
+    """The proxy itself, and apart from it whether its upstreams can be reached."""
+
+    status: Literal["ok", "starting", "degraded"]
+    """``starting`` until all listeners are open; ``degraded``: they are, and an upstream cannot be reached."""
+    ready: bool
+    """Whether all listeners are open, whatever the upstreams do."""
+    uptime_s: float
+    """Since the control API is there."""
+    upstreams: dict[str, Literal["up", "down"]]
+    """By listener: whether a connection to its upstream is accepted."""
+
+
+class Readiness(Message):
+    """Whether clients can come; upstreams have no part in it."""
 
     status: Literal["ok", "starting"]
     """``starting`` until all listeners are open."""

@@ -16,6 +16,7 @@ from chaosproxy.control.messages import (
     Message,
     OpenExchanges,
     Programme,
+    Readiness,
     Renew,
     Status,
 )
@@ -47,8 +48,8 @@ JSON = "application/json"
 HEALTH_PATHS = frozenset({"/-/health", "/-/ready"})
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/-/health", "health", "Whether the process answers.", Health, open=True),
-    Route("GET", "/-/ready", "ready", "Whether all listeners are open.", Health, refusals=(503,), open=True),
+    Route("GET", "/-/health", "health", "Our own health, and whether upstreams can be reached.", Health, open=True),
+    Route("GET", "/-/ready", "ready", "Whether all listeners are open.", Readiness, refusals=(503,), open=True),
     Route("GET", "/v1/openapi.json", "openapi", "This document.", JSON),
     Route("GET", "/v1/status", "status", "Listeners, clocks, faults and claims.", Status),
     Route("GET", "/v1/faults", "list_faults", "All faults that are active.", Faults),
