@@ -35,11 +35,12 @@ def with_our_part(story: Story, lags: Sequence[Lag], refused_at: Sequence[float]
     """A failure that was told while our own processes were late, or refused requests, may be theirs; a hidden one is
     not.
     """
-    begin, end = story.call.intended_at, story.end_at
     if not story.admitted:
         return story
+    begin, end = story.call.intended_at, story.end_at
+    perhaps = frozenset({Outcome.OK}) | (story.uncertainty.perhaps if story.uncertainty else frozenset())
     if late_s(lags, bound_s, begin, end):
-        return replace(story, uncertainty=Uncertainty(Doubt.LATE, frozenset({Outcome.OK})))
+        return replace(story, uncertainty=Uncertainty(Doubt.LATE, perhaps))
     if any(at - _REFUSALS_S <= end and begin <= at for at in refused_at):
-        return replace(story, uncertainty=Uncertainty(Doubt.REFUSED, frozenset({Outcome.OK})))
+        return replace(story, uncertainty=Uncertainty(Doubt.REFUSED, perhaps))
     return story
