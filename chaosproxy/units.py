@@ -7,6 +7,7 @@ declare such values, so messages and JSON Schema are the same everywhere.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -34,13 +35,13 @@ def parse_hold(text: str) -> float:
 
 
 def parse_share(text: str) -> float:
-    """0..1 of ``20%``. Raises BadValue without the percent sign or above 100 %."""
+    """0..1 of ``20%``, the number nearest to it. Raises BadValue without the percent sign or above 100 %."""
     match = _SHARE.fullmatch(text.strip())
     if match is None:
         raise BadValue(f"expected a share with its percent sign, such as 20%, got {text!r}")
     if float(match[1]) > 100:
         raise BadValue(f"a share is at most 100%, got {text!r}")
-    return float(match[1]) / 100
+    return float(Decimal(match[1]) / 100)
 
 
 def parse_rate(text: str) -> float:

@@ -52,6 +52,13 @@ def test_a_duration_without_a_known_unit_is_refused(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+def test_a_share_is_the_very_number_that_a_count_gives() -> None:
+    """999 of 1000 calls are 99.9 %, and neither less nor more: nothing fails at its bound by rounding."""
+    off = [permille for permille in range(1001) if parse_share(f"{permille / 10}%") != permille / 1000]
+
+    assert off == []
+
+
 @pytest.mark.parametrize(("text", "share"), [("20%", 0.2), ("0%", 0.0), ("100 %", 1.0), ("12.5%", 0.125)])
 def test_a_share_is_read_as_a_part_of_one(text: str, share: float) -> None:
     """With its percent sign."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chaosproxy.journal.records import Ended, GateJudged, Healed, Opened, Run, Swept, Trouble
 from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.findings import FaultAccount, Finding, Health
+from chaosproxy.steady_state.our_part import REFUSING_PART
 from chaosproxy.steady_state.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 LOSING_PARTS = ("journal", "events")
 """Trouble of these parts means that records were lost."""
-REFUSING_PART = "limits"
-"""Trouble of this part means that our own bounds failed requests, which the system did not deserve."""
 STRANGERS_NAMED = 3
 ENDED_BADLY = {
     "interrupted": "the run was interrupted",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from chaosproxy.journal.records import AnyRecord, Probed
+from chaosproxy.journal.records import AnyRecord, Probed, Trouble
 from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, FaultHit, Lag, Sent, Underway
 from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry, unended
+from chaosproxy.steady_state.our_part import REFUSING_PART, late_s, reaches, with_our_part
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
     ANSWERED,
-    Doubt,
     Outcome,
     Uncertainty,
     classify,
@@ -159,25 +159,12 @@ class History:
 
     def lag_s(self, start: float, end: float) -> float:
         """By how much our own processes were late between two times, where that exceeded the bound; else 0."""
-        return _late_s(self.lags, self.claims, start, end)
+        return late_s(self.lags, self.claims.lag_bound_s, start, end)
 
     def worst_lag_s(self, start: float, end: float) -> float:
         """By how much our own processes were late between two times (99 % of their samples), however little."""
-        lately = (lag.p99_s for lag in self.lags if lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at)
+        lately = (lag.p99_s for lag in self.lags if reaches(lag, start, end))
         return max(lately, default=0.0)
-
-
-_LAG_PERIOD_S = 1.0
-"""A Lag record is about the second before it, and what was late came late into it."""
-
-
-def _late_s(lags: Iterable[Lag], claims: Claims, start: float, end: float) -> float:
-    late = (
-        lag.max_s
-        for lag in lags
-        if lag.p99_s > claims.lag_bound_s and lag.at - _LAG_PERIOD_S - lag.max_s < end and start <= lag.at
-    )
-    return max(late, default=0.0)
 
 
 _Record = TypeVar("_Record")
@@ -205,7 +192,8 @@ def history_of(records: Iterable[AnyRecord], claims: Claims) -> History:
         exchanges = [exchange for exchange in exchanges if timeline.holds(exchange.began_at)]
     else:
         stories = _join([call for call in calls if not call.dropped], exchanges, hits, claims)
-    stories = tuple(_with_our_part(story, lags, claims) for story in stories)
+    refused_at = [record.at for record in _of(records, Trouble) if record.part == REFUSING_PART]
+    stories = tuple(with_our_part(story, lags, refused_at, claims.lag_bound_s) for story in stories)
     control = claims.control
     spared = () if control is None else tuple(story for story in stories if control.holds(story.call))
     hit = stories if control is None else tuple(story for story in stories if not control.holds(story.call))
@@ -230,13 +218,6 @@ def _reported(records: Sequence[AnyRecord]) -> list[Call]:
     known = {call.id for call in ended}
     unended = [sent.unended() for sent in _of(records, Sent) if sent.id not in known]
     return sorted((*ended, *unended), key=lambda call: (call.intended_at, call.id))
-
-
-def _with_our_part(story: Story, lags: Sequence[Lag], claims: Claims) -> Story:
-    """A failure that was told while our own processes were late may be theirs; a hidden one is not."""
-    if not story.admitted or not _late_s(lags, claims, story.call.intended_at, story.end_at):
-        return story
-    return replace(story, uncertainty=Uncertainty(Doubt.LATE, frozenset({Outcome.OK})))
 
 
 def _of(records: Sequence[AnyRecord], kind: type[_Record]) -> list[_Record]:

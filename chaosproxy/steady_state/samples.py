@@ -64,7 +64,8 @@ def _since_intended(history: History, story: Story, at: float | None) -> Iterabl
         return (Sample(story.id, math.inf, waited_s, math.inf, Doubt.UNFINISHED),)
     if story.outcome is Outcome.OK:
         return ()
-    return (Sample(story.id, math.inf, 0.0 if story.perhaps_ok else math.inf, math.inf),)
+    doubt = story.uncertainty.doubt if story.uncertainty else None
+    return (Sample(story.id, math.inf, 0.0 if story.perhaps_ok else math.inf, math.inf, doubt),)
 
 
 def _ttft(history: History, story: Story) -> Iterable[Sample]:

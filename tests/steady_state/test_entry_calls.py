@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaosproxy.journal.traffic import Underway
+from chaosproxy.journal.traffic import Lag, Underway
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.outcome import Outcome
 from chaosproxy.steady_state.verdict import judge
@@ -163,6 +163,23 @@ class TestWhatIsNotKnown:
 
         assert row.state == "inconclusive"
         assert why in row.why
+
+    def test_a_client_that_left_while_we_were_late(self, drill: External) -> None:
+        """Two doubts about one call: it may still have run into its timeout."""
+        drill.records.append(Lag(process="proxy", what="loop", at=ORIGIN + 22, samples=20, p99_s=0.5, max_s=0.5))
+        drill.call_at(20.0, sent=cut_edge(120, ended="gone"))
+        drill.expect("timeout_rate == 0%")
+
+        assert drill.state("timeout_rate") == "inconclusive"
+
+    def test_a_client_that_left_is_no_lateness_of_ours(self, drill: External) -> None:
+        """The reason is told as it is, for times as well."""
+        drill.call_at(20.0, sent=silent_edge(120, 126), received=silent_edge(120, 127))
+        drill.expect("ttft.max <= 1s")
+
+        (row,) = drill.judged().expectations
+
+        assert (row.state, row.why.startswith("1 clients left")) == ("inconclusive", True)
 
     def test_an_answer_that_nobody_could_read(self, drill: External) -> None:
         """Compressed for the client: no empty answer, and no whole one."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaosproxy.journal.records import Trouble
 from chaosproxy.journal.traffic import Call, Lag
 from chaosproxy.steady_state.claims import Abort, Sustained
 from chaosproxy.steady_state.expression import parse_expression, parse_window
@@ -446,6 +447,21 @@ def test_failures_under_our_own_lag_may_be_ours(claim: str, expected: State) -> 
         drill.call(f"t{number}", 31 + number / 4, "", took=8, error="timeout", status=None)
 
     assert state(drill, claim, min_samples=1) is expected
+
+
+def test_failures_while_our_proxy_refused_requests_may_be_ours() -> None:
+    """A limit of ours answered 503: that the system passed it on is no fault of the system's."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    drill.records.append(Trouble(at=ORIGIN + 20, part="limits", detail="the proxy itself refused requests: 1 x it"))
+    drill.call("refused", 19.2, "", took=0.1, error="http", status=503)
+    assert state(drill, "success == 100%") is State.INCONCLUSIVE
+    assert state(drill, "error_rate <= 0%") is State.INCONCLUSIVE
+    assert observed(drill, "success == 100%").why == "1 calls failed while our own proxy refused requests"
+
+    drill.call("failed", 30, "", took=0.1, error="http", status=503)
+
+    assert state(drill, "success == 100%") is State.DEVIATED
 
 
 def test_hidden_failures_under_our_own_lag_are_not_ours() -> None:

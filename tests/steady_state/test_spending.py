@@ -10,6 +10,7 @@ import pytest
 from chaosproxy.runner.checks import Checks
 from chaosproxy.steady_state.claims import Abort
 from chaosproxy.steady_state.expression import parse_expression
+from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.spending import Price, Prices
 from chaosproxy.steady_state.verdict import judge
@@ -93,6 +94,17 @@ def test_throughput_is_whole_answers_per_second(drill: Drill) -> None:
 
     assert observed(drill, "throughput >= 1/s") == (State.HELD, pytest.approx(1), "")
     assert observed(drill, "throughput >= 1.1/s")[0] is State.DEVIATED
+
+
+def test_a_rate_that_is_met_exactly_holds() -> None:
+    """Six calls in 0.6 s are 10/s: the window's ends are sums of floats, and its length is not 0.6000000000000085 s."""
+    drill = Drill()
+    for number in range(1, 7):
+        drill.good(f"c{number}", number / 10)
+
+    (seen,) = observe(drill.history(), expectation("throughput >= 10/s", "100ms..700ms"))
+
+    assert seen.value == 10
 
 
 class TestAborts:
