@@ -13,7 +13,7 @@ from chaosproxy.journal.records import READABLE, VERSION, AnyRecord, Opened, Run
 from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ def read_journal(lines: Iterable[str]) -> Journal:
 class RecordStream:
     """The same, a record at a time, so that a journal may be larger than the memory; it can be read once.
 
-    ``torn`` is known at the end.
+    ``torn`` is known at the end. ``read`` makes records of lines, and raises pydantic's ValidationError.
     """
 
-    def __init__(self, lines: Iterable[str | bytes]) -> None:
-        self._lines = lines
+    def __init__(self, lines: Iterable[str | bytes], read: Callable[[str | bytes], AnyRecord] = from_line) -> None:
+        self._lines, self._read = lines, read
         self.torn = False
 
     def __iter__(self) -> Iterator[AnyRecord]:
@@ -50,27 +50,28 @@ class RecordStream:
             if waiting is None:
                 _check_first(line)
             else:
-                yield _record(*waiting)
+                yield self._record(*waiting)
             waiting = (number, line)
         if waiting is None:
             raise JournalBroken("not a journal: it is empty")
         if _is_json(waiting[1]):
-            yield _record(*waiting)
+            yield self._record(*waiting)
         else:
             self.torn = True
+
+    def _record(self, number: int, line: str | bytes) -> AnyRecord:
+        try:
+            if b'"opened"' in line if isinstance(line, bytes) else '"opened"' in line:
+                _check_version(line)
+            return self._read(line)
+        except ValidationError as error:
+            raise JournalBroken(f"line {number}: {_first_reason(error)}") from None
+        except _NewerVersion as error:
+            raise JournalBroken(f"line {number}: {error}") from None
 
 
 def _filled(lines: Iterable[str | bytes]) -> Iterator[tuple[int, str | bytes]]:
     return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-
-
-def _record(number: int, line: str | bytes) -> AnyRecord:
-    try:
-        return _read(line)
-    except ValidationError as error:
-        raise JournalBroken(f"line {number}: {_first_reason(error)}") from None
-    except _NewerVersion as error:
-        raise JournalBroken(f"line {number}: {error}") from None
 
 
 def merge(journals: Iterable[Journal]) -> Journal:
@@ -82,13 +83,6 @@ def merge(journals: Iterable[Journal]) -> Journal:
 
 class _NewerVersion(Exception):
     """An opening record of a later format."""
-
-
-def _read(line: str | bytes) -> AnyRecord:
-    opened = '"opened"' in line if isinstance(line, str) else b'"opened"' in line
-    if opened:
-        _check_version(line)
-    return from_line(line)
 
 
 def _check_first(line: str | bytes) -> None:

@@ -158,7 +158,7 @@ class Sent(Record):
 
     def unended(self) -> Call:
         """All that is known of the call before its end."""
-        return Call(**self.model_dump(exclude={"type"}))
+        return Call(**{name: getattr(self, name) for name in Sent.model_fields if name != "type"})
 
 
 class Call(Record):

@@ -14,6 +14,7 @@ from chaosproxy.report.comparison import Comparison, compare
 from chaosproxy.report.facts.clients import ClientJudge
 from chaosproxy.report.facts.gather import gather
 from chaosproxy.report.facts.outline import Outline, outline_of, outline_of_lines
+from chaosproxy.report.facts.quick import quick_reader
 from chaosproxy.report.page.render import report_html
 from chaosproxy.steady_state.client_call import client_call
 from chaosproxy.steady_state.client_findings import ClientFinding
@@ -37,7 +38,8 @@ def page_of_file(path: Path, verdict: Verdict | None, comparison: Comparison | N
         verdict, comparison = None, None  # of another run
     with _opened(path) as lines:
         try:
-            facts = gather(outline, RecordStream(lines), verdict, judge=_client_judge(outline))
+            records = RecordStream(lines) if outline.watches else RecordStream(lines, quick_reader())
+            facts = gather(outline, records, verdict, judge=_client_judge(outline))
         except JournalBroken as error:
             raise JournalBroken(f"{path}: {error}") from None
     return report_html(outline, facts, verdict, comparison)

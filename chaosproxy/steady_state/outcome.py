@@ -94,6 +94,11 @@ def classify(call: Call, reference: Reference | None) -> Outcome:
         return Outcome.UNFINISHED
     if call.status is None or not 200 <= call.status < 300:
         return Outcome.ERROR
+    return classify_text(call, reference)
+
+
+def classify_text(call: Call, reference: Reference | None) -> Outcome:
+    """The outcome, had its client been told that this text is a whole answer."""
     if call.foreign is not None:
         return Outcome.LEAKED
     return _by_ending(call) if reference is None else _by_text(call, reference)
@@ -139,15 +144,12 @@ def reference_for(
     """What the oracle knows about this call; None when it knows nothing."""
     if oracle == "lab":
         return None if call.expected is None else Reference(call.expected, kept_chars=call.kept_chars)
-    if oracle == "none" or source is None or source.received.text == _UNREAD:
+    if oracle == "none" or source is None or not (source.received.text.chars or source.received.text.whole):
         return None
     received = source.received
     framed = source.stream is not True or source.dialect == "raw"
     whole = received.terminal or received.finish is not None or (framed and received.ended == "end")
     return Reference(received.text, whole)
-
-
-_UNREAD = Fingerprint()
 
 
 def source_of(call: Call, exchanges: Sequence[ExchangeRecord]) -> ExchangeRecord | None:

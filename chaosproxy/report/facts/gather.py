@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chaosproxy.journal.records import AnyRecord
-from chaosproxy.journal.traffic import ExchangeRecord, FaultHit
 from chaosproxy.report.facts.attempts import AttemptCounter, Attempts
 from chaosproxy.report.facts.calls import NamedCall, named_call
 from chaosproxy.report.facts.clients import ClientCounter, ClientJudge, ClientNote
@@ -57,13 +56,12 @@ def gather(
     parts = _Parts(outline, verdict, judge, spared)
     watched = None if outline.run is None else outline.run.watched
     for item in Joiner().stories(records) if watched is None else seen_stories(watched, records):
-        match item:
-            case Story():
-                parts.feed(item)
-            case ExchangeRecord():
-                parts.effects.feed_exchange(item)
-            case FaultHit():
-                parts.effects.feed_hit(item)
+        if isinstance(item, Story):
+            parts.feed(item)
+        elif item.type == "exchange":
+            parts.effects.feed_exchange(item)
+        elif item.type == "hit":
+            parts.effects.feed_hit(item)
     return parts.done()
 
 

@@ -44,28 +44,34 @@ class Joiner:
     def stories(self, records: Iterable[AnyRecord]) -> Iterator[Story | AnyRecord]:
         """All calls, and between them every exchange and hit as it stands; calls that never ended come last."""
         for record in records:
-            match record:
-                case ExchangeRecord():
-                    yield from self._closed(record.began_at)
-                    if not self._backends or record.listener in self._backends:
-                        if record.call is not None:
-                            self._part(record.call).exchanges.append(record)
-                        yield record
-                case FaultHit():
-                    if record.call is not None:
-                        self._part(record.call).hits.append(record)
-                    yield record
-                case Sent():
-                    self._calls.setdefault(record.id, record)
-                case Call(dropped=False):
-                    yield from self._closed(record.intended_at)
-                    self._calls[record.id] = record
-                    heappush(self._ends, (float("inf") if record.end_at is None else record.end_at, record.id))
-                case _:
-                    yield record
+            if record.type == "exchange":
+                yield from self._closed(record.began_at)
+            elif record.type == "call":
+                yield from self._closed(record.intended_at)
+            if self._keep(record):
+                yield record
         yield from self._closed(float("inf"))
         for known in list(self._calls.values()):
-            yield self._story(known.unended() if isinstance(known, Sent) else known)
+            yield self._story(known.unended() if known.type == "sent" else known)
+
+    def _keep(self, record: AnyRecord) -> bool:
+        """Whether it is of interest by itself, not only as a part of its call."""
+        if record.type == "exchange":
+            if self._backends and record.listener not in self._backends:
+                return False
+            if record.call is not None:
+                self._part(record.call).exchanges.append(record)
+        elif record.type == "hit":
+            if record.call is not None:
+                self._part(record.call).hits.append(record)
+        elif record.type == "sent":
+            self._calls.setdefault(record.id, record)
+            return False
+        elif record.type == "call" and not record.dropped:
+            self._calls[record.id] = record
+            heappush(self._ends, (float("inf") if record.end_at is None else record.end_at, record.id))
+            return False
+        return True
 
     def _part(self, call: str) -> _Parts:
         parts = self._parts.get(call)
@@ -78,7 +84,7 @@ class Joiner:
     def _closed(self, now: float) -> Iterator[Story]:
         while self._ends and (self._ends[0][0] + GRACE_S < now or len(self._ends) > WAITING_MAX):
             call = self._calls.pop(heappop(self._ends)[1], None)
-            if isinstance(call, Call):
+            if call is not None and call.type == "call":
                 yield self._story(call)
 
     def _story(self, call: Call) -> Story:

@@ -56,6 +56,11 @@ class Outline:
         return next((record for record in self.frame if isinstance(record, Run)), None)
 
     @property
+    def watches(self) -> bool:
+        """Whether the calls are what others sent, so that they have to be made of the whole journal."""
+        return self.run is not None and self.run.watched is not None
+
+    @property
     def opened(self) -> Opened | None:
         """The first process that wrote."""
         return next((record for record in self.frame if isinstance(record, Opened)), None)
@@ -104,9 +109,8 @@ def _outline(heads: Iterable[tuple[Head, AnyRecord | None]]) -> Outline:
             lags[key] = max(lags.get(key, 0.0), record.p99_s)
         elif record is not None and head.type not in BULK:
             frame.append(record)
-        times = [at for at in (head.at, head.began_at, head.intended_at, head.end_at) if at]
-        if times and head.type != "lag":
-            first_at, last_at = min(first_at, *times), max(last_at, *times)
+        if (begun := head.began_at or head.intended_at or head.at) and head.type != "lag":
+            first_at, last_at = min(first_at, begun), max(last_at, head.end_at or head.at or begun)
     timeline = timeline_of(frame, 0.0)
     starts = [record.at for record in frame if isinstance(record, Mark) and record.name == "warmup"]
     began = min([first_at, *starts])

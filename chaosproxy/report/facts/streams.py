@@ -12,7 +12,7 @@ from typing import Literal
 
 from chaosproxy.report.facts.outline import Outline
 from chaosproxy.steady_state.history import Story
-from chaosproxy.steady_state.outcome import Outcome, classify, reference_for
+from chaosproxy.steady_state.outcome import Outcome, classify_text, reference_for
 
 WORST = 20
 GAP_COLUMNS_MAX = 120
@@ -148,8 +148,7 @@ def _got(story: Story) -> str:
     if not call.text.chars and not call.chunks:
         return "nothing"
     oracle: Literal["lab", "upstream"] = "upstream" if call.expected is None else "lab"
-    silent = call.model_copy(update={"error": None, "status": 200, "end_at": call.end_at or call.intended_at})
-    return _GOT[classify(silent, reference_for(silent, story.source, oracle))]
+    return _GOT[classify_text(call, reference_for(call, story.source, oracle))]
 
 
 def _severity(story: Story) -> int:
