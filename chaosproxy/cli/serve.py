@@ -168,6 +168,7 @@ def serve(
     from dataclasses import replace
     from pathlib import Path
 
+    from chaosproxy.cli.heap import give_back_large_blocks
     from chaosproxy.cli.setup import Given, read_token, set_up
     from chaosproxy.control import serve as process
     from chaosproxy.lab.part import run_process
@@ -201,6 +202,7 @@ def serve(
     on_ready, on_entry, at_end = _voice(service, for_person=sys.stdout.isatty() and not as_json, leash=leash)
 
     def ready(**facts: Any) -> None:
+        give_back_large_blocks()
         _spare_the_start()
         on_ready(**facts)
 
