@@ -71,8 +71,11 @@ def run(row: Row, folder: Path, *, defect: bool) -> Outcome:
     began = monotonic()
     with ExitStack() as stack:
         variables, words = row.words(defect=defect)
-        if words[0] == "bash":
+        if "streaming-adapter/" in words[-1] and words[0] == "bash":
             variables = {"BASE_URL": stack.enter_context(adapter()), **variables}
+        if "--chaos-live" in words:
+            live = stack.enter_context(_part("backend", "profile=13b", "tokens=8"))
+            variables = {"VLLM_BACKEND_URL": live, "VLLM_MODEL_NAME": "m", **variables}
         if "certs=" in row.command:
             _make_certificates(folder)
         for _ in range(TRIES):

@@ -115,7 +115,8 @@ class BackendSettings(Settings):
 
     @model_validator(mode="after")
     def _profile_or_times(self) -> BackendSettings:
-        given = sorted(self.model_fields_set & {"ttft", "inter_token", "jitter"})
+        fields = type(self).model_fields
+        given = [name for name in ("ttft", "inter_token", "jitter") if getattr(self, name) != fields[name].default]
         if "*" in self.profile and given:
             raise ValueError(f"profile stands in place of {', '.join(given)}: give one or the other")
         return self

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chaosproxy.steady_state.history import History, Story
 from chaosproxy.steady_state.observation import OPERATORS, Sample
-from chaosproxy.steady_state.outcome import Doubt, Outcome
+from chaosproxy.steady_state.outcome import ANSWERED, Doubt, Outcome
 
 if TYPE_CHECKING:
     from chaosproxy.journal.traffic import ExchangeRecord
@@ -162,8 +162,10 @@ def _added_delay(history: History, story: Story) -> Iterable[Sample]:
 
 def _usage_error(_: History, story: Story) -> Iterable[Sample]:
     reported, expected = story.call.output_tokens, story.call.expected_tokens
-    if reported is None or not expected:
+    if not expected or (reported is None and story.outcome not in ANSWERED):
         return ()
+    if reported is None:
+        return (Sample.sure(story.id, 1.0),)  # nobody can bill what is not told
     return (Sample.sure(story.id, abs(reported - expected) / expected),)
 
 

@@ -72,7 +72,7 @@ def test_the_shipped_ones_are_those_of_the_catalogue() -> None:
     """Their names are public."""
     assert set(PROFILES) == {
         *("brownout", "provider_incident", "rate_limit_storm", "flaky_network"),
-        *("slow_provider", "truncation", "zombie_streams", "retry_after_trap"),
+        *("slow_provider", "truncation", "zombie_streams", "retry_after_trap", "vllm_crash_loop"),
     }
 
 

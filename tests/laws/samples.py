@@ -22,7 +22,7 @@ _SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "http.status": (
         {"status": 418, "message": "no", "headers": {"x-a": "b"}},
         {"status": 404, "code": "model_not_found"},
-        *({"flavour": flavour} for flavour in ("vllm_oom", "engine_dead", "model_loading")),
+        *({"flavour": flavour} for flavour in ("vllm_oom", "engine_dead", "model_loading", "model_not_found")),
     ),
     "http.rate_limit": ({"retry_after": "soon"}, {"retry_after": 1.5, "limit_headers": False}, {"quota": True}),
     "conn.refuse": ({"stage": "after_request"},),

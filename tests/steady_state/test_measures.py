@@ -136,7 +136,7 @@ def test_plain_answer_is_there_at_its_end() -> None:
 
 
 def test_usage_error_compares_reported_with_expected_tokens() -> None:
-    """Calls that report nothing do not count."""
+    """Without expected tokens nothing is known."""
     drill = Drill()
     drill.call("a", 1, output_tokens=30, expected_tokens=40)
     drill.call("b", 1, output_tokens=40, expected_tokens=40)
@@ -144,6 +144,16 @@ def test_usage_error_compares_reported_with_expected_tokens() -> None:
 
     assert observed(drill, "usage_error <= 1%").value == pytest.approx(0.125)
     assert observed(drill, "usage_error.max <= 1%").value == pytest.approx(0.25)
+
+
+def test_an_answer_without_token_counts_is_wrong_by_all_of_them() -> None:
+    """A call that failed owes none."""
+    drill = Drill()
+    drill.call("a", 1, output_tokens=None, expected_tokens=40)
+    drill.call("b", 1, "", error="http", status=500, output_tokens=None, expected_tokens=40)
+
+    assert observed(drill, "usage_error.max <= 1%").value == pytest.approx(1)
+    assert observed(drill, "usage_error.count == 1").value == 1
 
 
 def test_overhead_is_what_lies_between_the_listener_and_the_client() -> None:

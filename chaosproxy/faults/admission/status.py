@@ -19,6 +19,7 @@ _FLAVOURS = {
         "EngineCore encountered an issue. See stack trace (above) for the root cause.",  # vllm/v1/engine/exceptions.py
     ),
     "model_loading": (503, "ServiceUnavailableError", "The model is still loading."),
+    "model_not_found": (404, "NotFoundError", "The model does not exist."),
 }
 
 
@@ -39,8 +40,8 @@ class HttpStatus(OwnAnswer):
     """The message in the body."""
     headers: dict[str, str] = Field(default_factory=dict)
     """More header fields; they replace fields of the same name."""
-    flavour: Literal["vllm_oom", "engine_dead", "model_loading"] | None = None
-    """The words of a vLLM server: out of GPU memory, its engine has died, its model is not loaded yet."""
+    flavour: Literal["vllm_oom", "engine_dead", "model_loading", "model_not_found"] | None = None
+    """The words of a vLLM server: out of GPU memory, its engine has died, its model is not loaded yet, or not there."""
 
     @model_validator(mode="after")
     def _its_own_length(self) -> HttpStatus:

@@ -58,6 +58,7 @@ def test_a_field_of_the_same_name_is_replaced() -> None:
         ("vllm_oom", 500, "InternalServerError"),
         ("engine_dead", 500, "InternalServerError"),
         ("model_loading", 503, "ServiceUnavailableError"),
+        ("model_not_found", 404, "NotFoundError"),
     ],
 )
 def test_vllm_has_words_of_its_own(flavour: str, status: int, kind: str) -> None:
