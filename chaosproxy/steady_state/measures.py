@@ -133,9 +133,9 @@ def _samples(history: History, expectation: Expectation, span: Span, sampler: Sa
     if MEASURES[expectation.expect.measure].needs is Needs.EXCHANGES:
         _require_tags(stories)
     if expectation.of == "completed":
-        stories = [story for story in stories if story.outcome is Outcome.OK]
+        stories = [story for story in stories if story.outcome in (Outcome.OK, Outcome.UNFINISHED)]
     samples = [sample for story in stories for sample in sampler(history, story)]
-    if not samples:
+    if not _counted(expectation, samples)[0]:
         raise Unknowable(f"no call in the window {span.text!r} has a value of {expectation.expect.measure}")
     return samples
 
@@ -146,17 +146,36 @@ def _require_tags(stories: Iterable[Story]) -> None:
         raise Unknowable(f"{untagged} calls carry no tag, so which exchanges they cost is not known")
 
 
-def _summary(expectation: Expectation, span: Span, samples: list[Sample], aggregate: str) -> Observation:
-    low = aggregated(aggregate, [sample.low for sample in samples])
+def _counted(expectation: Expectation, found: list[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Those that belong to it, and those that may: a call that has not ended is no completed one yet."""
+    if expectation.of == "all":
+        return found, []
+    perhaps = [sample for sample in found if sample.doubt is Doubt.UNFINISHED]
+    return [sample for sample in found if sample.doubt is not Doubt.UNFINISHED], perhaps
+
+
+def _summary(expectation: Expectation, span: Span, found: list[Sample], aggregate: str) -> Observation:
+    samples, perhaps = _counted(expectation, found)
     value = aggregated(aggregate, [sample.value for sample in samples])
-    high = aggregated(aggregate, [sample.high for sample in samples])
+    low, high = _bounds(samples, perhaps, aggregate)
     needed = needed_samples(aggregate) if expectation.min_samples is None else expectation.min_samples
-    why = _doubt(samples) if low != high else ""
+    why = _doubt(found) if low != high else ""
     if len(samples) < needed:
         why = f"{len(samples)} samples, it needs {needed}"
         low, high = (low if aggregate == "sum" else -math.inf), math.inf  # a sum of counts can only grow
     against = tuple(dict.fromkeys(sample.call for sample in samples if _speaks_against(expectation.expect, sample)))
     return Observation(span.text, span, value, low, high, len(samples), why, against)
+
+
+def _bounds(samples: list[Sample], perhaps: list[Sample], aggregate: str) -> tuple[float, float]:
+    """Whether or not those that may belong to it do."""
+    lows, highs = [sample.low for sample in samples], [sample.high for sample in samples]
+    low, high = aggregated(aggregate, lows), aggregated(aggregate, highs)
+    if perhaps:
+        least, most = min(sample.low for sample in perhaps), max(sample.high for sample in perhaps)
+        low = min(low, aggregated(aggregate, [*lows, *(least for _ in perhaps)]))
+        high = max(high, aggregated(aggregate, [*highs, *(most for _ in perhaps)]))
+    return low, high
 
 
 def _doubt(samples: list[Sample]) -> str:

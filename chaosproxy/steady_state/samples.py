@@ -122,14 +122,23 @@ def meets(history: History, story: Story, objectives: Iterable[Objective]) -> Sa
     good = has_outcome(story, Outcome.OK)
     if story.outcome is not Outcome.OK:
         return good
-    value, low, high = True, bool(good.low), True
+    value, low, high, doubt = True, bool(good.low), True, good.doubt
     for objective in objectives:
         test = OPERATORS[objective.operator]
-        for sample in SAMPLERS[objective.measure](history, story):
+        samples = list(SAMPLERS[objective.measure](history, story))
+        if not samples and _should_have(objective.measure, story):
+            low, doubt = False, doubt or Doubt.OBJECTIVE
+        for sample in samples:
             value = value and test(sample.value, objective.bound_s)
             low = low and test(sample.high, objective.bound_s)
             high = high and test(sample.low, objective.bound_s)
-    return Sample(story.id, float(value), float(low), float(high), good.doubt)
+    return Sample(story.id, float(value), float(low), float(high), doubt)
+
+
+def _should_have(measure: str, story: Story) -> bool:
+    """Whether a whole answer has such a value, known or not: one of a single token has no time per token."""
+    tokens = story.call.output_tokens
+    return measure != "tpot" or tokens is None or tokens > 1
 
 
 def _overhead(history: History, story: Story) -> Iterable[Sample]:

@@ -399,6 +399,36 @@ def test_unfinished_call_could_become_anything(good: int, text: str, expected: S
     assert state(drill, text) is expected
 
 
+def test_unfinished_calls_may_still_be_completed_ones() -> None:
+    """Twenty calls that hang when the run ends are not left out as if nothing were known against them."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    for number in range(20):
+        drill.sent(f"hung{number}", 11 + number / 10)
+    seen = observed(drill, "e2e.max <= 2s", of="completed")
+
+    assert (seen.value, seen.low, seen.high, seen.samples) == (pytest.approx(1), pytest.approx(1), math.inf, 60)
+    assert seen.state(parse_expression("e2e.max <= 2s")) is State.INCONCLUSIVE
+    assert seen.why == "20 calls had not ended when the journal does"
+    assert state(drill, "e2e.max <= 900ms", of="completed") is State.DEVIATED
+    assert state(drill, "e2e.min <= 2s", of="completed") is State.HELD
+    assert state(drill, "e2e.p50 <= 2s", of="completed", min_samples=20) is State.HELD
+
+
+def test_goodput_by_tokens_that_nobody_counted_is_not_known() -> None:
+    """An upstream that reports no usage does not meet a bound for the time per token by that."""
+    drill = Drill()
+    drill.traffic(0, 60)
+    assert state(drill, "goodput(tpot <= 1ms) >= 1/s") is State.INCONCLUSIVE
+    assert observed(drill, "goodput(tpot <= 1ms) >= 1/s").why == "what an objective needs is not known of 60 calls"
+    assert state(drill, "goodput(tpot <= 1ms, e2e <= 500ms) >= 0.1/s") is State.DEVIATED
+
+    drill = Drill()
+    drill.good("one-token", 1, output_tokens=1)
+
+    assert state(drill, "goodput(tpot <= 1ms) > 0/s") is State.HELD
+
+
 def test_unfinished_call_waits_at_least_until_the_end() -> None:
     """A call without an answer has waited so long already, and maybe for ever."""
     drill = Drill(ended="interrupted")
