@@ -217,11 +217,13 @@ class ProcessTarget(Section):
     """The one that listens at this TCP port of this machine."""
     system: Name | None = None
     """One that the run has started, by its name in ``systems``."""
+    container: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = None
+    """The first of a container on this machine, by the container's name or id; docker or podman is asked for it."""
 
     @model_validator(mode="after")
     def _one(self) -> ProcessTarget:
         if len(self.model_fields_set) != 1:
-            raise BadValue("write which process: one of pid, port and system")
+            raise BadValue("write which process: one of pid, port, system and container")
         return self
 
 
@@ -237,13 +239,14 @@ class ProcessExpect(Section):
 class ProcessProbe(ProbeEntry):
     """A process and its children, read from /proc. One that is gone is a failure.
 
-    Elsewhere than on Linux, and for the processes of another user, it could not be looked at.
+    Elsewhere than on Linux, for the processes of another user, and when no engine that knows containers answers, it
+    could not be looked at.
     """
 
     kind: ClassVar[str] = "process"
 
     process: ProcessTarget
-    """Which one: ``{pid: 123}``, ``{port: 8080}`` or ``{system: gateway}``."""
+    """Which one: ``{pid: 123}``, ``{port: 8080}``, ``{system: gateway}`` or ``{container: gateway}``."""
     value: Literal["memory_mb", "cpu_percent"] = "memory_mb"
     """What its value is."""
     expect: ProcessExpect = ProcessExpect()

@@ -11,14 +11,11 @@ from pathlib import Path
 from chaosproxy.experiment.probe import Scene, Seen
 from chaosproxy.experiment.probe_kinds import ProcessProbe, ProcessTarget
 from chaosproxy.probes.apart import apart
+from chaosproxy.probes.container import CannotLook, first_process
 
 PROC = Path("/proc")
 _LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp."""
-
-
-class CannotLook(Exception):
-    """The text says why nothing can be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ async def begin(probe: ProcessProbe, scene: Scene) -> Callable[[], Awaitable[See
     async def look() -> Seen:
         nonlocal before
         try:
-            usage = await apart(lambda: usage_of(probe.process, scene))
+            usage = await _usage(probe.process, scene)
         except CannotLook as error:
             return Seen("unknown", None, str(error))
         earlier, before = before, usage
@@ -61,11 +58,18 @@ def judged(probe: ProcessProbe, usage: Usage, earlier: Usage | None) -> Seen:
     return Seen("ok", value)
 
 
-def usage_of(target: ProcessTarget, scene: Scene) -> Usage | None:
-    """Of a process and all its descendants; None when it does not exist. Raises CannotLook."""
+async def _usage(target: ProcessTarget, scene: Scene) -> Usage | None:
+    if target.container is None:
+        return await apart(lambda: usage_of(lambda: _pid(target, scene), scene))
+    found = await first_process(target.container)
+    return None if found is None else await apart(lambda: usage_of(lambda: _contained(*found), scene))
+
+
+def usage_of(find: Callable[[], int | None], scene: Scene) -> Usage | None:
+    """Of a process and all its descendants; None when it does not exist. Raises CannotLook, as ``find`` may."""
     if not (PROC / "self" / "stat").exists():
         raise CannotLook("cannot run on this system: it needs /proc, which Linux has")
-    root = _pid(target, scene)
+    root = find()
     stats = {pid: stat for pid in _pids() if (stat := _stat(pid)) is not None}
     if root is None or root not in stats:
         return None
@@ -111,6 +115,17 @@ def _pid(target: ProcessTarget, scene: Scene) -> int | None:
     if target.system is not None:
         return scene.pids.get(target.system)
     return target.pid if target.port is None else _listening_at(target.port)
+
+
+def _contained(pid: int, container_id: str) -> int:
+    """The same number, if it is that container's here, too: its engine may be on another machine. Raises CannotLook."""
+    try:
+        groups = (PROC / str(pid) / "cgroup").read_text("utf-8", "replace")
+    except OSError:
+        groups = ""
+    if container_id not in groups:
+        raise CannotLook("the container's processes cannot be seen from here")
+    return pid
 
 
 def _listening_at(port: int) -> int | None:
