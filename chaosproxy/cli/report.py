@@ -13,8 +13,8 @@ from chaosproxy.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chaosproxy.report.comparison import Comparison
-    from chaosproxy.steady_state.findings import Verdict
+    from chaosproxy.journal.records import Run
+    from chaosproxy.steady_state.cohorts import ControlCohort
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its report.json.")]
 
@@ -30,7 +30,8 @@ def report(
 ) -> None:
     """Write the report of a finished run, or of any journal, as one HTML file that needs no network.
 
-    The verdict is that of the report.json beside the journal. A journal may be larger than the memory.
+    The verdict is that of the report.json beside the journal; differences are to the newest run of that name beside
+    it that held, unless --compare names another. A journal may be larger than the memory.
 
     Example: chaosproxy report out/first-drill-.../journal.jsonl -o report.html
     """
@@ -54,18 +55,41 @@ def _journal_file(path: Path) -> Path:
 
 def _page(path: Path, beside: Path | None) -> str:
     from chaosproxy.report.comparison import compare
-    from chaosproxy.report.source import page_of_file, page_of_journal, read_verdict, verdict_beside
+    from chaosproxy.report.source import (
+        Beside,
+        last_counterpart,
+        last_held,
+        page_of_file,
+        page_of_journal,
+        read_verdict,
+        verdict_beside,
+    )
 
     other = None if beside is None else read_verdict(beside)
-
-    def compared(verdict: Verdict | None) -> Comparison | None:
-        return None if other is None or verdict is None else compare(other, verdict)
-
     if not path.exists() and path.parent.is_dir() and any(path.parent.glob("*.ndjson")):
-        verdict = None  # the runner was killed before it could judge
-        return page_of_journal(read_run(str(path.parent)), verdict, None)
+        return page_of_journal(read_run(str(path.parent)), Beside())  # the runner was killed before it could judge
     verdict = verdict_beside(path)
-    return page_of_file(path, verdict, compared(verdict))
+    if verdict is None:
+        return page_of_file(path, Beside())
+    found = Beside(
+        verdict=verdict,
+        comparison=last_held(path.parent, verdict) if other is None else compare(other, verdict),
+        pair=last_counterpart(path.parent, verdict),
+        control=lambda run: None if verdict.control is None else _control(run, path.parent),
+    )
+    return page_of_file(path, found)
+
+
+def _control(run: Run, folder: Path) -> ControlCohort | None:
+    """Who belongs to it stands in the experiment file; None, and a word about it, when that is not there any more."""
+    from chaosproxy.cli.finished_run import experiment_of, file_of
+    from chaosproxy.errors import ChaosError
+
+    try:
+        return experiment_of(run, *file_of(run, None, folder)).claims().control
+    except ChaosError as error:
+        sys.stderr.write(f"the control cohort is not shown apart: {error}\n")
+        return None
 
 
 def compare(

@@ -43,8 +43,8 @@ class Results:
         from chaosproxy.errors import ChaosError
         from chaosproxy.report.files import write_page
 
-        compare_to = order.experiment.report.compare_to
+        compare_to, control = order.experiment.report.compare_to, order.experiment.claims().control
         try:
-            write_page(finished.verdict, finished.journal, order.directory, compare_to=compare_to)
+            write_page(finished.verdict, finished.journal, order.directory, compare_to=compare_to, control=control)
         except (ChaosError, OSError) as error:
             sys.stderr.write(f"report.html was not written: {error}\n")

@@ -42,6 +42,7 @@ def claims_of(experiment: Experiment) -> Claims:
         external=experiment.external is not None,
         client_timeout_s=None if experiment.external is None else experiment.external.timeout,
         oracle=_oracle(experiment),
+        answered_by=_answered_by(experiment),
         warmup_s=timeline.warmup,
         lasts_s=timeline.lasts,
         quiet_tail_s=timeline.quiet_tail,
@@ -115,6 +116,14 @@ def _fault(experiment: Experiment, span: Span) -> PlannedFault:
         counts_hits=not leaves_no_trace(experiment, fault),
         why_unknown=why_unknown(experiment, fault),
     )
+
+
+def _answered_by(experiment: Experiment) -> Literal["mock", "live"]:
+    """What a proxy that was started elsewhere stands before is not ours."""
+    topology = experiment.topology
+    upstreams = [experiment.systems.get(backend.upstream) for backend in topology.spoken.values()]
+    ours = topology.attach is None and bool(upstreams)
+    return "mock" if ours and all(isinstance(system, LabBackend) for system in upstreams) else "live"
 
 
 def _oracle(experiment: Experiment) -> Literal["lab", "upstream", "none"]:

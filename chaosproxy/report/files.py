@@ -9,6 +9,7 @@ from chaosproxy.errors import UserError
 from chaosproxy.journal.reading import Journal
 from chaosproxy.report.junit import junit_xml, series_xml
 from chaosproxy.report.markdown import markdown
+from chaosproxy.steady_state.cohorts import ControlCohort
 from chaosproxy.steady_state.findings import Verdict
 from chaosproxy.steady_state.series import Series
 from chaosproxy.steady_state.verdict import report_json, verdict_json
@@ -38,13 +39,20 @@ def write_summary(series: Series, directory: Path) -> None:
         raise UserError(f"{directory}: {(error.strerror or str(error)).lower()}") from None
 
 
-def write_page(verdict: Verdict, journal: Journal, directory: Path, *, compare_to: str) -> Path:
-    """Write report.html, which shows what happened."""
-    from chaosproxy.report.source import last_held, page_of_journal  # noqa: PLC0415 - jinja2, when it is needed
+def write_page(
+    verdict: Verdict, journal: Journal, directory: Path, *, compare_to: str, control: ControlCohort | None = None
+) -> Path:
+    """Write report.html, which shows what happened. ``control``: the calls that no fault was for."""
+    from chaosproxy.report.source import Beside, last_counterpart, last_held, page_of_journal  # noqa: PLC0415 - jinja2
 
-    comparison = last_held(directory, verdict) if compare_to == "last-held" else None
+    beside = Beside(
+        verdict=verdict,
+        comparison=last_held(directory, verdict) if compare_to == "last-held" else None,
+        pair=last_counterpart(directory, verdict),
+        control=lambda _: control,
+    )
     path = directory / "report.html"
-    path.write_text(page_of_journal(journal, verdict, comparison), encoding="utf-8")
+    path.write_text(page_of_journal(journal, beside), encoding="utf-8")
     return path
 
 

@@ -143,6 +143,8 @@ class Claims:
     """After how long without an answer the clients of external traffic give up, if somebody has said that."""
     control: ControlCohort | None = None
     """Calls that no fault is for."""
+    answered_by: Literal["mock", "live"] | None = None
+    """mock: all backends are the lab's, and of this run; live: any other; None: nobody said."""
     prices: Prices | None = None
     """What tokens cost; None: nobody said."""
     watches_cost: bool = False

@@ -165,4 +165,6 @@ class Verdict(_Model):
     """Per backend, from the first call of the warm-up to the last."""
     watches_cost: bool = False
     """Whether the file says anything about what the run may cost."""
+    answered_by: Literal["mock", "live"] | None = None
+    """mock: all backends are the lab's, and of this run; live: any other; None: nobody said."""
     health: Health

@@ -87,6 +87,7 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
         hooks=hook_accounts(history, journal.records),
         cost=costs(history),
         watches_cost=claims.watches_cost,
+        answered_by=claims.answered_by,
         health=health,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaosproxy.report.source import page_of_journal
+from chaosproxy.report.source import Beside, page_of_journal
 from chaosproxy.steady_state.verdict import judge
 from tests.report.page.test_render import _hostile, _hostile_verdict
 from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, silent_edge
@@ -95,7 +95,7 @@ def report(tmp_path: Path) -> Path:
     """A report of that drill."""
     drill = _drill()
     path = tmp_path / "report.html"
-    path.write_text(page_of_journal(drill.journal(), judge(drill.journal(), drill.claims), None), encoding="utf-8")
+    path.write_text(page_of_journal(drill.journal(), Beside(judge(drill.journal(), drill.claims))), encoding="utf-8")
     return path
 
 
@@ -157,7 +157,7 @@ def test_nothing_that_a_stranger_wrote_runs(opened: Opened, tmp_path: Path) -> N
     """Neither from the journal nor from the verdict, neither in tables nor in plots."""
     drill, path = _drill(), tmp_path / "hostile.html"
     verdict = _hostile_verdict(judge(drill.journal(), drill.claims))
-    path.write_text(page_of_journal(_hostile(drill.journal()), verdict, None), encoding="utf-8")
+    path.write_text(page_of_journal(_hostile(drill.journal()), Beside(verdict)), encoding="utf-8")
 
     opened.open(path)
     opened.draw_all()

@@ -12,7 +12,7 @@ from chaosproxy.report.facts.clients import ClientCounter, ClientJudge, ClientNo
 from chaosproxy.report.facts.effects import Effect, EffectCounter
 from chaosproxy.report.facts.joining import Joiner, seen_stories
 from chaosproxy.report.facts.outline import Outline
-from chaosproxy.report.facts.phases import Phase, control_phase, phases_of
+from chaosproxy.report.facts.phases import Phase, control_phases, phases_of
 from chaosproxy.report.facts.streams import StreamCounter, Streams
 from chaosproxy.report.facts.timeline import Timeline, TimelineCounter
 from chaosproxy.steady_state.findings import Verdict
@@ -37,6 +37,8 @@ class Facts:
     clients: Sequence[ClientNote] | None
     """None: nobody judged them."""
     phases: Sequence[Phase]
+    spared: bool
+    """Whether calls of the control cohort have phases of their own."""
     calls: Sequence[NamedCall]
 
 
@@ -77,13 +79,13 @@ class _Parts:
         self.effects = EffectCounter(outline)
         self._timeline, self._streams = TimelineCounter(outline), StreamCounter(outline)
         self._attempts, self._clients = AttemptCounter(), ClientCounter(judge)
-        self._phases, self._control = phases_of(outline), control_phase(outline)
+        self._phases, self._control = phases_of(outline), control_phases(outline)
 
     def feed(self, story: Story) -> None:
         """One call."""
         for part in (self._timeline, self._streams, self._attempts, self._clients, self.effects):
             part.feed(story)
-        for phase in [self._control] if self._spared(story) else self._phases:
+        for phase in self._control if self._spared(story) else self._phases:
             phase.feed(story)
         failed = story.outcome is not Outcome.OK and len(self._named) < _FAILED_MAX
         if failed or story.id in self._wanted:
@@ -93,13 +95,14 @@ class _Parts:
         """What was counted."""
         for story in (*self._streams.stories(), *self._attempts.examples(), *self._clients.examples()):
             self._named.setdefault(story.id, story)
-        phases = [*self._phases, *([self._control] if self._control.calls else [])]
+        phases = [*self._phases, *(phase for phase in self._control if phase.calls)]
         return Facts(
             timeline=self._timeline.done(),
             effects=self.effects.done(),
             streams=self._streams.done(),
             attempts=self._attempts.done(),
             clients=self._clients.done(),
+            spared=any(phase.calls for phase in self._control),
             phases=[phase.done(self._outline.origin) for phase in phases],
             calls=sorted(
                 (named_call(story, self._outline) for story in self._named.values()), key=lambda call: call.at_s

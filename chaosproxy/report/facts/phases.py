@@ -136,9 +136,12 @@ def phases_of(outline: Outline) -> list[PhaseCounter]:
     return [phase for phase in phases if phase.end > phase.start]
 
 
-def control_phase(outline: Outline) -> PhaseCounter:
-    """The calls that no fault was for, over the whole run."""
-    return PhaseCounter("control cohort", outline.origin, outline.marks.get("over", outline.last_at + 1e-6))
+def control_phases(outline: Outline) -> list[PhaseCounter]:
+    """The calls that no fault was for: over the whole run, and while others were hit."""
+    over = outline.marks.get("over", outline.last_at + 1e-6)
+    meanwhile = [phase for phase in phases_of(outline) if phase.name == "during"]
+    during = [PhaseCounter("control cohort, during", phase.start, phase.end) for phase in meanwhile]
+    return [*during, PhaseCounter("control cohort, whole run", outline.origin, over)]
 
 
 def phases_of_faults(outline: Outline) -> dict[str, PhaseCounter]:

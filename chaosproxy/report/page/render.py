@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from chaosproxy.report.comparison import Comparison
     from chaosproxy.report.facts.gather import Facts
     from chaosproxy.report.facts.outline import Outline
+    from chaosproxy.report.mock_live import MockAndLive
     from chaosproxy.steady_state.findings import Verdict
 
 _FOLDER = Path(__file__).parent
 
 
-def report_html(outline: Outline, facts: Facts, verdict: Verdict | None, comparison: Comparison | None = None) -> str:
+def report_html(
+    outline: Outline,
+    facts: Facts,
+    verdict: Verdict | None,
+    comparison: Comparison | None = None,
+    pair: MockAndLive | None = None,
+) -> str:
     """The page. Without a verdict it shows what happened and judges nothing."""
     scripts = [plotly_script(), (_FOLDER / "report.js").read_text("utf-8")]
     look = files("chaosproxy.control.page") / "look.css"  # what it shares with the live page
@@ -45,6 +52,7 @@ def report_html(outline: Outline, facts: Facts, verdict: Verdict | None, compari
             facts=facts,
             outline=outline,
             comparison=comparison,
+            pair=pair,
             anchors=anchors,
             accounts={} if verdict is None else {account.id: account for account in verdict.faults},
             stories=[(effect.id, in_words(effect, verdict)) for effect in facts.effects],

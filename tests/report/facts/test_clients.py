@@ -52,4 +52,4 @@ def test_the_control_cohort_is_a_phase_of_its_own() -> None:
 
     phases = gather(outline_of(journal), journal.records, None, spared=lambda story: story.id == "c2").phases
 
-    assert [(phase.name, phase.calls) for phase in phases] == [("whole run", 12), ("control cohort", 1)]
+    assert [(phase.name, phase.calls) for phase in phases] == [("whole run", 12), ("control cohort, whole run", 1)]
