@@ -95,6 +95,18 @@ class Timeline:
         """Seconds after t = 0."""
         return None if at is None or self.origin is None else at - self.origin
 
+    def with_faults(self, later_s: float) -> Timeline:
+        """The same with all faults so much later."""
+        spells = {
+            fault: replace(
+                spell,
+                applied_at=spell.applied_at + later_s,
+                healed_at=None if spell.healed_at is None else spell.healed_at + later_s,
+            )
+            for fault, spell in self.spells.items()
+        }
+        return replace(self, spells=spells)
+
     def at(self, moment: Moment) -> float:
         """The time of a moment. Raises Unknowable when the run never came there."""
         return self._mark(moment.mark) + moment.offset_s
