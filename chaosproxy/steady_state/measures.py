@@ -92,9 +92,20 @@ def _perhaps(history: History, expectation: Expectation) -> Iterator[Timeline]:
 def _observe_once(history: History, expectation: Expectation, window: Window) -> Observation:
     try:
         observe_one = _OTHERS.get(expectation.expect.measure, _over_calls)
-        return observe_one(history, expectation, window)
+        return _unless_cut_off(history, expectation, observe_one(history, expectation, window))
     except Unknowable as reason:
         return Observation(window.text, None, None, why=str(reason))
+
+
+def _unless_cut_off(history: History, expectation: Expectation, seen: Observation) -> Observation:
+    """With what may have come where a window goes on after the end of the timeline; a count can only grow."""
+    unseen_s = 0.0 if seen.span is None else history.timeline.unseen_s(seen.span)
+    if not unseen_s:
+        return seen
+    measure = MEASURES[expectation.expect.measure]
+    low = seen.low if measure.unit is Unit.COUNT and not measure.sampled else -math.inf
+    why = f"the window ends {format_duration(round(unseen_s, 3))} after the end of the timeline"
+    return replace(seen, low=low, high=math.inf, why=why)
 
 
 # ------------------------------------------------------------------------------------------------ measures over calls
