@@ -55,7 +55,7 @@ def lint(experiment: Experiment, document: Document) -> list[Problem]:
         if experiment.external is None:
             found += [*_samples(experiment, path, entry), *_contradicts_failover(experiment, path, entry)]
             found += [*_open_streams(experiment, path, entry), *_untagged(experiment, path, entry)]
-        found += _no_time_to_recover(experiment, path, entry)
+        found += [*_no_time_to_recover(experiment, path, entry), *_goes_on(experiment, path, entry)]
     found += _no_room_to_heal(experiment)
     problems = [document.problem(*each) for each in found]
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
@@ -216,6 +216,15 @@ def _no_time_to_recover(experiment: Experiment, path: Path, entry: ExpectationEn
         left, wanted = format_duration(round(left_s, 3)), format_duration(entry.expect.value + held_s)
         words = f"{left} are left after {span.fault.id} heals, and this may need {wanted}"
         yield Found((*path, "expect"), f"{words}: let the timeline last longer")
+
+
+def _goes_on(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    over_s = experiment.timeline.lasts
+    for window in entry.over:
+        end_s = planned_time(experiment, window.end)
+        if end_s is not None and round(end_s - over_s, 6) > 0:
+            words = f"the window {window.text!r} ends {format_duration(round(end_s - over_s, 3))} after"
+            yield Found((*path, "over"), f"{words} the end of the timeline: the run may be inconclusive")
 
 
 def _no_room_to_heal(experiment: Experiment) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from chaosproxy.steady_state.claims import Expectation, Expression
 from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.steady_state.findings import FaultAccount
 from chaosproxy.steady_state.spells import failover_time, recovery_time
-from chaosproxy.steady_state.timeline import LEASE, Unknowable
+from chaosproxy.steady_state.timeline import LATE_S, LATE_SHARE, LEASE, Unknowable
 from chaosproxy.steady_state.vocabulary import Unit, display
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 HIT_SLACK_S = 0.5
 """A hit may be written down so long before or after the edges of its fault."""
-TOLERANCE_SHARE = 0.1
-"""A fault may begin late, or end early, by this part of its planned duration ..."""
-TOLERANCE_S = 0.5
-"""... or by this, whatever is more, but never by half of its duration."""
 _COUNTED_REASON = re.compile(r"(share|max_hits|match\.(?:first|skip|nth|each)):")
 """Reasons with a number that differs from request to request; they are counted by their name."""
 
@@ -131,8 +127,8 @@ def _late_s(history: History, fault: PlannedFault, spell: Spell) -> float:
 
 def _tolerance_s(fault: PlannedFault) -> float:
     if fault.lasts_s is None:
-        return TOLERANCE_S
-    return min(max(TOLERANCE_SHARE * fault.lasts_s, TOLERANCE_S), fault.lasts_s / 2)
+        return LATE_S
+    return min(max(LATE_SHARE * fault.lasts_s, LATE_S), fault.lasts_s / 2)
 
 
 def _seconds(duration_s: float) -> str:

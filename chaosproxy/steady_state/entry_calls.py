@@ -83,8 +83,9 @@ def is_unread(edge: ExchangeRecord) -> bool:
 def _joined(edges: Sequence[ExchangeRecord], exchanges: Sequence[ExchangeRecord], claims: Claims) -> Iterable[Seen]:
     """With the requests behind the entry listener.
 
-    A name that several calls share (a trace, a client's retry) joins none of them. A call without a request of its name
-    cost none, unless one of unknown name began while it was under way.
+    A name that several calls share (a trace, a client's retry) joins none of them. A call cost the requests of its name
+    alone, unless one of unknown name began while it was under way: that may be a retry which has lost the name, if none
+    of the known ones brought what the client got.
     """
     names = Counter(edge.call for edge in edges if edge.call is not None)
     asked: defaultdict[str, list[ExchangeRecord]] = defaultdict(list)
@@ -100,8 +101,14 @@ def _joined(edges: Sequence[ExchangeRecord], exchanges: Sequence[ExchangeRecord]
         name = edge.call if edge.call is not None and names[edge.call] == 1 else None
         mine = tuple(each for each in asked[name] if each.began_at >= edge.began_at - EARLY_S) if name else ()
         shared = edge.call is not None and name is None
-        tagged = not shared and (bool(mine) or not _began_within(unnamed, edge))
+        tagged = not shared and (_explained(edge, mine) or not _began_within(unnamed, edge))
         yield Seen(_call_of(edge, claims, tagged=tagged), edge, mine if tagged else ())
+
+
+def _explained(edge: ExchangeRecord, mine: Sequence[ExchangeRecord]) -> bool:
+    """Whether one of these brought the text that the system answered with."""
+    text = edge.received.text
+    return text.chars > 0 and any(each.sent.text == text for each in mine)
 
 
 def _began_within(moments: Sequence[float], edge: ExchangeRecord) -> bool:

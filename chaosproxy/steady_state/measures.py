@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from chaosproxy.units import format_duration
 
 if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import Expression
+    from chaosproxy.steady_state.timeline import Timeline
 
 
 def observe(history: History, expectation: Expectation, now: float | None = None) -> tuple[Observation, ...]:
@@ -64,26 +65,47 @@ def _lately(history: History, abort: Abort, recent: Span) -> State:
 
 
 def _observe(history: History, expectation: Expectation, window: Window) -> Observation:
-    """With windows a little wider and a little narrower, where the times of faults are not known exactly."""
+    """In each way in which it may have been, where the times of faults are not known exactly."""
     error_s = history.timeline.clock_error_s
     if not error_s:
         return _observe_once(history, expectation, window)
-    wide, narrow = (
-        _observe_once(replace(history, timeline=replace(history.timeline, margin_s=margin_s)), expectation, window)
-        for margin_s in (error_s, -error_s)
+    wide, *others = (
+        _observe_once(replace(history, timeline=timeline), expectation, window)
+        for timeline in _perhaps(history, expectation)
     )
-    if wide.state(expectation.expect) is narrow.state(expectation.expect):
+    state = wide.state(expectation.expect)
+    if all(other.state(expectation.expect) is state for other in others):
         return wide
     why = f"the clocks of the proxy and the runner agree to {format_duration(round(error_s, 6))} only"
     return replace(wide, low=-math.inf, high=math.inf, why=why)
 
 
+def _perhaps(history: History, expectation: Expectation) -> Iterator[Timeline]:
+    """Windows a little wider and a little narrower; for cohorts of a load of ours also all faults earlier and later."""
+    timeline = history.timeline
+    errors_s = (timeline.clock_error_s, -timeline.clock_error_s)
+    yield from (replace(timeline, margin_s=error_s) for error_s in errors_s)
+    if expectation.cohort in ("new", "in_flight") and not history.claims.external:
+        yield from map(timeline.with_faults, errors_s)
+
+
 def _observe_once(history: History, expectation: Expectation, window: Window) -> Observation:
     try:
         observe_one = _OTHERS.get(expectation.expect.measure, _over_calls)
-        return observe_one(history, expectation, window)
+        return _unless_cut_off(history, expectation, observe_one(history, expectation, window))
     except Unknowable as reason:
         return Observation(window.text, None, None, why=str(reason))
+
+
+def _unless_cut_off(history: History, expectation: Expectation, seen: Observation) -> Observation:
+    """With what may have come where a window goes on after the end of the timeline; a count can only grow."""
+    unseen_s = 0.0 if seen.span is None else history.timeline.unseen_s(seen.span)
+    if not unseen_s:
+        return seen
+    measure = MEASURES[expectation.expect.measure]
+    low = seen.low if measure.unit is Unit.COUNT and not measure.sampled else -math.inf
+    why = f"the window ends {format_duration(round(unseen_s, 3))} after the end of the timeline"
+    return replace(seen, low=low, high=math.inf, why=why)
 
 
 # ------------------------------------------------------------------------------------------------ measures over calls

@@ -52,6 +52,7 @@ class Doubt(StrEnum):
     FLAW = "how the text of {count} calls went wrong is not known"
     LEFT = "{count} clients left before the end of their answers, by a timeout of theirs or by their own choice"
     UNREAD = "the answers of {count} calls could not be read (compressed, or too large)"
+    CLOCKS = "the clocks of the proxy and the load do not agree well enough for {count} calls"
     OBJECTIVE = "what an objective needs is not known of {count} calls"
     REFUSED = "{count} calls failed while our own proxy refused requests"
     LATE = "our own processes were late while it was measured"

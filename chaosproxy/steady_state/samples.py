@@ -142,7 +142,7 @@ def _should_have(measure: str, story: Story) -> bool:
 
 
 def _overhead(history: History, story: Story) -> Iterable[Sample]:
-    """Between two processes, so it is only as sure as both were on time."""
+    """Between two processes, so it is only as sure as both were on time, and as their clocks agree."""
     if story.source is None or not story.answered or story.answer_at is None:
         return ()
     sent = story.source.sent
@@ -150,8 +150,9 @@ def _overhead(history: History, story: Story) -> Iterable[Sample]:
     if left_at is None:
         return ()
     late_s = history.worst_lag_s(left_at, story.answer_at)
-    value = story.answer_at - left_at
-    return (Sample(story.id, value, value - late_s, value + late_s),)
+    apart_s = 0.0 if history.claims.external else history.timeline.clock_error_s
+    value, doubt = story.answer_at - left_at, Doubt.CLOCKS if apart_s > late_s else None
+    return (Sample(story.id, value, value - late_s - apart_s, value + late_s + apart_s, doubt),)
 
 
 def _added_delay(history: History, story: Story) -> Iterable[Sample]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 _MARK_OF = {"start": "warmup", "origin": "origin", "drained": "drained"}
 
 
+LATE_SHARE = 0.1
+"""A fault may begin late, or end early, by this part of its planned duration ..."""
+LATE_S = 0.5
+"""... or by this, whatever is more, but never by half of its duration."""
 LEASE = "lease"
 """Why a fault ended that nobody kept alive."""
 
@@ -95,6 +100,18 @@ class Timeline:
         """Seconds after t = 0."""
         return None if at is None or self.origin is None else at - self.origin
 
+    def with_faults(self, later_s: float) -> Timeline:
+        """The same with all faults so much later."""
+        spells = {
+            fault: replace(
+                spell,
+                applied_at=spell.applied_at + later_s,
+                healed_at=None if spell.healed_at is None else spell.healed_at + later_s,
+            )
+            for fault, spell in self.spells.items()
+        }
+        return replace(self, spells=spells)
+
     def at(self, moment: Moment) -> float:
         """The time of a moment. Raises Unknowable when the run never came there."""
         return self._mark(moment.mark) + moment.offset_s
@@ -108,6 +125,14 @@ class Timeline:
         if span.length_s <= 0:
             raise Unknowable(f"the window {window.text!r} is empty in this run")
         return span
+
+    def unseen_s(self, span: Span) -> float:
+        """How much of it comes after the end of the timeline; 0 for as much as a fault may be late."""
+        over = self.marks.get("over")
+        if over is None or span.end <= over or math.isinf(span.end):
+            return 0.0
+        tolerated_s = min(max(LATE_SHARE * span.length_s, LATE_S), span.length_s / 2)
+        return span.end - over if span.end - over > tolerated_s else 0.0
 
     def spell(self, fault: str) -> Spell:
         """When a fault acted. Raises Unknowable when it never did."""

@@ -240,6 +240,14 @@ class TestContradictions:
         ]
         assert found(load={"prompts": "unique"}, hypothesis=[measure]) == []
 
+    def test_a_window_that_goes_on_after_the_timeline(self) -> None:
+        """What it would claim there, nobody sees."""
+        claim = {"expect": "success >= 1%", "over": ["all", "part.healed..+5m"]}
+        (words,) = [words for words in found(PARTITION, hypothesis=[claim]) if "window" in words]
+
+        assert words.startswith("hypothesis[0].over: the window 'part.healed..+5m' ends ")
+        assert words.endswith(" after the end of the timeline: the run may be inconclusive")
+
     def test_no_time_to_recover(self) -> None:
         """The run would end before the bound."""
         recovery = {"expect": "recovery_time(part) <= 5s", "sustained": {"share_of_baseline": "80%", "for": "3s"}}

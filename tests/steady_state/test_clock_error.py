@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 
 from chaosproxy.journal.records import Attached
@@ -56,3 +59,50 @@ def test_a_time_from_a_fault_has_bounds() -> None:
     ):
         seen, observed = _observed(0.2, text, "all")
         assert observed is state, seen
+
+
+def test_a_time_between_two_clocks_has_bounds() -> None:
+    """An answer leaves the proxy by its clock, and comes to the client by the load's."""
+    drill = Drill()
+    drill.good("a", 1)
+    drill.records.append(Attached(at=ORIGIN - 3, control="http://x", offset_s=5.0, error_s=0.2))
+    for text, state in (
+        ("overhead.max <= 300ms", State.HELD),
+        ("overhead.max <= 50ms", State.INCONCLUSIVE),
+        ("overhead.max > 300ms", State.DEVIATED),
+    ):
+        (seen,) = observe(drill.history(), expectation(text))
+        assert seen.state(parse_expression(text)) is state, seen
+    assert "clocks" in observe(drill.history(), expectation("overhead.max <= 50ms"))[0].why
+
+
+def test_whose_traffic_passed_on_one_clock_needs_no_bounds() -> None:
+    """Traffic of others: both times are the proxy's."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, external=True, entry="front", backends=("front", "primary"), oracle="upstream")
+    drill.exchange("a", "primary", 1)
+    drill.exchange("a", "front", 1)
+    drill.records.append(Attached(at=ORIGIN - 3, control="http://x", offset_s=5.0, error_s=0.2))
+
+    (seen,) = observe(drill.history(), expectation("overhead.max <= 50ms"))
+
+    assert seen.state(parse_expression("overhead.max <= 50ms")) is State.HELD
+
+
+@pytest.mark.parametrize(("error_s", "state"), [(0.0, State.HELD), (0.05, State.HELD), (0.3, State.INCONCLUSIVE)])
+@pytest.mark.parametrize("cohort", ["in_flight", "new"])
+def test_whose_cohort_a_call_is_in(cohort: Literal["in_flight", "new"], error_s: float, state: State) -> None:
+    """A call that failed just before the fault began, or after, as far as the clocks agree."""
+    drill = Drill()
+    drill.fault("part", "stream.truncate", "primary", 10, 10)
+    drill.good("open", 9.5, took=2.0)
+    drill.good("later", 12)
+    if cohort == "in_flight":
+        drill.call("before", 9.0, "", took=0.9, error="http", status=500)
+    else:
+        drill.call("before", 9.9, "", took=0.05, error="http", status=500)
+    drill.records.append(Attached(at=ORIGIN - 3, control="http://x", offset_s=5.0, error_s=error_s))
+
+    (seen,) = observe(drill.history(), expectation("success == 100%", cohort=cohort))
+
+    assert seen.state(parse_expression("success == 100%")) is state

@@ -164,6 +164,35 @@ class TestWhatIsNotKnown:
         assert row.state == "inconclusive"
         assert why in row.why
 
+    @pytest.mark.parametrize(
+        ("measure", "state"),
+        [
+            ("retries_per_call.sum == 0", "inconclusive"),
+            ("retries_per_call.sum >= 1", "inconclusive"),
+            ("served_by(secondary) >= 9%", "inconclusive"),
+            ("served_by(secondary) == 0%", "inconclusive"),
+        ],
+    )
+    def test_a_fallback_that_lost_the_name_of_its_call(self, drill: External, measure: str, state: str) -> None:
+        """The first request had it, and failed; what then answered the client is not what is known of the call."""
+        failed = refusing_edge(ORIGIN + 20, 503)
+        drill.exchange("call-20", "primary", 20.0, received=failed, sent=failed)
+        drill.exchange("renamed", "secondary", 20.2, received=edge(120.2), sent=edge(120.2))
+        drill.exchange("call-20", "front", 20.0, received=edge(120), sent=edge(120))
+        drill.expect(measure)
+
+        (row,) = drill.judged().expectations
+
+        assert (row.state, row.why) == (state, "1 calls carry no tag, so which exchanges they cost is not known")
+
+    def test_others_at_a_backend_say_nothing_about_a_call_that_is_explained(self, drill: External) -> None:
+        """Its own request brought what the client got."""
+        drill.call_at(20.0)
+        drill.exchange("somebody", "secondary", 20.1, received=edge(120.1), sent=edge(120.1))
+        drill.expect("retries_per_call.sum == 0")
+
+        assert drill.state("retries_per_call") == "held"
+
     def test_a_client_that_left_while_we_were_late(self, drill: External) -> None:
         """Two doubts about one call: it may still have run into its timeout."""
         drill.records.append(Lag(process="proxy", what="loop", at=ORIGIN + 22, samples=20, p99_s=0.5, max_s=0.5))
