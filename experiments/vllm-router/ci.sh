@@ -14,11 +14,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 results=${RESULTS:-drills-$mode}
 worst=0
 
-ended() { # the order of chaosproxy's own exit codes
-    for code in 5 143 130 4 1 3 0; do
-        if [ "$1" = "$code" ] || [ "$worst" = "$code" ]; then worst=$code; return; fi
+ended() { # the order of chaosproxy's own exit codes; whatever else comes is no verdict
+    local last=$1 code
+    case $last in 0 | 1 | 3 | 4 | 5 | 130 | 143) ;; *) last=5 ;; esac
+    for code in 5 130 143 4 1 3; do
+        if [ "$last" = "$code" ] || [ "$worst" = "$code" ]; then worst=$code; return; fi
     done
-    worst=5
 }
 
 drill() {

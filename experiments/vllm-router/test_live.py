@@ -31,10 +31,10 @@ def timed(url, chaos):
     """Seconds that an answer took, and what was wrong with it."""
     began = monotonic()
     try:
-        ask(url, chaos).check()
-    except (SaidSo, AssertionError) as error:
+        answer = ask(url, chaos)
+    except SaidSo as error:
         return monotonic() - began, str(error)
-    return monotonic() - began, None
+    return monotonic() - began, None if answer.text else "an empty answer"  # whether it is right, the canary asks
 
 
 @pytest.mark.chaos_live
