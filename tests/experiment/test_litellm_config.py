@@ -118,7 +118,7 @@ def test_shared_and_merged_parameters() -> None:
         ),
         (
             "model_list:\n  - {model_name: a, litellm_params: {model: groqq/x}}\n",
-            "config.yaml:2:45: model_list[0].litellm_params.model: there is no api_base, and where 'groqq/x' is by default",
+            "config.yaml:2:45: model_list[0].litellm_params.model: there is no api_base, and where 'groqq/x'",
         ),
         (
             "model_list:\n  - {model_name: a, litellm_params: {model: openai/x, api_base: 'http://me:pw@x'}}\n",
@@ -146,7 +146,7 @@ def test_mistakes_are_explained_with_their_place(text: str, message: str) -> Non
 
 def test_a_provider_that_is_almost_known() -> None:
     """The nearest one is named."""
-    with pytest.raises(InvalidExperiment, match="did you mean groq?"):
+    with pytest.raises(InvalidExperiment, match=r"did you mean groq\?"):
         patched("  - {model_name: a, litellm_params: {model: groqq/x}}\n")
 
 

@@ -36,14 +36,12 @@ pytestmark = [
 ]
 
 
-def repeated(run: Ended | None, *words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
-    """The first run that this machine was quick enough for, of three; a deviated one is not repeated."""
-    for _ in range(3):
-        run = chaosproxy("run", *words, cwd=cwd, env=env)
-        if run.code != 3:
-            break
-    assert run is not None
-    return run
+def repeated(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
+    """The first run that this machine was quick enough for, else the third; a deviated one is not repeated."""
+    for _ in range(2):
+        if (ended := chaosproxy("run", *words, cwd=cwd, env=env)).code != 3:
+            return ended
+    return chaosproxy("run", *words, cwd=cwd, env=env)
 
 
 def hit_calls(ended: Ended, fault: str) -> list[tuple[Call, list[ExchangeRecord]]]:
@@ -65,7 +63,7 @@ class TestDrill:
         """Before the first content it falls back; what breaks later it reports, and asks nobody else; after the
         cooldown it comes back.
         """
-        ended = repeated(None, *self.WORDS, cwd=tmp_path)
+        ended = repeated(*self.WORDS, cwd=tmp_path)
 
         assert ended.code == 0, ended.out + ended.err
         for fault in ("overload", "early"):
@@ -80,7 +78,7 @@ class TestDrill:
 
     def test_a_clean_cut_gets_an_invented_stop(self, tmp_path: Path) -> None:
         """The drill finds it, and says it in one sentence."""
-        ended = repeated(None, *self.WORDS, "-D", "late=stream.truncate", cwd=tmp_path)
+        ended = repeated(*self.WORDS, "-D", "late=stream.truncate", cwd=tmp_path)
 
         assert ended.code == 1, ended.out + ended.err
         cut = hit_calls(ended, "late")
@@ -156,8 +154,9 @@ def answers(url: str, key: str) -> str:
             with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310 - ours
                 text: str = json.load(answer)["choices"][0]["message"]["content"]
                 return text
-        except (OSError, ValueError) as error:
-            assert monotonic() < due, f"no answer: {error}"
+        except (OSError, ValueError):
+            if monotonic() > due:
+                raise
             sleep(0.5)
 
 
@@ -201,7 +200,7 @@ def test_init_from_litellm_from_end_to_end(tmp_path: Path) -> None:
         moved(tmp_path, ("proxies.yaml", "config.chaos.yaml", "drill.yaml"), ports)
         control = f"127.0.0.1:{ports[8666]}"
         serve = (*ours, "serve", "--config", "proxies.yaml", "--control", control, "--json")
-        listeners = ready(stack.enter_context(process(*serve, cwd=tmp_path, env=env)))["listeners"]
+        assert set(ready(stack.enter_context(process(*serve, cwd=tmp_path, env=env)))["listeners"]) == {"chat", "spare"}
         gateway = (
             str(BIN / "litellm"),
             "--config",
@@ -212,9 +211,9 @@ def test_init_from_litellm_from_end_to_end(tmp_path: Path) -> None:
             str(ports[4000]),
         )
         stack.enter_context(process(*gateway, cwd=tmp_path, env=env))
-        assert "Paris" in answers(f"http://127.0.0.1:{ports[4000]}", "sk-lab") or listeners
+        assert answers(f"http://127.0.0.1:{ports[4000]}", "sk-lab")
 
-        ended = repeated(None, "drill.yaml", cwd=tmp_path, env=env)
+        ended = repeated("drill.yaml", cwd=tmp_path, env=env)
 
     assert ended.code == 1, ended.out + ended.err
     assert "silent truncation passed on as success by the gateway" in ended.report.headline
