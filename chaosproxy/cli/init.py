@@ -19,7 +19,18 @@ def init(
         list[str] | None,
         typer.Option(metavar="NAME=URL", help="An LLM backend that the system calls; repeat it.", show_default=False),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME", help="Model that the calls ask for.")] = "gpt-4o-mini",
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Model that the calls ask for. [default: gpt-4o-mini, or LiteLLM's first]"),
+    ] = None,
+    from_litellm: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration of LiteLLM's proxy: also write a copy of it that calls our listeners, and these.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write.")] = Path("drill.yaml"),
     *,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
@@ -30,9 +41,16 @@ def init(
     """
     from chaosproxy.experiment.starter import listener_urls, starter
 
+    if from_litellm is not None:
+        from chaosproxy.cli.from_litellm import write_all
+
+        if backend:
+            raise UserError("--backend and --from-litellm: the backends stand in LiteLLM's configuration")
+        write_all(from_litellm, entry, model, out, force=force)
+        return
     _refuse_to_overwrite(out, force=force)
     entry, backends = _complete(entry, backend or [])
-    text = starter(entry, backends, model)
+    text = starter(entry, backends, model or "gpt-4o-mini")
     _check(text, str(out))
     _write(out, text, force=force)
     typer.echo(f"wrote {out}\n\nnext:\n  1. let your system call our listeners instead of its backends:")

@@ -32,6 +32,7 @@ class Cause:
 
 
 UNTOUCHED = "no fault of ours was involved"
+_PASSED_ON = "silent truncation passed on as success by the gateway"
 UNJOINED = "which requests they cost is not known, for they carried no tag"
 SILENCE_S = 1.0
 """A connection that broke after a longer silence was silent, above all."""
@@ -244,6 +245,8 @@ def _ending(story: Story) -> str:
         return "it was passed on without any end marker or error"
     invented = sent is not None and (call.finish is not None) > (sent.finish is not None)
     invented = invented or (sent is not None and call.finish is None and call.terminal and not sent.terminal)
+    if invented and story.outcome is Outcome.SILENT_TRUNCATED:
+        return f"the gateway sent its client a regular end ({end}): {_PASSED_ON}"
     if invented:
         return f"the gateway sent its client a regular end ({end})"
     return f"it was passed on with a regular end ({end})"

@@ -66,8 +66,8 @@ def test_mutant_that_invents_a_stop() -> None:
     assert told(drill) == [
         (
             "2 calls got a cut answer that was passed off as whole: stream.truncate (fault 'cut') ended "
-            "secondary's stream early, and the gateway sent its client a regular end (finish_reason 'stop') (a, "
-            "b)"
+            "secondary's stream early, and the gateway sent its client a regular end (finish_reason 'stop'): silent "
+            "truncation passed on as success by the gateway (a, b)"
         )
     ]
 
