@@ -50,6 +50,8 @@ class AvailabilitySettings(Settings):
     """How often the health monitor looks at each provider, and the availability manager at the registry."""
     unhealthy_after: Annotated[int, Field(ge=1)] = 2
     """So many failed looks in a row make a provider unhealthy."""
+    healthy_after: Annotated[int, Field(ge=1)] = 2
+    """So many good looks in a row make it healthy again."""
 
     def urls(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Whom it speaks to, by the keys that say so."""

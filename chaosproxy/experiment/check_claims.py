@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _CONTENT = ("silent_truncated", "silent_empty", "silent_corrupt", "content_intact", "duplicated", "leaked")
 """Measures that compare an answer with the right one."""
+_JOURNEYS = ("workflow_success", "steps_done")
+_NOT_OF_ONE_LOAD = ("upstream_requests", "cost")
 _SUSTAINED = {"failover_time": "success", "recovery_time": "share_of_baseline"}
 """Measures that need ``sustained``, and the key in it that they read."""
 
@@ -35,6 +37,7 @@ def claim_problems(draft: Draft) -> Iterator[Found]:
         yield from _windows(draft, path, entry)
         yield from _sustained(path, entry)
         yield from _about_calls(path, entry)
+        yield from _of_load(draft, path, entry)
     for path, entry in draft.gate():
         yield from _expression(draft, (*path, "expect"), entry.expect)
         yield from _in_gate(path, entry)
@@ -129,6 +132,19 @@ def _about_calls(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
         for key in ("cohort", "of"):
             if key in entry.model_fields_set:
                 yield Found((*path, key), f"{key} chooses calls, and a probe makes none")
+
+
+def _of_load(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
+    """The load must be there, and for journeys it must have some."""
+    loads = {load.id: load for load in draft.experiment.loads}
+    measure = MEASURES[entry.expect.measure]
+    if entry.load is not None and entry.load not in loads:
+        yield Found((*path, "load"), f"no load is called {entry.load!r}{hint(entry.load, list(loads))}")
+    elif entry.load is not None and (measure.name in _NOT_OF_ONE_LOAD or measure.needs in (Needs.FAULT, Needs.PROBE)):
+        yield Found((*path, "load"), f"{measure.name} is about all loads")
+    looked = [load for name, load in loads.items() if entry.load in (None, name)]
+    if measure.name in _JOURNEYS and looked and not any(load.journey for load in looked):
+        yield Found((*path, "expect"), f"{measure.name} is about journeys, and no load has one")
 
 
 def _windows(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:

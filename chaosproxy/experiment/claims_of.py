@@ -86,6 +86,7 @@ def _expectation(entry: ExpectationEntry) -> Expectation:
         of=entry.of,
         sustained=None if held is None else Sustained(held.for_, held.success, held.share_of_baseline),
         min_samples=entry.min_samples,
+        load=entry.load,
     )
 
 

@@ -137,6 +137,8 @@ class ExpectationEntry(Section):
     cohort: Literal["new", "in_flight", "control"] | None = None
     """``in_flight``: only calls that were open when a fault began; ``new``: only the others; ``control``: only those of
     the control cohort, which none of the others looks at."""
+    load: str | None = Field(default=None, min_length=1)
+    """Only calls of this load, by its id. Default: of all loads."""
     of: Literal["all", "completed"] = "all"
     """``completed``: only calls that ended well."""
     sustained: Sustained | None = None

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from chaosproxy.errors import BadValue
 from chaosproxy.experiment.lab_settings import Settings
+from chaosproxy.experiment.probe_kinds import HttpExpect
 from chaosproxy.units import Duration, Flag, Rate
 from chaosproxy.wire.dialects.names import ApiName
 
@@ -88,6 +89,30 @@ class Request(Settings):
     """Ask for a call of a tool instead of text."""
 
 
+class StepRequest(Settings):
+    """What a step of a journey asks."""
+
+    path: Annotated[str, Field(pattern=r"^/")]
+    """From the entry on, with its query; ``{number}`` is the number of the journey."""
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    body: str = ""
+    """Sent as JSON, unless ``headers`` say otherwise; ``{number}`` as in ``path``."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    timeout: Annotated[Duration, Field(gt=0)] = 20.0
+    """As that of ``load.request``."""
+
+
+class JourneyStep(Settings):
+    """One step of a journey: a request, and what its answer has to be for the step to be done."""
+
+    id: Annotated[str, Field(min_length=1)]
+    request: StepRequest
+    expect: HttpExpect = HttpExpect()
+    """What the answer must be. Default: a status below 400."""
+    next: Literal["end", "go_on"] = "end"
+    """What a user does when the step failed."""
+
+
 class Equals(Settings):
     """Every answer is this text."""
 
@@ -103,6 +128,8 @@ class LoadSpec(Settings):
     prompts: str = "unique"
     """``unique``: each prompt carries a call tag; ``pool:N``: N prompts without a tag, for caches; ``file:PATH``: one
     prompt per line, in turn, each with a tag."""
+    journey: tuple[JourneyStep, ...] = ()
+    """Instead of ``request``: several steps that make one workflow, one after the other. Each arrival begins one."""
     calls: Annotated[int, Field(ge=1)] | None = None
     """Send so many and no more; such a load has no warm-up and begins at t = 0."""
     oracle: Literal["auto", "lab", "upstream", "none"] | Equals = "auto"
@@ -116,6 +143,25 @@ class LoadSpec(Settings):
         if value == "unique" or _POOL.fullmatch(value) or (value.startswith("file:") and len(value) > len("file:")):
             return value
         raise ValueError(f"expected unique, pool:N or file:PATH, got {value!r}")
+
+    @model_validator(mode="after")
+    def _journey_or_request(self) -> LoadSpec:
+        if self.journey and self.request != Request():
+            raise ValueError("journey and request: give one of them")
+        names = [step.id for step in self.journey]
+        if len(set(names)) < len(names):
+            raise ValueError("journey: two steps are called the same")
+        return self
+
+    @property
+    def requests_each(self) -> int:
+        """How many requests an arrival means."""
+        return max(1, len(self.journey))
+
+    @property
+    def longest_timeout_s(self) -> float:
+        """How long a client waits for whatever answers last."""
+        return max((step.request.timeout for step in self.journey), default=self.request.timeout)
 
     @property
     def pool(self) -> int | None:

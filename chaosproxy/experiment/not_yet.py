@@ -6,11 +6,7 @@ from chaosproxy.errors import Problem
 from chaosproxy.experiment.references import Filled
 from chaosproxy.experiment.yaml_text import Document, Path, Plain
 
-_KEYS: tuple[tuple[str, ...], ...] = (
-    ("load", "journey"),
-    ("load", "*", "journey"),
-    ("faults", "*", "ramp"),
-)
+_KEYS: tuple[tuple[str, ...], ...] = (("faults", "*", "ramp"),)
 """``*`` is any item of a list."""
 
 _VALUES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (

@@ -80,7 +80,7 @@ class HttpExpect(Section):
 
 
 class HttpProbe(ProbeEntry):
-    """An HTTP request. Its value: seconds to the end of the answer.
+    """An HTTP request. Its value: seconds to the end of the answer, or a number in its JSON.
 
     A connection that is refused, reset or silent for too long is a failure: it was looked at. It could not be looked at
     when the host's name cannot be resolved, or when this machine has no socket left.
@@ -95,6 +95,8 @@ class HttpProbe(ProbeEntry):
     """How it is asked."""
     headers: dict[str, str] = Field(default_factory=dict)
     """Header fields of the request; their values are written nowhere."""
+    value: Annotated[str, Field(min_length=1)] | None = None
+    """The path of a number in its JSON, such as ``queue.depth``, that is its value instead."""
     expect: HttpExpect = HttpExpect()
     """What the answer must be."""
 

@@ -70,5 +70,5 @@ def longest_s(experiment: Experiment) -> float:
     """When even the slowest run of it is over: the lease of what it puts on a server."""
     limits = [abort.when.value for abort in experiment.claims().aborts if abort.when.measure == "elapsed"]
     drain_s = 0.0 if experiment.external is None else experiment.external.drain
-    calls_s = max([drain_s, *(load.request.timeout for load in experiment.loads)])
+    calls_s = max([drain_s, *(load.longest_timeout_s * load.requests_each for load in experiment.loads)])
     return max([*limits, experiment.planned_s]) + 2 * calls_s + experiment.heal.within + SLACK_S

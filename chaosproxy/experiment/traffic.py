@@ -77,7 +77,7 @@ def calls_between(experiment: Experiment, load: LoadSpec, start_s: float, end_s:
 def planned_requests(experiment: Experiment) -> float:
     """Calls that are planned from the warm-up on; each costs a request, or more."""
     timeline = experiment.timeline
-    return sum(load.expected_calls(timeline.warmup, timeline.lasts) for load in experiment.loads)
+    return sum(load.expected_calls(timeline.warmup, timeline.lasts) * load.requests_each for load in experiment.loads)
 
 
 def planned_tokens(experiment: Experiment) -> float:
@@ -98,6 +98,8 @@ def _planned_answers(experiment: Experiment) -> Iterator[tuple[str, float, int]]
     """Model, calls and tokens of an answer."""
     timeline = experiment.timeline
     for load in experiment.loads:
+        if load.journey:
+            continue  # what its requests cost nobody can say
         calls = load.expected_calls(timeline.warmup, timeline.lasts) / len(load.request.model)
         tokens = tokens_of(experiment, load)
         for model in load.request.model:
@@ -191,6 +193,8 @@ def _part_of_traffic(experiment: Experiment, spans: Iterable[Span], backend: str
 def _matching_part(experiment: Experiment, span: Span, load: LoadSpec) -> tuple[float, str | None]:
     """The part of a load's requests that the fault is for, and why the others are not."""
     request, control = load.request, experiment.control
+    if load.journey:
+        return 1.0, None  # which of its requests reach whom, the system decides
     match, callers = span.fault.match, span.fault.match.key_share
     if callers is not None:  # which ones these are is known when they come
         match = match.model_copy(update={"key_share": None, "key_header": None})

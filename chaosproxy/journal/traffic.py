@@ -155,6 +155,9 @@ class Sent(Record):
     model: str
     intended_at: float
     sent_at: float
+    workflow: str | None = None
+    step: str | None = None
+    steps: int = 0
 
     def unended(self) -> Call:
         """All that is known of the call before its end."""
@@ -199,6 +202,10 @@ class Call(Record):
     foreign: str | None = None
     output_tokens: int | None = None
     expected_tokens: int | None = None
+    workflow: str | None = None
+    """The journey that it is a step of: ``step`` is its name there, ``steps`` how many there are in all."""
+    step: str | None = None
+    steps: int = 0
     dropped: bool = False
     """Never sent: ``max_in_flight`` was reached."""
 

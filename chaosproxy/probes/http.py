@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
-import re
 import socket
 import time
-from typing import Any
+from dataclasses import replace
 
 import aiohttp
 
+from chaosproxy.experiment.answers import at_path, wrong_with
 from chaosproxy.experiment.probe import Seen
 from chaosproxy.experiment.probe_kinds import HttpExpect, HttpProbe
-from chaosproxy.units import format_duration
 
 BODY_BYTES_MAX = 1 << 20
 """So much of an answer is read; what a probe looks for must stand in it."""
@@ -32,7 +31,8 @@ async def look(probe: HttpProbe) -> Seen:
             body = await read(response)
     except (aiohttp.ClientError, OSError) as error:
         return refused(error)
-    return judged(probe.expect, response.status, body, time.monotonic() - began)
+    seen = judged(probe.expect, response.status, body, time.monotonic() - began)
+    return seen if probe.value is None else replace(seen, value=_number_in(probe.value, body))
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:
@@ -65,53 +65,14 @@ def refused(error: Exception) -> Seen:
 
 def judged(expect: HttpExpect, status: int, body: bytes, took_s: float) -> Seen:
     """An answer that came, as what was seen. Texts of bodies are not repeated: they may hold anything."""
-    wrong = _wrong(expect, status, body, took_s)
+    wrong = wrong_with(expect, status, body, took_s)
     return Seen("failed" if wrong else "ok", took_s, wrong)
 
 
-def _wrong(expect: HttpExpect, status: int, body: bytes, took_s: float) -> str:
-    if expect.status and status not in expect.status:
-        return f"status {status}, expected {' or '.join(map(str, expect.status))}"
-    if not expect.status and status >= 400:
-        return f"status {status}"
-    text = body.decode("utf-8", "replace")
-    if expect.body is not None and re.search(expect.body, text) is None:
-        return "the body does not match"
-    if expect.json_ and (wrong := _wrong_json(expect.json_, text)):
-        return wrong
-    if expect.within is not None and took_s > expect.within:
-        return f"it took {format_duration(round(took_s, 3))}, expected within {format_duration(expect.within)}"
-    return ""
-
-
-def _wrong_json(wanted: dict[str, str], text: str) -> str:
+def _number_in(path: str, body: bytes) -> float | None:
+    """The number at a path of a JSON body, or None."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):  # the latter: nested too deeply to be an answer
-        return "the body is no JSON"
-    for path, expected in wanted.items():
-        here = document
-        for step in path.removeprefix("$.").split("."):
-            try:
-                here = here[int(step)] if isinstance(here, list) else here[step]
-            except (LookupError, TypeError, ValueError):
-                return f"the JSON has no {path}"
-        if not _is(here, expected):
-            return f"{path} in the JSON is {_shown(here)}, which is not what is expected"
-    return ""
-
-
-def _is(value: Any, expected: str) -> bool:
-    """As the file spells it: everything there is text."""
-    if isinstance(value, str):
-        return value == expected
-    try:
-        return bool(value == json.loads(expected)) and isinstance(value, bool) is (expected in ("true", "false"))
-    except ValueError:
-        return False
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return "another text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
+        found = at_path(json.loads(body), path)
+    except (ValueError, LookupError, RecursionError):
+        return None
+    return float(found) if isinstance(found, int | float) else None

@@ -33,8 +33,8 @@ class Loading:
 
     async def begin(self, job: LoadJob) -> None:
         """Send calls as the job says."""
-        self._longest_call_s = 2 * max(load.request.timeout for load in job.loads)
-        await self._part.send(job.model_dump_json())
+        self._longest_call_s = 2 * max(load.longest_timeout_s * load.requests_each for load in job.loads)
+        await self._part.send(job.model_dump_json(by_alias=True))
 
     async def underway(self) -> list[Underway]:
         """What has begun and is in no record: nothing, for it tells of each call when it is sent."""

@@ -80,6 +80,8 @@ class Expectation:
     sustained: Sustained | None = None
     min_samples: int | None = None
     """None: what the measure needs (percentiles 10 / (1 - q), else 1)."""
+    load: str | None = None
+    """Only calls of this load."""
 
 
 @dataclass(frozen=True, slots=True)

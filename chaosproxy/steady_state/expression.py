@@ -45,6 +45,7 @@ _SLIPS = {"=": "==", "=>": ">=", "=<": "<=", "≤": "<=", "≥": ">=", "<>": "!=
 _EXAMPLES = {
     Takes.FAULT: "the id of a fault, such as {}(part)",
     Takes.BACKEND: "the name of a backend, such as {}(secondary)",
+    Takes.TIME: "its time, such as {}(500ms)",
     Takes.OBJECTIVES: "its objectives, such as {}(ttft <= 800ms, e2e <= 10s)",
 }
 
@@ -196,6 +197,8 @@ def _argument(measure: Measure, argument: str | None) -> str | None:
         raise BadValue(f"{name} needs {_EXAMPLES[takes].format(name)}")
     if takes is Takes.OBJECTIVES:
         parse_objectives(argument)
+    if takes is Takes.TIME and parse_duration(argument) <= 0:
+        raise BadValue(f"{name} needs a time above 0, got {argument}")
     return argument
 
 

@@ -10,18 +10,18 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from chaosproxy.steady_state import own, probes
+from chaosproxy.steady_state import own, probes, workflows
 from chaosproxy.steady_state.claims import Abort, Expectation, Moment, Window
 from chaosproxy.steady_state.expression import parse_objectives
 from chaosproxy.steady_state.history import History, Story
 from chaosproxy.steady_state.observation import OPERATORS, Observation, Sample, State, aggregated, needed_samples
 from chaosproxy.steady_state.outcome import Doubt, Outcome
-from chaosproxy.steady_state.samples import SAMPLERS, Sampler, meets
+from chaosproxy.steady_state.samples import SAMPLERS, Sampler, contents, meets
 from chaosproxy.steady_state.spells import applied_late, failover_time, recovery_time, served_by
 from chaosproxy.steady_state.spending import Spending
 from chaosproxy.steady_state.timeline import Span, Unknowable
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit
-from chaosproxy.units import format_duration
+from chaosproxy.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from chaosproxy.steady_state.claims import Expression
@@ -142,24 +142,64 @@ def _goodput(history: History, expectation: Expectation, window: Window) -> Obse
     return seen if math.isinf(span.length_s) else _per_second(seen, span.length_s)
 
 
+def _apdex(history: History, expectation: Expectation, window: Window) -> Observation:
+    time_s = parse_duration(expectation.expect.argument or "")
+    span = history.timeline.span(window)
+    samples = _samples(history, expectation, span, lambda own, story: (contents(own, story, time_s),))
+    return _summary(expectation, span, samples, "mean")
+
+
+def _steps_done(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    made = workflows.journeys(history, span, expectation.load)
+    return _summary(expectation, span, [sample for each in made for sample in workflows.done(each)], "mean")
+
+
+def _workflow_success(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    made = workflows.journeys(history, span, expectation.load)
+    return _summary(expectation, span, [workflows.whole(each) for each in made], "mean")
+
+
+def _throughput_kept(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    return workflows.kept(_stories(history, expectation, span), span)
+
+
+def _requests_per_success(history: History, expectation: Expectation, window: Window) -> Observation:
+    span = history.timeline.span(window)
+    return workflows.cost_each(_stories(history, expectation, span), span)
+
+
 def _per_second(seen: Observation, length_s: float) -> Observation:
     value = None if seen.value is None else seen.value / length_s
     return replace(seen, value=value, low=seen.low / length_s, high=seen.high / length_s)
 
 
 def _samples(history: History, expectation: Expectation, span: Span, sampler: Sampler) -> list[Sample]:
-    stories = history.calls(span, expectation.cohort)
-    if not stories:
-        cohort = f" of the cohort {expectation.cohort}" if expectation.cohort else ""
-        raise Unknowable(f"no calls{cohort} in the window {span.text!r}")
-    if MEASURES[expectation.expect.measure].needs is Needs.EXCHANGES:
-        _require_tags(stories)
+    stories = _stories(history, expectation, span)
     if expectation.of == "completed":
         stories = [story for story in stories if story.outcome in (Outcome.OK, Outcome.UNFINISHED)]
     samples = [sample for story in stories for sample in sampler(history, story)]
     if not _counted(expectation, samples)[0]:
         raise Unknowable(f"no call in the window {span.text!r} has a value of {expectation.expect.measure}")
     return samples
+
+
+def _stories(history: History, expectation: Expectation, span: Span) -> list[Story]:
+    """The calls that an expectation looks at. Raises Unknowable when there are none."""
+    stories = [
+        story
+        for story in history.calls(span, expectation.cohort)
+        if expectation.load is None or story.call.load == expectation.load
+    ]
+    if not stories:
+        cohort = f" of the cohort {expectation.cohort}" if expectation.cohort else ""
+        load = f" of the load {expectation.load}" if expectation.load else ""
+        raise Unknowable(f"no calls{load}{cohort} in the window {span.text!r}")
+    if MEASURES[expectation.expect.measure].needs is Needs.EXCHANGES:
+        _require_tags(stories)
+    return stories
 
 
 def _require_tags(stories: Iterable[Story]) -> None:
@@ -271,6 +311,11 @@ _OTHERS: Mapping[str, Callable[[History, Expectation, Window], Observation]] = M
         "goodput": _goodput,
         "throughput": _goodput,
         "cost": _cost,
+        "apdex": _apdex,
+        "steps_done": _steps_done,
+        "workflow_success": _workflow_success,
+        "throughput_kept": _throughput_kept,
+        "requests_per_success": _requests_per_success,
         "served_by": _served_by,
         "upstream_requests": _upstream_requests,
         "hits": _hits,

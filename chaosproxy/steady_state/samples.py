@@ -141,6 +141,18 @@ def _should_have(measure: str, story: Story) -> bool:
     return measure != "tpot" or tokens is None or tokens > 1
 
 
+def contents(history: History, story: Story, time_s: float) -> Sample:
+    """1 when the call is ok within a time, a half within four times of it, else 0: what apdex is the mean of."""
+    ok = has_outcome(story, Outcome.OK)
+    if story.outcome is not Outcome.OK:
+        return ok
+    took = next(iter(_e2e(history, story)))
+    value, low, high = (
+        1.0 if bound <= time_s else 0.5 if bound <= 4 * time_s else 0.0 for bound in (took.value, took.high, took.low)
+    )
+    return Sample(story.id, value, low * ok.low, high, ok.doubt)
+
+
 def _overhead(history: History, story: Story) -> Iterable[Sample]:
     """Between two processes, so it is only as sure as both were on time, and as their clocks agree."""
     if story.source is None or not story.answered or story.answer_at is None:

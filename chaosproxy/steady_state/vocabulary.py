@@ -45,6 +45,7 @@ class Takes(Enum):
     BACKEND = "backend"
     PROBE = "probe"
     OBJECTIVES = "objectives"
+    TIME = "time"
 
 
 class Better(Enum):
@@ -140,6 +141,23 @@ _ROWS = (
         "calls with outcome ok, per second of the window",
     ),
     Measure(
+        "throughput_kept",
+        Unit.SHARE,
+        Needs.CLIENT,
+        Better.HIGHER,
+        "calls with outcome ok in the last third of the window, relative to those in its first third",
+    ),
+    Measure(
+        "apdex",
+        Unit.SHARE,
+        Needs.CLIENT,
+        Better.HIGHER,
+        "calls that are ok within T, and half of those that are ok within 4 T (e2e), of all calls sent",
+        Takes.TIME,
+    ),
+    _share("workflow_success", Better.HIGHER, "journeys all steps of which were done, of all that began in the window"),
+    _share("steps_done", Better.HIGHER, "steps of these journeys that were done, of all that they have"),
+    Measure(
         "usage_error",
         Unit.SHARE,
         Needs.CLIENT,
@@ -172,6 +190,13 @@ _ROWS = (
         Better.NEITHER,
         "how much later a listener sent the first content than its upstream, where a fault hit",
         sampled=True,
+    ),
+    Measure(
+        "requests_per_success",
+        Unit.NUMBER,
+        Needs.EXCHANGES,
+        Better.LOWER,
+        "requests that reached our listeners for the calls of the window, per call with outcome ok",
     ),
     Measure("upstream_requests", Unit.COUNT, Needs.EXCHANGES, Better.NEITHER, "requests that reached our listeners"),
     Measure(
@@ -252,8 +277,6 @@ MEASURES = Measures(_ROWS)
 
 NOT_YET: Mapping[str, str] = MappingProxyType(
     {
-        "apdex": "apdex does not exist yet",
-        "workflow_success": "workflow_success does not exist yet",
         "itl": "itl means two things in the field, write icl (between chunks) or tpot (per output token)",
     }
 )

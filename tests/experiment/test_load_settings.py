@@ -65,7 +65,9 @@ def test_counted_calls_have_no_warmup() -> None:
         ({"prompts": "file:"}, "file:PATH"),
         ({"oracle": {"regex": "x"}}, "regex"),
         ({"request": {"model": []}}, "model"),
-        ({"journey": []}, "journey"),
+        ({"journey": [{"id": "a", "request": {"path": "x"}}]}, "path"),
+        ({"journey": [{"id": "a", "request": {"path": "/"}}] * 2}, "called the same"),
+        ({"journey": [{"id": "a", "request": {"path": "/"}}], "request": {"model": "x"}}, "give one of them"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(fields: dict[str, Any], words: str) -> None:

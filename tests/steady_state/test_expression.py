@@ -22,7 +22,13 @@ from chaosproxy.steady_state.expression import (
 from chaosproxy.steady_state.vocabulary import MEASURES, NOT_YET, Takes, Unit, percentile
 
 VALUES = {Unit.SHARE: "95%", Unit.SECONDS: "800ms", Unit.COUNT: "3", Unit.NUMBER: "1.5", Unit.PER_SECOND: "3/s"}
-ARGUMENTS = {Takes.NOTHING: "", Takes.FAULT: "(part)", Takes.BACKEND: "(second)", Takes.OBJECTIVES: "(ttft <= 1s)"}
+ARGUMENTS = {
+    Takes.TIME: "(500ms)",
+    Takes.NOTHING: "",
+    Takes.FAULT: "(part)",
+    Takes.BACKEND: "(second)",
+    Takes.OBJECTIVES: "(ttft <= 1s)",
+}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,8 @@ def test_expression_is_read(text: str, parts: tuple[str, str | None, str | None,
         ("success", ["expected an operator"]),
         ("", ["expected MEASURE OPERATOR VALUE"]),
         ("95% <= success", ["expected MEASURE OPERATOR VALUE"]),
-        ("apdex(1s) >= 90%", ["apdex does not exist yet"]),
+        ("apdex(0s) >= 90%", ["apdex needs a time above 0"]),
+        ("apdex >= 90%", ["apdex needs its time, such as apdex(500ms)"]),
         ("probe >= 99%", ["probe needs the id of a probe, such as probe(health).success"]),
         ("probe().success >= 99%", ["probe needs the id of a probe"]),
         ("probe(health) >= 99%", ["probe(health) has .success, and .value with an aggregate"]),

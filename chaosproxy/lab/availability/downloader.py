@@ -36,13 +36,15 @@ class Download:
     bytes: int = 0
     attempts: int = 0
     reason: str = ""
+    checked: bool = False
+    """Whether length and checksum were found to fit."""
     length: int | None = None
     checksum: str | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def told(self) -> dict[str, Any]:
         """For its page."""
-        names = ("model", "version", "state", "bytes", "length", "attempts", "reason")
+        names = ("model", "version", "state", "bytes", "length", "attempts", "reason", "checked")
         return {name: getattr(self, name) for name in names}
 
 
@@ -163,6 +165,7 @@ class Downloader:
         if download.checksum is not None and told != download.checksum:
             path.unlink()
             raise UpstreamFailed(UpstreamFailed.PROTOCOL, "the checksum does not fit")
+        download.checked = download.checksum is not None
 
     def _part(self, download: Download) -> Path:
         return self._folder / f"{download.model}.part"

@@ -22,7 +22,8 @@ class Monitor:
         self.healthy = dict.fromkeys(providers, True)
         self._asker = asker
         self._providers = providers
-        self._failures_in_row = dict.fromkeys(providers, 0)
+        self._in_row = dict.fromkeys(providers, 0)
+        """How many looks in a row spoke against what is believed."""
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -42,11 +43,11 @@ class Monitor:
             return dict(self.healthy)
 
     async def _look(self, name: str) -> None:
+        well = False
         with suppress(UpstreamFailed):
             await self._asker.ask_well("GET", f"{self._providers[name]}/health")
-            self._failures_in_row[name] = 0
-            self.healthy[name] = True
-            return
-        self._failures_in_row[name] += 1
-        if self._failures_in_row[name] >= self._asker.settings.unhealthy_after:
-            self.healthy[name] = False
+            well = True
+        settings = self._asker.settings
+        self._in_row[name] = 0 if well is self.healthy[name] else self._in_row[name] + 1
+        if self._in_row[name] >= (settings.healthy_after if well else settings.unhealthy_after):
+            self.healthy[name], self._in_row[name] = well, 0

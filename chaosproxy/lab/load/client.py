@@ -10,12 +10,11 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from chaosproxy.errors import UserError, shown_url
 from chaosproxy.lab.load.http1 import ResponseReader
-from chaosproxy.lab.load.transcript import Transcript
 from chaosproxy.proxy.certificates import client_context, distrust
 
 IDLE_S = 4.0
@@ -24,6 +23,30 @@ LINGER_S = 1.0
 """How long the end of the body may follow the terminal event, for the connection to be used again."""
 HUNG_AFTER_TIMEOUTS = 2.0
 """A call that is open after so many read timeouts is hung: something keeps it alive without an end."""
+
+
+class Transcript(Protocol):
+    """Who takes down what came back."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that may still come matters."""
+
+    @property
+    def completed(self) -> bool:
+        """Whether it is over without an error."""
+
+    def head(self, at: float, status: int) -> None:
+        """The status line came."""
+
+    def data(self, at: float, data: bytes) -> None:
+        """A piece of the body came."""
+
+    def end(self, at: float) -> None:
+        """The body ended as its framing says."""
+
+    def failed(self, at: float, kind: str, message: str) -> None:
+        """It ended with an error."""
 
 
 class Connection(asyncio.Protocol):
@@ -108,15 +131,20 @@ class Client:
             raise UserError(f"entry: expected a URL such as http://127.0.0.1:8080, got {shown_url(url)!r}")
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._base = parts.path.rstrip("/")
         self._authority = parts.netloc.rpartition("@")[2]
         self._tls = client_context(ca) if parts.scheme == "https" else None
         self._clock = clock
         self._idle: list[Connection] = []
 
-    def request(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
-        """The bytes of a POST."""
+    def path_of(self, path: str) -> str:
+        """Where ``path`` is, from the entry on."""
+        return self._base + path
+
+    def request(self, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> bytes:
+        """The bytes of a request."""
         fields = {"host": self._authority, **headers, "content-length": str(len(body))}
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
         return "\r\n".join(lines).encode("latin-1") + body
 
     async def ask(self, request: bytes, transcript: Transcript, timeout_s: float) -> Connection | None:

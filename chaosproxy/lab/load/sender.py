@@ -13,6 +13,7 @@ from chaosproxy.journal.traffic import Call, Sent
 from chaosproxy.lab.load.arrivals import intended_times
 from chaosproxy.lab.load.client import Client
 from chaosproxy.lab.load.job import LoadJob
+from chaosproxy.lab.load.journey import Journeys
 from chaosproxy.lab.load.question import Question, Questions
 from chaosproxy.lab.load.transcript import Transcript
 from chaosproxy.proxy.lag import LagMeter
@@ -60,6 +61,7 @@ class _Sender:
         self._job = job
         self._spec = job.loads[index]
         self._questions = Questions(job, index)
+        self._journeys = Journeys(job, index, client, record, clock)
         self._client = client
         self._record = record
         self._meter = meter
@@ -74,12 +76,29 @@ class _Sender:
             intended_at = self._job.origin_mono + at
             if (wait_s := intended_at - self._clock()) > 0:
                 await asyncio.sleep(wait_s)
+            full = self._in_flight >= self._spec.arrival.max_in_flight
+            self._in_flight += not full
+            if self._spec.journey:
+                self._begin_journey(calls, number, intended_at, full=full)
+                continue
             question = self._questions.question(number)
-            if self._in_flight >= self._spec.arrival.max_in_flight:
+            if full:
                 self._record(self._dropped(question, intended_at))
             else:
-                self._in_flight += 1
                 calls.create_task(self._call(question, intended_at))
+
+    def _begin_journey(self, calls: asyncio.TaskGroup, number: int, intended_at: float, *, full: bool) -> None:
+        if full:
+            self._record(self._journeys.dropped(number, intended_at))
+        else:
+            calls.create_task(self._walk(number, intended_at))
+
+    async def _walk(self, number: int, intended_at: float) -> None:
+        self._meter.late("send", self._clock() - intended_at)
+        try:
+            await self._journeys.walk(number, intended_at)
+        finally:
+            self._in_flight -= 1
 
     async def _call(self, question: Question, intended_at: float) -> None:
         sent_at = self._clock()
