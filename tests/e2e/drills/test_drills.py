@@ -16,7 +16,13 @@ from chaosproxy import shipped
 from scripts.drills import PAGE, Row, rows, run
 
 ROWS = rows(PAGE.read_text(encoding="utf-8"))
-DONE = {"A": range(1, 19), "B": range(1, 16), "C": range(1, 14), "D": range(1, 12), "E": (*range(1, 6), 13, 14, 15, 17, 19)}
+DONE = {
+    "A": range(1, 19),
+    "B": range(1, 16),
+    "C": range(1, 14),
+    "D": range(1, 12),
+    "E": (*range(1, 6), 13, 14, 15, 17, 19),
+}
 FOLDERS = {
     "A": "streaming-adapter",
     "B": "load-balancing-gateway",
