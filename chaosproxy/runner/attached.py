@@ -53,6 +53,7 @@ class Attachment:
         self._after = ""
         self._offset = Offset(0.0, 0.0)
         self._read = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
         self.origin: float | None = None
         """When t = 0 is on our clock; what the run is about is announced there with it."""
         self.urls: dict[str, str] = {}
@@ -65,9 +66,11 @@ class Attachment:
         except BaseException:
             await self._client.__aexit__()
             raise
+        self._starting = asyncio.create_task(self._keep_claim())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._has_started()
         with suppress(ChaosError):  # then its lease does it
             await self._client.clear(self._run_id)
         await self._client.__aexit__()
@@ -109,6 +112,7 @@ class Attachment:
         """Renew faults and claim until cancelled. Raises PartFailed when the proxy was started anew, or is gone, and
         RunAborted when everything was stopped there.
         """
+        self._has_started()
         heard_at = self._clock()
         with suppress(PartFailed):  # of an older version, which has no page
             await self._announce()
@@ -168,6 +172,18 @@ class Attachment:
         self.urls = {name: _reachable(status.listeners[name].url, host) for name in self._scope.listeners}
         self.begun = self._record(self._offset, status)
         await self.apply(self._run_id, [], lease_s=self.lease_s, seed=self._seed)
+
+    async def _keep_claim(self) -> None:
+        """While the run starts its systems, which may take many times its lease."""
+        while True:
+            await asyncio.sleep(self.lease_s / RENEWALS_PER_LEASE)
+            with suppress(PartFailed):  # ``held`` says so, if it goes on
+                await self._client.renew(self._run_id, lease_s=self.lease_s)
+
+    def _has_started(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
 
     async def _their_time(self) -> float:
         return (await self._client.status()).mono

@@ -22,6 +22,7 @@ topology: {entry: "${listener.a}", backends: {a: {listen: "127.0.0.1:0", upstrea
 load: {id: chat, arrival: {rate: 1/s}}
 timeline: {warmup: 100ms, lasts: 200s}
 faults: [{id: cut, target: a, at: 100s, lasts: 1s, do: {type: conn.reset}}]
+gate: {window: 99s, expect: [success >= 0%]}
 hypothesis: [success >= 0%]
 abort: [elapsed > 10m, {when: error_rate > 99%, for: 200s}]
 """

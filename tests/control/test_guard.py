@@ -113,7 +113,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
 
 async def test_a_client_gives_up_when_it_is_refused_for_long() -> None:
     """It says why."""
-    async with plane(rates=Rates(1, 1)) as here, ControlClient(here.url, answer_s=0.01) as client:
+    async with plane(rates=Rates(1, 1)) as here, ControlClient(here.url, answer_s=1) as client:
         await client.status()
         with pytest.raises(PartFailed, match="refused: too many requests"):
             await client.status()

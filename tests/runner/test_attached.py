@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from chaosproxy.control.messages import ListenerStatus, Status
-from chaosproxy.runner.attached import contradictions
-from tests.experiment.files import lab
+from chaosproxy.runner.attached import Attachment, contradictions
+from tests.control.plane import plane
+from tests.experiment.files import LAB, lab
 
 LIMITS = {
     "max_upstream_requests": 5000,
@@ -60,3 +63,19 @@ def test_a_file_with_limits_fits_any_upstream(upstream: str) -> None:
 def test_a_port_of_bytes_needs_no_limits_of_requests() -> None:
     """Nobody could count them there."""
     assert [*contradictions(lab(), there("tcp://redis.staging:6379"))] == []
+
+
+async def test_a_claim_is_kept_while_the_run_starts() -> None:
+    """Systems of the file may need many times the lease until they are ready; nobody else comes in meanwhile."""
+    async with plane(names=("primary", "secondary")) as there:
+        experiment = lab(
+            topology={**LAB["topology"], "attach": {"control": there.url}},
+            safety={**LIMITS, "lease": "1s"},
+            abort=["elapsed > 5m", {"when": "error_rate > 90%"}],
+        )
+        async with Attachment(experiment, "run-1", 1, time.monotonic):
+            until_s = time.monotonic() + 3
+            while time.monotonic() < until_s:
+                assert list(there.desk.status().claims) == ["run-1"]
+                await asyncio.sleep(0.05)
+        assert there.desk.status().claims == {}
