@@ -151,7 +151,7 @@ profile: setup ## Show where the time goes under load (PROFILE_ARGS="--fault 'ss
 # failed get this chance; a session that ended in another way, or that skipped a test where none may be, is red at once.
 ONLY_FAILED = [ $$? -eq 1 ] && echo "make test: what failed beside the others is run once more, alone" &&
 ALONE = -n 0 -p no:randomly --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
-COMPILED_TESTS = PYTHONPATH=build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' \
+COMPILED_TESTS = PYTHONPATH=$(CURDIR)/build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' \
 	tests/proxy tests/wire tests/functional tests/real $(PYTEST_ARGS)
 
 .PHONY: test

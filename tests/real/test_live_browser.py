@@ -134,7 +134,7 @@ def test_a_fault_breaks_real_traffic_and_stop_heals_it(live: Live, shared: Chain
     live.inject("http.status", "primary", **{"set-status": "503"})
     expect(live.page.locator("#faults tr")).to_have_count(1)
     _until_all(calls, 503)
-    live.until("Number(document.querySelector('#faults td:nth-child(6)').textContent) > 5")
+    live.until("Number(document.querySelector('#faults td:nth-child(3)').textContent) > 5")
     expect(primary.locator(".edge").first).to_contain_text("failing")
     expect(live.page.locator("#lines")).to_contain_text("http.status begins on primary")
 

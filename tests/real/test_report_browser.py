@@ -130,6 +130,27 @@ def test_a_link_leads_to_the_violating_call(opened: Opened, report: Path) -> Non
     assert "secondary" in target.inner_text()
 
 
+def test_the_point_of_a_good_call_leads_to_it(opened: Opened, report: Path) -> None:
+    """Good calls are drawn as one path; each can still be pointed at, and clicked where the page names it."""
+    opened.open(report)
+    opened.page.locator("#plot-timeline .nsewdrag[data-subplot='xy3']").evaluate("area => area.scrollIntoView()")
+    x, y = opened.page.evaluate(
+        """() => {
+            const plot = document.getElementById("plot-timeline"), box = plot.getBoundingClientRect();
+            const { xaxis: x, yaxis3: y } = plot._fullLayout;
+            return [box.left + x._offset + x.d2p(20.5), box.top + y._offset + y.d2p(2)];
+        }"""
+    )
+
+    opened.page.mouse.move(x - 30, y)
+    opened.page.mouse.move(x, y, steps=5)
+    opened.page.wait_for_selector("#plot-timeline .hovertext:has-text('at 20.50 s, took 2.000 s: ok')")
+    opened.page.mouse.click(x, y)
+    opened.page.wait_for_selector("article:target")
+
+    assert "moved-0" in opened.page.locator("article:target").inner_text()
+
+
 def test_the_timeline_zooms_and_comes_back(opened: Opened, report: Path) -> None:
     """Drag over a span; the button shows the whole run again."""
     opened.open(report)

@@ -19,18 +19,18 @@ function create(fault, act) {
   const renewal = make("button", { type: "button", class: "small", "aria-label": `Prolong ${fault.id} to ${PROLONG} from now` }, "Prolong");
   remove.addEventListener("click", () => act(`${fault.id} is over`, "DELETE", path));
   renewal.addEventListener("click", () => act(`${fault.id} goes on for ${PROLONG}`, "POST", `${path}/renew`, { lease: PROLONG }));
-  const [name, ...others] = ["", "", "", "", "num", "num"].map((kind) => make("td", kind ? { class: kind } : {}));
+  const [name, ...others] = ["", "num", "num", "", "", ""].map((kind) => make("td", kind ? { class: kind } : {}));
   return make("tr", {}, name, make("td", { class: "actions" }, remove, renewal), ...others);
 }
 
 function update(row, fault, mono) {
   const words = [
     fault.id,
+    String(fault.hits),
+    leaseOf(fault, mono),
     wordsOf(fault),
     fault.listeners.join(", "),
     fault.owner,
-    String(fault.hits),
-    leaseOf(fault, mono),
   ];
   [...row.querySelectorAll("td:not(.actions)")].forEach((cell, index) => say(cell, words[index]));
   show(row.querySelectorAll("button")[1], fault.lease_until !== null);

@@ -95,10 +95,13 @@
     p.outcomes.forEach((outcome, number) => {
       const mine = [];
       for (let i = 0; i < p.x.length; i++) if (p.outcome[i] === number) mine.push(i);
+      const y = (i) => Math.max(p.y[i], 0.001);
+      // Thousands of good calls are one path of dots, which a browser draws at once; the trace only knows where to point.
+      if (outcome === "ok") shapes.push({ type: "path", xref: "x", yref: "y3", layer: "between", path: mine.map((i) => `M${p.x[i]},${y(i)}L${p.x[i]},${y(i)}`).join(""), opacity: 0.6, line: { width: 4, color: colourOf(outcome) } });
       traces.push({
-        x: mine.map((i) => p.x[i]), y: mine.map((i) => Math.max(p.y[i], 0.001)), yaxis: "y3", mode: "markers", name: outcome,
+        x: mine.map((i) => p.x[i]), y: mine.map(y), yaxis: "y3", mode: outcome === "ok" ? "none" : "markers", name: outcome,
         customdata: mine.map((i) => [p.prefix + p.id[i], p.servers[p.server[i]]]), meta: "calls",
-        marker: { size: outcome === "ok" ? 4 : 7, color: colourOf(outcome), symbol: SYMBOLS[outcome] || "diamond", opacity: outcome === "ok" ? 0.6 : 0.95, line: { width: 0 } },
+        marker: { size: 7, color: colourOf(outcome), symbol: SYMBOLS[outcome] || "diamond", opacity: 0.95, line: { width: 0 } },
         hovertemplate: "at %{x:.2f} s, took %{y:.3f} s: " + safe(outcome) + "<extra></extra>",
       });
     });
