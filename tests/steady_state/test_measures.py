@@ -194,6 +194,22 @@ def test_retries_and_requests_of_a_call() -> None:
     assert observed(drill, "upstream_requests <= 0").value == 4
 
 
+def test_a_call_at_our_entry_listener_is_no_retry() -> None:
+    """A listener of ours before the gateway sees the call itself; behind it are the requests that it cost."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, entry="front", backends=("front", "primary", "secondary"))
+    drill.exchange("a", "front", 1)
+    drill.good("a", 1)
+    drill.exchange("from-a-cache", "front", 2)
+    drill.call("from-a-cache", 2)
+
+    assert observed(drill, "retries_per_call.max <= 0").value == 0
+
+    drill.exchange("a", "secondary", 1.5)
+
+    assert observed(drill, "retries_per_call.max <= 0").value == 1
+
+
 def test_requests_that_outlive_their_call_are_abandoned() -> None:
     """An upstream request that still runs a second after its call ended was not cancelled."""
     drill = Drill()
