@@ -124,7 +124,7 @@ class ControlClient:
         A lost connection is given up after ``patience_s``.
         """
         loop = asyncio.get_running_loop()
-        heard_at = loop.time()
+        heard_at, coming = loop.time(), after
         while True:
             try:
                 async with self._open(f"/v1/events?after={quote(after)}") as answer:
@@ -132,9 +132,11 @@ class ControlClient:
                     async for line in answer.content:
                         heard_at = loop.time()
                         if line.startswith(b"id: "):
-                            after = self.last_event = line[4:].strip().decode()
+                            coming = line[4:].strip().decode()
                         elif line.startswith(b"data: "):
-                            yield from_values(json.loads(line[6:]))
+                            record = from_values(json.loads(line[6:]))
+                            after = self.last_event = coming  # not before: the connection may end between the two
+                            yield record
                     return
             except (aiohttp.ClientError, OSError) as error:
                 if loop.time() - heard_at > patience_s:

@@ -70,4 +70,5 @@ class Loading:
 
     async def _listen(self, record: Callable[[AnyRecord], None]) -> None:
         async for line in self._part.lines():
-            record(from_line(line))
+            if line.endswith("\n"):  # it was killed in the middle of one that does not; its status tells
+                record(from_line(line))

@@ -148,11 +148,10 @@ def _probe(history: History, expectation: Expectation, observation: Observation)
 
 
 def _failover(history: History, expectation: Expectation, seen: Observation, stories: list[Story]) -> Finding:
-    fault = expectation.expect.argument or ""
-    if seen.value is None:
-        sentence = f"after {named(history, (fault,))} began, lasting success was not seen ({shown(expectation, seen)})"
-    else:
-        sentence = f"after {named(history, (fault,))} began, it took {shown(expectation, seen)} to lasting success"
+    fault, took = expectation.expect.argument or "", shown(expectation, seen)
+    met = seen.span is not None and seen.span.start > history.timeline.spell(fault).applied_at
+    sentence = f"after {named(history, (fault,))} {'met its first call' if met else 'began'}, "
+    sentence += f"lasting success was not seen ({took})" if seen.value is None else f"it took {took} to lasting success"
     told = _told(stories, lambda story: cause_of(history, story))
     because = f": {told[0][0]}" if told else ""
     return Finding(

@@ -198,8 +198,10 @@ def _count(story: Story, count: int) -> Sample:
     return Sample.sure(story.id, float(count))
 
 
-def _retries(_: History, story: Story) -> Iterable[Sample]:
-    return (_count(story, max(len(story.exchanges) - 1, 0)),)
+def _retries(history: History, story: Story) -> Iterable[Sample]:
+    """A request at an entry listener of ours is the call itself, where others stand behind it."""
+    behind = sum(exchange.listener != history.claims.entry for exchange in story.exchanges)
+    return (_count(story, max((behind or len(story.exchanges)) - 1, 0)),)
 
 
 def _abandoned(_: History, story: Story) -> Iterable[Sample]:

@@ -43,13 +43,18 @@ def applied_late(history: History, fault: str) -> float:
 
 
 def failover_time(history: History, expectation: Expectation) -> Observation:
-    """From the fault's begin to the first answer of the first span of lasting success; raises Unknowable."""
+    """From the fault's begin to the first answer of the first span of lasting success; raises Unknowable.
+
+    Where it met nobody for as long as such a span, from the first call that it met: nothing had failed before.
+    """
     fault, sustained = expectation.expect.argument or "", expectation.sustained
-    applied_at = history.timeline.spell(fault).applied_at
+    begin = history.timeline.spell(fault).applied_at
     _require_hits(history, fault)
     for_s = sustained.for_s if sustained else DEFAULT_FOR_S
+    met_at = _met_at(history, fault)
+    since = met_at if met_at is not None and met_at >= begin + for_s else begin
     share = sustained.success if sustained and sustained.success is not None else DEFAULT_SUCCESS
-    span = Span(f"{fault}.applied..over", applied_at, history.timeline.over)
+    span = Span(f"{fault}.applied..over", since, history.timeline.over)
     ok = _Good(lambda story: story.outcome is Outcome.OK, lambda story: story.surely_ok, lambda story: story.perhaps_ok)
     return _observed(history, expectation, span, for_s, share, ok)
 
@@ -98,6 +103,12 @@ def _planned(history: History, fault: str) -> PlannedFault:
 def _require_hits(history: History, fault: str) -> None:
     if _planned(history, fault).counts_hits and not history.hits_of(fault):
         raise Unknowable(f"fault {fault!r} hit nothing")
+
+
+def _met_at(history: History, fault: str) -> float | None:
+    """When the first call was meant to be sent that it met, or its first hit was on somebody else."""
+    calls = [story.call.intended_at for story in history.stories if any(hit.fault == fault for hit in story.hits)]
+    return min([*calls, *(hit.at for hit in history.hits_of(fault))], default=None)
 
 
 def _since(history: History, at: float) -> list[Story]:

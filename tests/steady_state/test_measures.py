@@ -16,6 +16,7 @@ from chaosproxy.steady_state.claims import Abort, Sustained
 from chaosproxy.steady_state.expression import parse_expression, parse_window
 from chaosproxy.steady_state.history import history_of
 from chaosproxy.steady_state.measures import abort_met, observe
+from chaosproxy.steady_state.narration import deviations
 from chaosproxy.steady_state.observation import Observation, State, aggregated, needed_samples
 from tests.steady_state.drills import CUT, LOSSY, ORIGIN, Drill, edge, expectation, refusing_edge, silent_edge
 
@@ -201,6 +202,22 @@ def test_retries_and_requests_of_a_call() -> None:
     assert observed(drill, "retries_per_call <= 0").value == 1
     assert observed(drill, "retries_per_call.max <= 0").value == 2
     assert observed(drill, "upstream_requests <= 0").value == 4
+
+
+def test_a_call_at_our_entry_listener_is_no_retry() -> None:
+    """A listener of ours before the gateway sees the call itself; behind it are the requests that it cost."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, entry="front", backends=("front", "primary", "secondary"))
+    drill.exchange("a", "front", 1)
+    drill.good("a", 1)
+    drill.exchange("from-a-cache", "front", 2)
+    drill.call("from-a-cache", 2)
+
+    assert observed(drill, "retries_per_call.max <= 0").value == 0
+
+    drill.exchange("a", "secondary", 1.5)
+
+    assert observed(drill, "retries_per_call.max <= 0").value == 1
 
 
 def test_requests_that_outlive_their_call_are_abandoned() -> None:
@@ -642,6 +659,41 @@ def test_span_of_success_that_the_end_cuts_off_does_not_count() -> None:
     drill = failing_over(48)
 
     assert observed(drill, "failover_time(part) <= 2s").value is None
+
+
+def _hit_late(drill: Drill, each: float = 0.5) -> None:
+    """A fault from 10 s to 30 s that meets nobody before 20 s: nobody asked there, or it was to skip some."""
+    drill.fault("part", "http.status", "primary", 10, 20)
+    drill.traffic(0, 20, each=each)
+    drill.traffic(30, 60, each=each)
+
+
+def test_failover_begins_when_the_fault_is_met() -> None:
+    """Ten good seconds in which it met nobody are no failover."""
+    drill = Drill()
+    _hit_late(drill)
+    for number in range(20):
+        at = 20 + number / 2
+        drill.exchange(f"b{number}", "primary", at, hit="part", sent=refusing_edge(ORIGIN + at, 503))
+        drill.call(f"b{number}", at, "", took=0.1, error="http", status=503)
+    seen = observed(drill, "failover_time(part) <= 2s")
+
+    assert seen.value == pytest.approx(10.2)
+    assert seen.state(parse_expression("failover_time(part) <= 2s")) is State.DEVIATED
+    (told,) = deviations(drill.history(), expectation("failover_time(part) <= 2s"), seen)
+    assert told.sentence.startswith("after http.status (fault 'part') met its first call, it took 10.20s to lasting")
+
+
+def test_failover_is_not_longer_for_a_fault_that_is_met_late() -> None:
+    """Who answers the first call that it meets has lost no time."""
+    drill = Drill()
+    _hit_late(drill)
+    for number in range(20):
+        at = 20 + number / 2
+        drill.exchange(f"b{number}", "primary", at, hit="part", sent=refusing_edge(ORIGIN + at, 503))
+        drill.good(f"b{number}", at, "secondary")
+
+    assert observed(drill, "failover_time(part) <= 2s").value == pytest.approx(0.2)
 
 
 def test_failover_needs_data_of_the_length_of_its_span() -> None:

@@ -3,13 +3,13 @@
     stdout   the ready line, then records, one per line, ``opened`` first
     stdin    one line with a LoadJob, then perhaps a line ``stop`` (no new calls); EOF ends it at once
 
-It exits with 0 when all calls have ended.
+It exits with 0 when all calls have ended, or at EOF, and with 5 when somebody else ends it or its last records found no
+reader: nobody must take a load that sent, or told, less than it should for a whole one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import stat
@@ -20,18 +20,18 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from chaosproxy import __version__
-from chaosproxy.errors import UserError
+from chaosproxy.errors import PartFailed, UserError
 from chaosproxy.journal.records import VERSION, AnyRecord, Opened, to_line
 from chaosproxy.lab import part
 from chaosproxy.lab.load.job import LoadJob
 from chaosproxy.lab.load.sender import run_load
 
-FLUSH_S = 2.0
+FLUSH_S = 10.0
 """How long the last records may take on their way out."""
 
 
 async def main() -> None:
-    """Serve one job. Raises UserError when it is none."""
+    """Serve one job. Raises UserError when it is none, PartFailed when it could not be served to its end."""
     told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with part.signals_end(told):
         part.announce()
@@ -41,8 +41,9 @@ async def main() -> None:
         told.add_done_callback(lambda _: work.cancel())
         await asyncio.wait([work])
         await stdout.close()
-        if not work.cancelled():
-            work.result()
+        if told.done():
+            raise PartFailed(f"load: ended by {told.result()}")
+        work.result()
 
 
 async def _work(stdin: asyncio.StreamReader, record: Callable[[AnyRecord], None]) -> None:
@@ -111,11 +112,14 @@ class _Stdout(asyncio.BaseProtocol):
             self._pipe.write(to_line(record))
 
     async def close(self) -> None:
-        """Let the reader have what was written, unless it takes too long."""
-        if self._pipe is not None:
-            self._pipe.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), FLUSH_S)
+        """Let the reader have what was written. Raises PartFailed when it takes too long."""
+        if self._pipe is None:
+            return
+        self._pipe.close()
+        try:
+            await asyncio.wait_for(self._closed.wait(), FLUSH_S)
+        except TimeoutError:
+            raise PartFailed(f"load: nobody has read its last records within {FLUSH_S:g} s") from None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
