@@ -231,6 +231,8 @@ class GatewaySettings(Settings):
     """Deadline of a probe."""
     capability_ttl: Duration = 60.0
     """How long it is remembered whether an upstream streams a model."""
+    capability_store: Literal["memory", "broken"] = "memory"
+    """Where that is remembered; ``broken`` is one that fails at every question, as a shared cache may."""
     seed: int = 0
     """Of the jitter."""
 

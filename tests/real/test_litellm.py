@@ -164,7 +164,7 @@ CONFIG = """\
 # the user's own
 model_list:
   - model_name: chat
-    litellm_params: {model: openai/lab, api_base: BACKEND/v1, api_key: os.environ/LAB_KEY, timeout: 20, max_retries: 0}
+    litellm_params: {model: openai/lab, api_base: BACKEND/v1, api_key: os.environ/LAB_KEY, stream_timeout: 2}
   - model_name: spare
     litellm_params:
       model: openai/lab

@@ -49,6 +49,16 @@ class InMemory:
         self._kept[key] = capability
 
 
+class Broken:
+    """A store that is not there."""
+
+    def get(self, key: tuple[str, str]) -> Capability | None:
+        raise ConnectionError("the store of capabilities is broken")
+
+    def put(self, key: tuple[str, str], capability: Capability) -> None:
+        raise ConnectionError("the store of capabilities is broken")
+
+
 class Capabilities:
     """A store with a time to live. A store that fails is one that knows nothing: no call may fail by it."""
 

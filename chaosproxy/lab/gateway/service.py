@@ -21,7 +21,7 @@ from chaosproxy.lab.gateway.attempt import Attempts
 from chaosproxy.lab.gateway.behaviour import Behaviour, composed
 from chaosproxy.lab.gateway.cache import AnswerCache, Cached, Redis, connect, told
 from chaosproxy.lab.gateway.call import Call, Delivery
-from chaosproxy.lab.gateway.capability import Capabilities, InMemory, Store
+from chaosproxy.lab.gateway.capability import Broken, Capabilities, InMemory, Store
 from chaosproxy.lab.gateway.exchange import new_session
 from chaosproxy.lab.gateway.health import Health, Readiness
 from chaosproxy.lab.gateway.naive import Naive
@@ -61,7 +61,7 @@ class Gateway:
         self.settings = settings
         self._host = host
         self._port = port
-        self._store = capabilities or InMemory()
+        self._store = capabilities or (Broken() if settings.capability_store == "broken" else InMemory())
         self._redis = cache
         self._wall = wall
         self._upstreams: list[Upstream] = []

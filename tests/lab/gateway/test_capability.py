@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chaosproxy.lab.gateway.capability import Capabilities, Capability, InMemory
+from chaosproxy.lab.gateway.capability import Broken, Capabilities, Capability, InMemory
 
 
 @dataclass
@@ -66,14 +66,6 @@ def test_the_memory_forgets_the_oldest_when_it_is_full() -> None:
 
 def test_a_store_that_fails_knows_nothing() -> None:
     """Neither reading nor writing raises."""
-
-    class Broken:
-        def get(self, key: tuple[str, str]) -> Capability | None:
-            raise OSError(key)
-
-        def put(self, key: tuple[str, str], capability: Capability) -> None:
-            raise OSError(key)
-
     known = Capabilities(Broken(), ttl_s=10.0, clock=Clock())
     known.learn("a", "m", streams=True)
 
