@@ -1,7 +1,7 @@
 """What settings mean, read from the docstrings behind them when a JSON Schema is asked for.
 
-Pydantic can do this for every class when it is made (``use_attribute_docstrings``), which is half of the time that a
-process of ours needs to start, for words that only a schema, a form or a page of the reference ever shows.
+Pydantic can do this for every class when it is made (``use_attribute_docstrings``), which every process of ours would
+pay for when it starts, for words that only a schema, a form or a page of the reference ever shows.
 """
 
 from __future__ import annotations

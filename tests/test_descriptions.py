@@ -83,7 +83,7 @@ class TestSchema:
 
 
 def test_no_source_is_read_before_a_schema_is_asked_for() -> None:
-    """It was half of the time that a process of ours needed to start."""
+    """Every process of ours would pay for it when it starts."""
     code = """
 import sys
 import chaosproxy.faults, chaosproxy.experiment.model, chaosproxy.control.messages
