@@ -93,7 +93,7 @@ drill: setup ## Set everything up and run the first experiment
 DRILLS_ARGS ?=
 
 .PHONY: drills
-drills: setup ## Run all drills of docs/drills.md on the lab, with a table (DRILLS_ARGS="B8 --defects")
+drills: setup ## Run all drills of docs/drills.md on the lab, with a table (DRILLS_ARGS="B8 --defects --at-once 3")
 	$(BIN)/python -m scripts.drills $(DRILLS_ARGS)
 
 .PHONY: reference

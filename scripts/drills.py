@@ -1,6 +1,7 @@
 """Runs the commands of docs/drills.md on the lab, and sums them up: `make drills`.
 
-With `--defects` also each with its planted defect, which has to be found; words choose lines (`A`, `B8`).
+With `--defects` also each with its planted defect, which has to be found; words choose lines (`A`, `B8`). A drill
+mostly waits, so `--at-once 3` is faster; one that needs exact times may then be inconclusive, and is made again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ WITHIN_S = 300.0
 """No drill takes as long, on a slow machine either; on the lab each ends in under 60 s."""
 TRIES = 3
 """An inconclusive run has shown nothing, and is made again; a deviated one is not."""
+PARTS = 4
+"""A commit's tests run one part of the rows; see ``part_of_commit``."""
 _ROW = re.compile(r"^\| ([A-E]\d+) \| (.+?) \| `([^`]+)` \| `([^`]+)` \| (.+?) \|$", re.MULTILINE)
 _LAB = [sys.executable, "-m", "chaosproxy", "lab"]
 
@@ -66,6 +70,26 @@ def rows(text: str) -> list[Row]:
     return [Row(*match) for match in _ROW.findall(text)]
 
 
+def part(all_rows: Sequence[Row], which: str) -> list[Row]:
+    """``all``, or ``2/4``: every fourth row from the second on, so that each part has rows of every kind."""
+    if which == "all":
+        return list(all_rows)
+    number, _, parts = which.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise ValueError(f"expected all, or a part such as 2/{PARTS}, got {which!r}")
+    return list(all_rows[int(number) - 1 :: int(parts)])
+
+
+def part_of_commit() -> str:
+    """A function of the commit, so that a run can be repeated and different commits test different parts."""
+    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - git
+    except (OSError, subprocess.CalledProcessError):
+        commit = "0"  # a source tree without its history
+    return f"{int(commit, 16) % PARTS + 1}/{PARTS}"
+
+
 def run(row: Row, folder: Path, *, defect: bool) -> Outcome:
     """One command in a folder for its results, as often as it is inconclusive, up to TRIES times."""
     began = monotonic()
@@ -89,11 +113,13 @@ def _once(words: Sequence[str], variables: Mapping[str, str], folder: Path) -> s
     program = {"chaosproxy": [sys.executable, "-m", "chaosproxy"], "pytest": _PYTEST}.get(words[0], [words[0]])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     python = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    # Coverage of what a drill starts would cost as much as the drill itself; tests measure all of it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")}
     return subprocess.run(  # noqa: S603 - what our own page says
         [*program, *words[1:]],
         cwd=folder,
         env={
-            **os.environ,
+            **inherited,
             "PATH": path,
             "PYTHONPATH": python,
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -155,23 +181,41 @@ def _part(*words: str) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run them, one after another; 0 when all ended as they should."""
+    """Run them; 0 when all ended as they should."""
     parser = argparse.ArgumentParser(prog="python -m scripts.drills", description=__doc__)
     parser.add_argument("lines", nargs="*", help="A, B8, ... (default: all)")
     parser.add_argument("--defects", action="store_true", help="the planted defects, too")
+    parser.add_argument(
+        "--part", default="all", help=f"all, or 1/{PARTS} to {PARTS}/{PARTS}: what the tests of a commit run"
+    )
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="so many side by side")
     given = parser.parse_args(argv)
-    chosen = [row for row in rows(PAGE.read_text("utf-8")) if _is_chosen(row, given.lines)]
+    try:
+        chosen = part([row for row in rows(PAGE.read_text("utf-8")) if _is_chosen(row, given.lines)], given.part)
+    except ValueError as error:
+        parser.error(f"--part: {error}")
+    return _run_all(chosen, (False, True) if given.defects else (False,), given.at_once)
+
+
+def _run_all(chosen: Sequence[Row], kinds: Sequence[bool], at_once: int) -> int:
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for row in chosen:
-            for defect in (False, True) if given.defects else (False,):
-                ended = run(row, Path(folder), defect=defect)
-                wrong += ended.code != int(defect)
-                print(_summary(row, ended, defect=defect), flush=True)
-                if ended.code != int(defect):
-                    print("\n".join(f"      {line}" for line in ended.out.splitlines()[-30:]), flush=True)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max(1, at_once)) as pool:
+        asked = [
+            (row, defect, Path(folder, f"{place}-{defect}")) for place, row in enumerate(chosen) for defect in kinds
+        ]
+        for (row, defect, _), ended in zip(asked, pool.map(_run_in, asked), strict=True):
+            wrong += ended.code != int(defect)
+            print(_summary(row, ended, defect=defect), flush=True)
+            if ended.code != int(defect):
+                print("\n".join(f"      {line}" for line in ended.out.splitlines()[-30:]), flush=True)
     print(f"{len(chosen)} lines, {wrong} not as they should be")
     return 1 if wrong or not chosen else 0
+
+
+def _run_in(asked: tuple[Row, bool, Path]) -> Outcome:
+    row, defect, folder = asked
+    folder.mkdir()
+    return run(row, folder, defect=defect)
 
 
 def _is_chosen(row: Row, wanted: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ import pytest
 
 PURE = (
     "errors",
+    "descriptions",
     "units",
     "events",
     "dice",

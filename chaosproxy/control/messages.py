@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from chaosproxy.descriptions import Described
 from chaosproxy.plan.rule import ID_LENGTH_MAX, Rule
 from chaosproxy.units import Duration
 
@@ -30,12 +31,10 @@ FaultName = Annotated[str, Field(min_length=1, max_length=ID_LENGTH_MAX)]
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX)]
 
 
-class Message(BaseModel):
+class Message(Described):
     """Frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, strict=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=False)
 
 
 class Scope(Message):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from chaosproxy.descriptions import Described
 from chaosproxy.faults.timing.first_token import TimeFirstToken
 from chaosproxy.faults.timing.inter_token import TimeInterToken
 from chaosproxy.units import Duration, Flag, Share, split_list
@@ -17,10 +18,10 @@ from chaosproxy.units import Duration, Flag, Share, split_list
 T = TypeVar("T")
 
 
-class Settings(BaseModel):
+class Settings(Described):
     """Frozen, strict about unknown keys; the docstrings of fields become descriptions in the JSON Schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _for_every_model(value: Any) -> Any:

@@ -7,8 +7,9 @@ from ipaddress import ip_address
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from chaosproxy.descriptions import Described
 from chaosproxy.errors import BadValue
 
 RESERVED_IDS = frozenset({"all", "warmup", "steady", "tail", "start", "origin", "injection", "over", "drained"})
@@ -20,10 +21,10 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[\w.-]+")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]*):(?P<port>\d{1,5})")
 
 
-class Section(BaseModel):
+class Section(Described):
     """Frozen, strict about unknown keys; the docstrings of fields become descriptions in the JSON Schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsFiles(Section):

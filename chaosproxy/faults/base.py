@@ -12,8 +12,9 @@ from enum import Enum
 from random import Random
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from chaosproxy.descriptions import Described
 from chaosproxy.events import Exchange, Incoming, Outgoing
 
 
@@ -47,10 +48,10 @@ class Stage(Protocol):
         """
 
 
-class Fault(BaseModel):
+class Fault(Described):
     """Settings of one fault, with units in the names where they are numbers. Subclasses stand in the catalogue."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     type: ClassVar[str]
     """The name in experiment files."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.errors import PydanticUserError
 
 from chaosproxy.errors import BadValue
 from chaosproxy.faults.base import Fault, Room
@@ -91,6 +92,8 @@ def _problems_of_settings(fault: type[Fault]) -> Iterator[str]:
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             yield f"every setting needs a default that fits: {'.'.join(map(str, each['loc']))}: {each['msg'].lower()}"
+    except PydanticUserError as error:  # a fault is built when it is first used, which is here
+        yield f"its settings cannot be read: {str(error.message).splitlines()[0]}"
 
 
 def _is_text(value: Any) -> bool:

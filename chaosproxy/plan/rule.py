@@ -8,8 +8,9 @@ from hashlib import sha256
 from itertools import chain, count
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from chaosproxy.descriptions import Described
 from chaosproxy.events import Exchange, header
 from chaosproxy.faults import AnyFault
 from chaosproxy.faults.base import Room
@@ -22,10 +23,10 @@ ID_LENGTH_MAX = 64
 """Characters of a rule's id."""
 
 
-class Model(BaseModel):
+class Model(Described):
     """Frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Match(Model):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from chaosproxy.descriptions import Described
 from chaosproxy.steady_state.findings import Judged, Verdict
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import ABORTED, ERROR, INTERRUPTED, TERMINATED
@@ -20,8 +21,8 @@ BROKEN = (ERROR, INTERRUPTED, TERMINATED)
 """Ends that no pass rate excuses."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class _Model(Described):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SeriesRun(_Model):

@@ -81,6 +81,8 @@ def test_what_is_found_everywhere_is_the_catalogue_unless_a_plugin_was_loaded() 
         (variant(__annotations__={"share": float}, share=1.0), "a setting cannot be called share"),
         (variant(__annotations__={"n": int}), "every setting needs a default that fits: n: field required"),
         (variant(__annotations__={"n": int}, n=Field(default="x", validate_default=True)), "that fits: n: input"),
+        (variant(__annotations__={"n": Registry}, n=None), "its settings cannot be read: Unable to generate"),
+        (variant(__annotations__={"n": "Missing"}, n=None), "its settings cannot be read: "),
     ],
 )
 def test_what_cannot_be_a_fault_is_refused_with_the_reason(fault: object, words: str) -> None:
