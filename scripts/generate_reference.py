@@ -44,11 +44,14 @@ COMMANDS = (
     ("faults",),
     ("profiles",),
     ("init",),
+    ("drills",),
+    ("validate",),
     ("ca",),
     ("toxiproxy",),
     ("schema",),
     ("lab", "backend"),
     ("lab", "gateway"),
+    ("lab", "availability"),
     ("lab", "verify"),
 )
 

@@ -76,7 +76,7 @@ def _fault(definitions: Schema) -> Schema:
     return {
         "type": "object",
         "required": ["type"],
-        "properties": {"type": {"enum": names, "description": "Its name in the catalogue."}},
+        "properties": {"type": {"type": "string", "enum": names, "description": "Its name in the catalogue."}},
         "allOf": cases,
     }
 

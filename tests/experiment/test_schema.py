@@ -97,7 +97,10 @@ class TestGoodFiles:
             "request": {"stream": "${s}", "api": "${api}"},
         }
 
+        faults = [{"target": "primary", "at": "5s", "do": {"type": "${kind}", "where": "token:3"}}]
+
         assert mistakes(changed(load=load, seed="${seed}", timeline={"lasts": "${env:LASTS:-20s}"})) == []
+        assert mistakes(changed(faults=faults)) == []
 
     def test_numbers_are_text_where_text_is_meant(self) -> None:
         """The loader keeps them as they are written."""
