@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +113,51 @@ def test_a_probe_may_abort_a_run(tmp_path: Path, probe: Any) -> None:
 
     assert ended.code == 4, ended.out
     assert ended.report.ended_why == "probe(p).success < 100%"
+    assert ended.report.heal_verified
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Every query has the result 7."""
+
+    def do_GET(self) -> None:
+        result = {"status": "success", "data": {"resultType": "scalar", "result": [0, "7"]}}
+        body = json.dumps(result).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def prometheus() -> Iterator[str]:
+    """The URL of a server that answers queries as Prometheus does."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_prometheus_query_may_abort_a_run(tmp_path: Path, prometheus: str) -> None:
+    """By its value; the heal comes first, and is verified."""
+    probe = {"id": "burn", "prometheus": prometheus, "query": "burn_rate", "each": "200ms"}
+    text = experiment(
+        "success >= 0%",
+        probes=[probe],
+        faults=[{**FAILING[0], "lasts": "20s"}],
+        timeline={"warmup": "500ms", "lasts": "30s"},
+        abort=[{"when": "probe(burn).value.max > 5", "for": "2s"}],
+    )
+
+    ended = drill(tmp_path, text)
+
+    assert ended.code == 4, ended.out
+    assert ended.report.ended_why == "probe(burn).value.max > 5"
     assert ended.report.heal_verified
 
 
