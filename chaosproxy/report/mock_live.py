@@ -46,7 +46,7 @@ def mock_and_live(one: Verdict, other: Verdict) -> MockAndLive:
     rows = [Row("verdict", mock.verdict.value, live.verdict.value, _agree(mock.verdict, live.verdict))]
     for key in dict.fromkeys([*of_mock, *of_live]):
         there, here = of_mock.get(key), of_live.get(key)
-        agree = _agree(there and there.state, here and here.state)
+        agree = None if there is None or here is None else _agree(there.state, here.state)
         rows.append(Row(f"{key[0]} [{key[1]}]", _seen(there), _seen(here), agree))
     return MockAndLive(
         mock.run_id or mock.name,
@@ -63,10 +63,8 @@ def variables_of(replay: str | None) -> str:
     return " ".join(word for flag, word in pairwise(words) if flag in {"-D", "--sweep"})
 
 
-def _agree(one: State | None, other: State | None) -> bool | None:
-    if State.INCONCLUSIVE in (one, other) or one is None or other is None:
-        return None
-    return one is other
+def _agree(one: State, other: State) -> bool | None:
+    return None if State.INCONCLUSIVE in {one, other} else one is other
 
 
 def _seen(row: Judged | None) -> str:
