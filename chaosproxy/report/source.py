@@ -17,7 +17,7 @@ from chaosproxy.report.facts.clients import ClientJudge
 from chaosproxy.report.facts.gather import gather
 from chaosproxy.report.facts.outline import Outline, outline_of, outline_of_lines
 from chaosproxy.report.facts.quick import quick_reader
-from chaosproxy.report.mock_live import MockAndLive, is_counterpart, mock_and_live
+from chaosproxy.report.mock_live import MockAndLive, is_counterpart, mock_and_live, variables_of
 from chaosproxy.report.page.render import report_html
 from chaosproxy.steady_state.client_call import client_call
 from chaosproxy.steady_state.client_findings import ClientFinding
@@ -134,6 +134,7 @@ class _Sign(msgspec.Struct):
     verdict: str
     run_id: str | None = None
     answered_by: str | None = None
+    replay: str | None = None
 
 
 def last_held(directory: Path, verdict: Verdict) -> Comparison | None:
@@ -143,8 +144,17 @@ def last_held(directory: Path, verdict: Verdict) -> Comparison | None:
 
 
 def last_counterpart(directory: Path, verdict: Verdict) -> MockAndLive | None:
-    """A run on mocks and the newest one of its name beside it on live backends, or the other way round."""
-    other = _newest(directory, verdict, lambda sign: is_counterpart(verdict, sign.answered_by))
+    """A run on mocks and the newest one of its name beside it on live backends, or the other way round.
+
+    One with the same variables comes before newer ones.
+    """
+
+    def fits(sign: _Sign) -> bool:
+        return is_counterpart(verdict, sign.answered_by)
+
+    mine = variables_of(verdict.replay)
+    like = _newest(directory, verdict, lambda sign: fits(sign) and variables_of(sign.replay) == mine)
+    other = like or _newest(directory, verdict, fits)
     return None if other is None else mock_and_live(other, verdict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,35 @@ def test_only_a_run_on_other_backends_is_a_counterpart(tmp_path: Path) -> None:
     assert pair is not None
     assert (pair.mock, pair.live) == ("mine", "real")
     assert {row.agree for row in pair.rows} == {True}
+
+
+def test_the_counterpart_with_the_same_variables_is_preferred(tmp_path: Path) -> None:
+    """Else a naive gateway on mocks would stand beside a resilient one that is live."""
+    again = "chaosproxy run drill.yaml --seed 7 -D profile="
+    mine = _verdict(_drill(), run_id="mine", answered_by="live", replay=f"{again}naive --attach http://localhost:1")
+    (tmp_path / "mine").mkdir()
+    _leave(tmp_path / "like", _like(mine, run_id="like", answered_by="mock", replay=f"{again}naive"))
+    _leave(tmp_path / "newer", _like(mine, run_id="newer", answered_by="mock", replay=f"{again}resilient"))
+    os.utime(tmp_path / "like" / "report.json", (1, 1))
+
+    pair = last_counterpart(tmp_path / "mine", mine)
+
+    assert pair is not None
+    assert (pair.mock, pair.mock_with, pair.live_with) == ("like", "profile=naive", "profile=naive")
+
+
+def test_what_one_of_the_two_does_not_know_is_no_difference(tmp_path: Path) -> None:
+    """Inconclusive is neither."""
+    mine = _verdict(_drill(), run_id="mine", answered_by="live")
+    (tmp_path / "mine").mkdir()
+    rows = [{**row.model_dump(), "state": "inconclusive"} for row in mine.expectations]
+    lab = _like(mine, run_id="lab", answered_by="mock", verdict="inconclusive", expectations=tuple(rows))
+    _leave(tmp_path / "lab", lab)
+
+    pair = last_counterpart(tmp_path / "mine", mine)
+
+    assert pair is not None
+    assert {row.agree for row in pair.rows} == {None}
 
 
 def test_an_old_report_has_no_counterpart(tmp_path: Path) -> None:
