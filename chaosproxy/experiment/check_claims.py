@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chaosproxy.experiment.check_external import OF_THE_RUN
 from chaosproxy.experiment.draft import Draft, Found
 from chaosproxy.experiment.references import hint
 from chaosproxy.experiment.timeline import planned_time
@@ -41,6 +42,7 @@ def claim_problems(draft: Draft) -> Iterator[Found]:
     for path, entry in draft.gate():
         yield from _expression(draft, (*path, "expect"), entry.expect)
         yield from _in_gate(path, entry)
+        yield from _about_calls(path, entry)
         yield from _before_faults(draft, path, entry)
     for path, condition in draft.aborts():
         yield from _expression(draft, (*path, "when"), condition.when, abort=True)
@@ -128,10 +130,24 @@ def _sustained(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
 
 
 def _about_calls(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
-    if MEASURES[entry.expect.measure].needs is Needs.PROBE:
-        for key in ("cohort", "of"):
-            if key in entry.model_fields_set:
-                yield Found((*path, key), f"{key} chooses calls, and a probe makes none")
+    """Keys that choose calls, where that cannot be done, or where it would leave nothing to claim."""
+    measure = MEASURES[entry.expect.measure]
+    about, keys = _NO_CALLS.get(measure.needs, ("", ()))
+    if measure.name in OF_THE_RUN:
+        about, keys = f"{measure.name} is about requests", ("of",)
+    for key in keys:
+        if key in entry.model_fields_set:
+            yield Found((*path, key), f"{key} chooses calls, and {about.format(measure.name)}")
+    counts_outcomes = measure.needs is Needs.CLIENT and not measure.sampled and measure.value_of is None
+    if counts_outcomes and entry.of == "completed":
+        words = f"completed calls are the ok ones, so {measure.name} would tell nothing about the others"
+        yield Found((*path, "of"), f"{words}; leave it out")
+
+
+_NO_CALLS: dict[Needs, tuple[str, tuple[str, ...]]] = {
+    Needs.PROBE: ("a probe makes none", ("cohort", "of")),
+    Needs.FAULT: ("{} looks at all of them", ("cohort", "of")),
+}
 
 
 def _of_load(draft: Draft, path: Path, entry: ExpectationEntry) -> Iterator[Found]:

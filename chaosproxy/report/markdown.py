@@ -42,7 +42,8 @@ def _fault(account: FaultAccount) -> tuple[str, ...]:
     times = (
         "" if value is None else display(value, Unit.SECONDS) for value in (account.failover_s, account.recovery_s)
     )
-    hits = str(account.hits) if account.enough else f"{account.hits} (too few)"
+    lack = "too few" if account.load_hits < account.min_hits else "not as planned"
+    hits = str(account.hits) if account.enough else f"{account.hits} ({lack})"
     return _text(account.id), _text(account.type), planned_words(account), hits, *times
 
 

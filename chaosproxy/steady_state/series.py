@@ -129,8 +129,11 @@ def series_of(cells: Sequence[Cell], min_pass_rate: float | None, broken_off: in
 
 
 def _exit_code(cells: Iterable[Cell], broken_off: int) -> int:
-    """The worst of the runs whose cells do not pass; of a broken off series never 0."""
+    """The worst of the runs whose cells do not pass; never 0 when some did not take place, whatever the reason."""
+    cells = list(cells)
     codes = {broken_off, *(run.exit_code for cell in cells if not cell.passed for run in cell.runs)}
+    if not broken_off and any(len(cell.runs) < cell.planned for cell in cells):
+        codes.add(ERROR)
     return next(code for code in WORST_FIRST if code in codes)
 
 

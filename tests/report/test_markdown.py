@@ -44,6 +44,22 @@ def test_expectations_faults_and_replay_follow(verdict: Verdict) -> None:
     assert "Again with: `chaosproxy run drill.yaml --seed 7`" in text
 
 
+@pytest.mark.parametrize(
+    ("account", "shown"),
+    [
+        ({"enough": False, "load_hits": 0, "why": "no request reached it"}, "1 (too few)"),
+        ({"enough": False, "why": "it ended after 2.00s of 10.00s because its lease ran out"}, "1 (not as planned)"),
+        ({"enough": True}, "1 |"),
+    ],
+)
+def test_what_is_wrong_with_a_fault(verdict: Verdict, account: dict[str, object], shown: str) -> None:
+    """Too few hits is one thing, a fault that was not the planned one is another."""
+    fault = verdict.faults[0].model_copy(update={"load_hits": 1, **account})
+    text = markdown(verdict.model_copy(update={"faults": (fault,)}))
+
+    assert f"| cut | stream.truncate | 10s..20s | {shown}" in text
+
+
 def test_text_of_strangers_stays_text(verdict: Verdict) -> None:
     """No tag, no link, no mention, no row of its own, no end of the code span."""
     hostile = "<img src=x onerror=alert(1)> [a](javascript:x) @team #1 | b\n| c `d`"

@@ -94,6 +94,8 @@ class TestExitCode:
         assert not cut_short.passed
         assert exit_code(cut_short, broken_off=130) == 130
         assert exit_code(cell(0, 5, planned=3), broken_off=130) == 5
+        assert exit_code(cut_short) == 5, "a mistake in between: summary.json must not say 0"
+        assert exit_code(cell(0), cell(1, 0, planned=3)) == 5
 
 
 class TestSpread:
