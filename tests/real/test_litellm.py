@@ -36,6 +36,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with LiteLLM takes longer than any of the lab, on a slow machine."""
+    monkeypatch.setattr("tests.e2e.drill.WITHIN_S", WITHIN_S)
+
+
 def repeated(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
     """The first run that this machine was quick enough for, else the third; a deviated one is not repeated."""
     for _ in range(2):
