@@ -222,8 +222,11 @@ def test_init_from_litellm_from_end_to_end(tmp_path: Path) -> None:
 
         ended = repeated("drill.yaml", cwd=tmp_path, env=env)
 
-    assert ended.code == 1, ended.out + ended.err
-    assert "silent truncation passed on as success by the gateway" in ended.report.headline
+    # LiteLLM wants much of a CPU. Where it does not get that, calls pile up behind the outage, which may also break the
+    # run off (4) or leave LiteLLM too slow to be called healed (5); what it made of the cuts is found all the same.
+    assert ended.code in (1, 4, 5), ended.out + ended.err
+    assert "silent truncation passed on as success by the gateway" in ended.sentences
+    assert "silent_truncated" in {row.id for row in ended.report.expectations if row.state == "deviated"}
     assert {each.listener for each in ended.all(ExchangeRecord)} == {"chat", "spare"}
     assert all(fault.hits for fault in ended.report.faults)
     everything = "".join(path.read_text("utf-8", "replace") for path in ended.results.rglob("*") if path.is_file())
