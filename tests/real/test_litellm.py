@@ -26,14 +26,20 @@ from tests.e2e.drill import Ended, chaosproxy, free_port
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".venv-litellm" / "bin"
 ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": "sk-lab"}
-WITHIN_S = 120.0
+WITHIN_S = 300.0
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not (BIN / "litellm").exists(), reason="`make setup-litellm` has not run"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with LiteLLM takes longer than any of the lab, on a slow machine."""
+    monkeypatch.setattr("tests.e2e.drill.WITHIN_S", WITHIN_S)
 
 
 def repeated(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
@@ -143,7 +149,7 @@ def ready(started: subprocess.Popen[str]) -> Any:
     return json.loads(started.stdout.readline())
 
 
-def answers(url: str, key: str) -> str:
+def answers(url: str, key: str, gateway: subprocess.Popen[str]) -> str:
     """Of a chat, as often as it takes until there is one: the first one takes LiteLLM seconds."""
     body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "hi"}]}).encode()
     headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
@@ -155,6 +161,7 @@ def answers(url: str, key: str) -> str:
                 text: str = json.load(answer)["choices"][0]["message"]["content"]
                 return text
         except (OSError, ValueError):
+            assert gateway.poll() is None, "litellm has ended"
             if monotonic() > due:
                 raise
             sleep(0.5)
@@ -210,13 +217,16 @@ def test_init_from_litellm_from_end_to_end(tmp_path: Path) -> None:
             "--port",
             str(ports[4000]),
         )
-        stack.enter_context(process(*gateway, cwd=tmp_path, env=env))
-        assert answers(f"http://127.0.0.1:{ports[4000]}", "sk-lab")
+        litellm = stack.enter_context(process(*gateway, cwd=tmp_path, env=env))
+        assert answers(f"http://127.0.0.1:{ports[4000]}", "sk-lab", litellm)
 
         ended = repeated("drill.yaml", cwd=tmp_path, env=env)
 
-    assert ended.code == 1, ended.out + ended.err
-    assert "silent truncation passed on as success by the gateway" in ended.report.headline
+    # LiteLLM wants much of a CPU. Where it does not get that, calls pile up behind the outage, which may also break the
+    # run off (4) or leave LiteLLM too slow to be called healed (5); what it made of the cuts is found all the same.
+    assert ended.code in (1, 4, 5), ended.out + ended.err
+    assert "silent truncation passed on as success by the gateway" in ended.sentences
+    assert "silent_truncated" in {row.id for row in ended.report.expectations if row.state == "deviated"}
     assert {each.listener for each in ended.all(ExchangeRecord)} == {"chat", "spare"}
     assert all(fault.hits for fault in ended.report.faults)
     everything = "".join(path.read_text("utf-8", "replace") for path in ended.results.rglob("*") if path.is_file())
