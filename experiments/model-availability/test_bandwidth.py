@@ -4,8 +4,8 @@
     MEGABYTES=500 LASTS_S=10 pytest ...                                    the same for longer
     CONNECTIONS=4 pytest ...           fails: a limit is one per connection, and this client opens four for one file
 
-A limit is one of each exchange. A measurement that this machine spoilt is taken again, twice as
-long, and once more.
+A limit is one of each exchange. A measurement that comes out too low is taken again, twice as
+long, and once more: it may be this machine.
 """
 
 import asyncio
@@ -73,9 +73,12 @@ def assert_limited(server, bytes_per_second, at_once=1):
             measured, late_s = asyncio.run(rates(f"{server.url}/files/{size}", size, at_once))
         if all(abs(rate / bytes_per_second - 1) <= TOLERANCE for rate in measured):
             return
-        if late_s <= TOLERANCE * lasts_s / 4 or min(measured) > bytes_per_second * (1 + TOLERANCE):
-            pytest.fail(f"a limit of {bytes_per_second} B/s let {min(measured):.0f} to {max(measured):.0f} B/s through")
-    pytest.exit(f"inconclusive: this machine was late by {late_s:.2f} s in a measurement of {lasts_s:g} s", 3)
+        if max(measured) > bytes_per_second * (1 + TOLERANCE):
+            break  # no machine is so slow that it is too fast
+    else:
+        if late_s > TOLERANCE * lasts_s / 4:
+            pytest.exit(f"inconclusive: this machine was late by {late_s:.2f} s in a measurement of {lasts_s:g} s", 3)
+    pytest.fail(f"a limit of {bytes_per_second} B/s let {min(measured):.0f} to {max(measured):.0f} B/s through")
 
 
 def peak_mb():
