@@ -128,9 +128,7 @@ def _samples(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Ite
         span = _planned(experiment, window)
         if span is None:
             continue
-        expected = (
-            _open_at(experiment, span[0]) if entry.cohort == "in_flight" else _calls(experiment, *span, entry.cohort)
-        )
+        expected = _open_at(experiment, span[0]) if entry.cohort == "in_flight" else _calls(experiment, *span, entry)
         if expected is not None and expected < needed:
             share = percentile(entry.expect.aggregate or "")
             why = f"{entry.expect.aggregate} needs" if share and entry.min_samples is None else "min_samples is"
@@ -196,12 +194,16 @@ def _cuts_open(experiment: Experiment, span: Span) -> bool:
 
 def _untagged(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
     measure = MEASURES[entry.expect.measure]
-    pooled = [load for load in experiment.loads if load.pool is not None]
     joined = measure.needs is Needs.EXCHANGES and measure.name != "upstream_requests"
-    if pooled and (joined or measure.name in _JOINED):
-        names = ", ".join(load.id for load in pooled)
-        words = f"prompts of a pool carry no call tag (load {names})"
+    if not joined and measure.name not in _JOINED:
+        return
+    loads = [load for load in experiment.loads if entry.load in (None, load.id)]
+    if pooled := ", ".join(load.id for load in loads if load.pool is not None):
+        words = f"prompts of a pool carry no call tag (load {pooled})"
         yield Found((*path, "expect"), f"{words}, so {measure.name} cannot be known for them unless headers join them")
+    if joined and (walked := ", ".join(load.id for load in loads if load.journey)):
+        words = f"steps of a journey carry no call tag (load {walked})"
+        yield Found((*path, "expect"), f"{words}, so {measure.name} cannot be known for them; let load be another one")
 
 
 def _no_time_to_recover(experiment: Experiment, path: Path, entry: ExpectationEntry) -> Iterator[Found]:
@@ -248,8 +250,10 @@ def _planned(experiment: Experiment, window: Window) -> tuple[float, float] | No
     return None if start is None or end is None else (start, end)
 
 
-def _calls(experiment: Experiment, start_s: float, end_s: float, cohort: str | None = None) -> float:
-    parts = [(load, part_of_cohort(experiment, load, cohort)) for load in experiment.loads]
+def _calls(experiment: Experiment, start_s: float, end_s: float, entry: ExpectationEntry | None = None) -> float:
+    cohort, of = (None, None) if entry is None else (entry.cohort, entry.load)
+    loads = [load for load in experiment.loads if of in (None, load.id)]
+    parts = [(load, part_of_cohort(experiment, load, cohort)) for load in loads]
     return sum(calls_between(experiment, load, start_s, end_s) * part for load, part in parts)
 
 

@@ -150,6 +150,7 @@ def _calls(experiment: Experiment, entry: ExpectationEntry, start_s: float, end_
     calls = sum(
         calls_between(experiment, load, start_s, end_s) * part_of_cohort(experiment, load, entry.cohort)
         for load in experiment.loads
+        if entry.load in (None, load.id)
     )
     return f"about {calls:.0f} calls, needs {needed}"
 

@@ -90,8 +90,8 @@ def percentile(aggregate: str) -> float | None:
     return float(match[1]) / 100 if match and 1 <= float(match[1]) <= 99.9 else None
 
 
-def _share(name: str, better: Better, meaning: str) -> Measure:
-    return Measure(name, Unit.SHARE, Needs.CLIENT, better, meaning)
+def _share(name: str, better: Better, meaning: str, takes: Takes = Takes.NOTHING) -> Measure:
+    return Measure(name, Unit.SHARE, Needs.CLIENT, better, meaning, takes)
 
 
 def _calls(name: str, meaning: str) -> Measure:
@@ -134,27 +134,10 @@ _ROWS = (
         Takes.OBJECTIVES,
     ),
     Measure(
-        "throughput",
-        Unit.PER_SECOND,
-        Needs.CLIENT,
-        Better.HIGHER,
-        "calls with outcome ok, per second of the window",
+        "throughput", Unit.PER_SECOND, Needs.CLIENT, Better.HIGHER, "calls with outcome ok, per second of the window"
     ),
-    Measure(
-        "throughput_kept",
-        Unit.SHARE,
-        Needs.CLIENT,
-        Better.HIGHER,
-        "calls with outcome ok in the last third of the window, relative to those in its first third",
-    ),
-    Measure(
-        "apdex",
-        Unit.SHARE,
-        Needs.CLIENT,
-        Better.HIGHER,
-        "calls that are ok within T, and half of those that are ok within 4 T (e2e), of all calls sent",
-        Takes.TIME,
-    ),
+    _share("throughput_kept", Better.HIGHER, "ok calls of the window's last third, relative to those of its first"),
+    _share("apdex", Better.HIGHER, "ok calls within T, and half of those within 4 T (e2e), of all sent", Takes.TIME),
     _share("workflow_success", Better.HIGHER, "journeys all steps of which were done, of all that began in the window"),
     _share("steps_done", Better.HIGHER, "steps of these journeys that were done, of all that they have"),
     Measure(

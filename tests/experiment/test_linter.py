@@ -7,7 +7,7 @@ import pytest
 from chaosproxy.experiment.linter import lint
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.experiment.yaml_text import read_yaml
-from tests.experiment.files import LAB, PARTITION, SHIPPED, SMALLEST, written
+from tests.experiment.files import LAB, PARTITION, SHIPPED, SMALLEST, problems_of, written
 
 LOSSY: dict[str, Any] = {
     "id": "lossy",
@@ -29,6 +29,32 @@ def findings(text: str) -> list[str]:
 def found(*faults: dict[str, Any], **sections: Any) -> list[str]:
     """What it says about the lab's file with these faults."""
     return findings(written(faults=list(faults), **sections))
+
+
+JOURNEY: dict[str, Any] = {"id": "users", "journey": [{"id": "look", "request": {"path": "/models"}}]}
+
+
+class TestJourneys:
+    def test_their_steps_carry_no_tag(self) -> None:
+        """So nobody knows what they cost; calls of another load are known."""
+        load = [JOURNEY, {"id": "chat"}]
+        claim = {"expect": "requests_per_success <= 2", "load": "chat"}
+
+        (finding,) = found(load=load, hypothesis=["requests_per_success <= 2"])
+        assert "steps of a journey carry no call tag (load users)" in finding
+        assert found(load=load, hypothesis=[claim]) == []
+
+    @pytest.mark.parametrize(
+        ("claim", "words"),
+        [
+            ({"expect": "success >= 90%", "load": "chta"}, "no load is called 'chta', did you mean 'chat'?"),
+            ({"expect": "upstream_requests <= 90", "load": "chat"}, "upstream_requests is about all loads"),
+            ({"expect": "workflow_success >= 90%", "load": "chat"}, "is about journeys, and no load has one"),
+        ],
+    )
+    def test_a_claim_about_one_load(self, claim: dict[str, Any], words: str) -> None:
+        """Which exists, and has what is claimed."""
+        assert words in "".join(problems_of(written(load=[JOURNEY, {"id": "chat"}], hypothesis=[claim])))
 
 
 class TestNothingToSay:

@@ -73,6 +73,13 @@ class TestHttp:
         assert seen.value is not None
         assert 0 < seen.value < 5
 
+    async def test_a_number_in_its_json_can_be_its_value(self) -> None:
+        """Whatever is no number is no value."""
+        async with server(lambda _: page('{"queue": {"depth": 3, "name": "a", "full": true}}')) as url:
+            depths = [(await seen_by(http(url, value=f"queue.{key}"))).value for key in ("depth", "name", "none")]
+
+        assert depths == [3.0, None, None]
+
     async def test_a_redirect_is_an_answer(self) -> None:
         """What stands behind it is another question."""
         async with server(lambda _: page("", "302 Found\r\nLocation: http://127.0.0.1:1/")) as url:
