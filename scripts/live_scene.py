@@ -49,10 +49,12 @@ def _part(folder: Path, *words: str) -> Iterator[dict[str, Any]]:
         ready: dict[str, Any] = json.loads(process.stdout.readline())
         reader = threading.Thread(target=list, args=(process.stdout,), daemon=True)  # nobody reads the rest
         reader.start()
-        yield ready
-        process.terminate()
-        process.wait(PATIENCE_S)
-        reader.join(PATIENCE_S)
+        try:
+            yield ready
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+            reader.join(PATIENCE_S)
 
 
 @contextmanager
@@ -66,9 +68,11 @@ def _traffic() -> Iterator[None]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    yield
-    over.set()
-    thread.join(PATIENCE_S)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(PATIENCE_S)
 
 
 def _call() -> None:
