@@ -63,7 +63,7 @@ def hit_calls(ended: Ended, fault: str) -> list[tuple[Call, list[ExchangeRecord]
 class TestDrill:
     """`chaosproxy run real/litellm`: three upstreams, a fallback, a cooldown, a cache in Redis."""
 
-    WORDS = ("real/litellm", "-D", f"litellm={BIN / 'litellm'}", "-D", "warmup=25s")
+    WORDS = ("real/litellm", "-D", f"litellm={BIN / 'litellm'}", "-D", "warmup=40s", "-D", "rate=3/s")
 
     def test_no_fault_is_found_where_it_is_right(self, tmp_path: Path) -> None:
         """Before the first content it falls back; what breaks later it reports, and asks nobody else; after the
