@@ -94,7 +94,8 @@ def _on_server(experiment: Experiment) -> list[tuple[str, ...]]:
 def _expectation(experiment: Experiment, entry: ExpectationEntry) -> Iterator[tuple[str, ...]]:
     cohort = f" ({entry.cohort})" if entry.cohort else ""
     for window in entry.over:
-        yield (entry.expect.text, f"over {window.text}{cohort}", _samples(experiment, entry, window))
+        load = f" (load {entry.load})" if entry.load else ""
+        yield (f"{entry.expect.text}{load}", f"over {window.text}{cohort}", _samples(experiment, entry, window))
 
 
 def _samples(experiment: Experiment, entry: ExpectationEntry, window: Window) -> str:

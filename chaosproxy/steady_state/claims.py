@@ -83,6 +83,11 @@ class Expectation:
     load: str | None = None
     """Only calls of this load."""
 
+    @property
+    def text(self) -> str:
+        """What is claimed, and of which load, for people."""
+        return self.expect.text if self.load is None else f"{self.expect.text} (load {self.load})"
+
 
 @dataclass(frozen=True, slots=True)
 class Abort:

@@ -134,7 +134,7 @@ def _count(calls: list[str]) -> str:
 
 
 def _plain(expectation: Expectation, observation: Observation) -> Finding:
-    sentence = f"{expectation.expect.text} does not hold in {observation.window}: {shown(expectation, observation)}"
+    sentence = f"{expectation.text} does not hold in {observation.window}: {shown(expectation, observation)}"
     return Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=observation.against[:CALLS_KEPT])
 
 
@@ -180,5 +180,5 @@ def inconclusive(expectation: Expectation, observation: Observation) -> Finding:
     seen = shown(expectation, observation)
     known = "" if seen == "unknown" else f" (observed {seen})"
     why = observation.why or "the data ends too early"
-    sentence = f"{expectation.expect.text} cannot be judged in {observation.window}{known}: {why}"
+    sentence = f"{expectation.text} cannot be judged in {observation.window}{known}: {why}"
     return Finding(kind="inconclusive", about=(expectation.id,), sentence=sentence)

@@ -143,7 +143,7 @@ class _Row:
         return Judged(
             id=expectation.id,
             text=expectation.expect.text,
-            window=seen.window,
+            window=seen.window if expectation.load is None else f"{seen.window} (load {expectation.load})",
             cohort=expectation.cohort,
             state=self.state,
             observed=shown(expectation, seen),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from chaosproxy.report.console import margin_words
 from chaosproxy.steady_state.expression import parse_expression
 from chaosproxy.steady_state.measures import observe
 from chaosproxy.steady_state.observation import Observation, State
+from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import CUT, Drill, expectation
 
 
@@ -101,3 +103,20 @@ def test_requests_per_success() -> None:
     assert observed(drill, "requests_per_success <= 4", "0s..30s").value == 3
     assert observed(drill, "requests_per_success <= 4").value == 4
     assert math.isinf(observed(drill, "requests_per_success <= 4", "30s..60s").value or 0)
+
+
+def test_a_claim_says_of_which_load_it_is() -> None:
+    """So that rows of the same measure can be told apart."""
+    assert expectation("success >= 90%", load="chat").text == "success >= 90% (load chat)"
+    assert expectation("success >= 90%").text == "success >= 90%"
+
+
+def test_rows_of_several_loads_can_be_told_apart(walked: Drill) -> None:
+    """By their windows; what is claimed is still an expression, which reports read."""
+    walked.expect("success >= 50%", load="other")
+    walked.expect("success >= 50%", id="all")
+
+    rows = judge(walked.journal(), walked.claims).expectations
+
+    assert [row.window for row in rows] == ["all (load other)", "all"]
+    assert [margin_words(row) for row in rows] == ["+0%", "+25%"]
