@@ -36,13 +36,15 @@ def alone(setting: Setting) -> Iterator[Rule]:
 
     So a search that ends early has seen all of the catalogue, and not all of its beginning.
     """
-    forms = [
-        (named([{"do": fault, "listeners": (listener,)}])[0] for fault in _variants(kind))
-        for listener in setting.listeners
-        for kind in fault_classes(setting.dialect)
-    ]
+    kinds = fault_classes(setting.dialect)
+    forms = [_at(listener, kind) for listener in setting.listeners for kind in kinds]
     for turn in zip_longest(*forms):
         yield from (rule for rule in turn if rule is not None)
+
+
+def _at(listener: str, kind: type[Fault]) -> Iterator[Rule]:
+    for fault in _variants(kind):
+        yield named([{"do": fault, "listeners": (listener,)}])[0]
 
 
 def narrowed(rule: Rule) -> Iterator[Rule]:
