@@ -77,7 +77,7 @@ lock: ## Regenerate requirements/*.lock (UPGRADE=1: to the newest versions)
 	$(LOCK) pyproject.toml --extra pytest --extra search --extra tls --group dev --output-file requirements/dev.lock
 	$(LOCK) pyproject.toml --constraint requirements/dev.lock --output-file requirements/runtime.lock
 	$(LOCK) requirements/build.in --constraint requirements/dev.lock --output-file requirements/build.lock
-	$(LOCK) requirements/litellm.in --output-file requirements/litellm.lock
+	$(LOCK) requirements/litellm.in pyproject.toml --extra search --output-file requirements/litellm.lock
 	@! grep -nE '://|^ *-[-a-z]*(index|find|trusted)' requirements/*.lock
 
 # Universal: one file for every Python and system that we support. Pins that stand are kept unless UPGRADE is set.

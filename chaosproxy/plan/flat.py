@@ -45,9 +45,18 @@ def parse_flat(text: str) -> dict[str, Any]:
 def from_keywords(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The same of Python values: settings and common keys beside each other, ``match`` and ``flap`` as mappings.
 
-    Seconds are floats and shares 0..1, or both as text with their unit. Raises BadValue with all mistakes.
+    Seconds are floats and shares 0..1, or both as text with their unit. Raises BadValue with all mistakes, and says so
+    when ``name`` has its settings behind it, which are given by their names here.
     """
+    kind, *settings = name.split()[:2] or [name]
+    if settings:
+        raise BadValue(f"settings are given by their names: fault({kind!r}, {_as_keyword(settings[0])}, ...)")
     return _values_of(fault_class(name), list(_dotted(given)), [])
+
+
+def _as_keyword(word: str) -> str:
+    key, _, value = word.partition("=")
+    return f"{key}={value!r}"
 
 
 def _dotted(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

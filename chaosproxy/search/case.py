@@ -43,7 +43,6 @@ def experiment_of(
 ) -> dict[str, Any]:
     """The experiment that does to one call what the search did, as a file has it."""
     spans = [rule.lasts for rule in plan if rule.lasts is not None]
-    backend = {"upstream": _LAB, "dialect": setting.dialect}
     return {
         "experiment": "v1",
         "name": name,
@@ -52,7 +51,7 @@ def experiment_of(
         "systems": {_LAB: {"lab": "backend", "tokens": setting.tokens, "ttft": "0s", "inter_token": "0s"}},
         "topology": {
             "entry": f"${{listener.{setting.listeners[0]}}}",
-            "backends": dict.fromkeys(setting.listeners, backend),
+            "backends": {name: {"upstream": _LAB, "dialect": setting.dialect} for name in setting.listeners},
         },
         "load": {
             "calls": 1,

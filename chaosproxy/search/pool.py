@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pydantic import ValidationError
 
@@ -31,11 +32,19 @@ class Tried:
 
 
 def alone(setting: Setting) -> Iterator[Rule]:
-    """Each fault at each listener, for all requests: as it is by default, and with one setting changed."""
-    for listener in setting.listeners:
-        for kind in fault_classes(setting.dialect):
-            for fault in _variants(kind):
-                yield named([{"do": fault, "listeners": (listener,)}])[0]
+    """Each fault at each listener, for all requests: all as they are by default, then with one setting changed.
+
+    So a search that ends early has seen all of the catalogue, and not all of its beginning.
+    """
+    kinds = fault_classes(setting.dialect)
+    forms = [_at(listener, kind) for listener in setting.listeners for kind in kinds]
+    for turn in zip_longest(*forms):
+        yield from (rule for rule in turn if rule is not None)
+
+
+def _at(listener: str, kind: type[Fault]) -> Iterator[Rule]:
+    for fault in _variants(kind):
+        yield named([{"do": fault, "listeners": (listener,)}])[0]
 
 
 def narrowed(rule: Rule) -> Iterator[Rule]:
@@ -69,7 +78,8 @@ def _variants(kind: type[Fault]) -> Iterator[Fault]:
     place = next((name for name in settings if is_place(kind, name)), None)
     places = [{}] if place is None else [{place: value} for value in settings[place]]
     changes = [{**places[0], name: value} for name, values in settings.items() if name != place for value in values]
-    for values in (*places, *changes):
+    others = (values for turn in zip_longest(changes, places[1:]) for values in turn if values is not None)
+    for values in (places[0], *others):
         try:
             yield kind.model_validate(values)
         except ValidationError:  # allowed only together with another setting
