@@ -84,10 +84,10 @@ class TestDrill:
 
     def test_a_clean_cut_gets_an_invented_stop(self, tmp_path: Path) -> None:
         """The drill finds it, and says it in one sentence."""
-        ended = repeated(*self.WORDS, "-D", "late=stream.truncate", cwd=tmp_path)
+        ended = repeated(*self.WORDS, "-D", "cut=100%", "-D", "min_cuts=1", cwd=tmp_path)
 
         assert ended.code == 1, ended.out + ended.err
-        cut = hit_calls(ended, "late")
+        cut = hit_calls(ended, "cut")
         assert cut
         assert {call.finish for call, _ in cut} == {"stop"}
         assert "silent truncation passed on as success by the gateway" in ended.report.headline
