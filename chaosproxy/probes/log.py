@@ -36,7 +36,8 @@ async def begin(probe: LogProbe) -> Callable[[], Awaitable[Seen]]:
 async def _of_output(probe: LogProbe, argv: tuple[str, ...]) -> Callable[[], Awaitable[Seen]]:
     before: int | None = None
     with suppress(CannotRun):  # each look will say so
-        before = len(_lines((await run(argv))[1]))
+        status, output = await run(argv)
+        before = len(_lines(output)) if status == 0 else None
 
     async def look_at_output() -> Seen:
         nonlocal before
@@ -47,7 +48,10 @@ async def _of_output(probe: LogProbe, argv: tuple[str, ...]) -> Callable[[], Awa
         if status:
             return Seen("unknown", None, f"{argv[0]} ended with {status}, so its output may lack lines")
         lines = _lines(output)
-        if before is None or len(lines) < before:  # it could not be run then, or its log was begun anew
+        if before is None:
+            before = len(lines)
+            return Seen("unknown", None, f"{argv[0]} failed at first, so old lines cannot be told from new ones")
+        if len(lines) < before:  # its log was begun anew
             before = 0
         return _judged(probe, sum(re.search(probe.pattern, line) is not None for line in lines[before:]))
 

@@ -193,6 +193,22 @@ class TestLog:
         assert before == Seen("unknown", None, "the log cannot be read: no such file or directory")
         assert (await look()).value == 1.0
 
+    async def test_old_lines_are_nobodys_where_the_program_failed_at_first(self, tmp_path: Path) -> None:
+        """They cannot be told from new ones: one look knows nothing, later ones count from there."""
+        file, ready = tmp_path / "lines", tmp_path / "ready"
+        file.write_text("ERROR of yesterday\n")
+        code = f"import os; os.path.exists({str(ready)!r}) or exit(1); print(open({str(file)!r}).read(), end='')"
+        look = await begin(made(LogProbe, log=[PY, "-c", code], pattern="ERROR"), Scene())
+        ready.touch()
+        first, second = await look(), await look()
+        with file.open("a") as log:
+            log.write("ERROR of today\n")
+        third = await look()
+
+        assert (first.outcome, first.value) == ("unknown", None)
+        assert "old lines cannot be told from new ones" in first.detail
+        assert (second.value, third.value) == (0.0, 1.0)
+
     async def test_output_of_a_program_is_a_log(self, tmp_path: Path) -> None:
         """What it printed at the start is left out."""
         file = tmp_path / "lines"
