@@ -132,6 +132,11 @@ INCIDENTS: tuple[Incident, ...] = (
         *("llm.foreign_error_event", "llm.dialect_swap"),
     ),
     incident(
+        "vllm-project/vllm#13252 vllm-project/vllm#5173",
+        "the GPU's memory was full, the engine died of it, and then nothing was answered until a restart",
+        *("http.status", "conn.refuse"),
+    ),
+    incident(
         "vllm-project/vllm#53269 vllm-project/vllm#9053",
         "a tool call that was cut off said that it was complete",
         *("llm.finish_reason", "llm.tool_args_cut"),

@@ -21,7 +21,7 @@ REPORTED = """
     anthropics/anthropic-sdk-typescript: 893
     anthropics/claude-code: 25979
     pydantic/pydantic-ai: 4729 164
-    vllm-project/vllm: 42363 53269 9053
+    vllm-project/vllm: 42363 53269 9053 13252 5173
     ggml-org/llama.cpp: 14566 20872 24774
     NousResearch/hermes-agent: 7680 6638
     aio-libs/aiohttp: 10596 10355
