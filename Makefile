@@ -152,7 +152,9 @@ profile: setup ## Show where the time goes under load (PROFILE_ARGS="--fault 'ss
 ONLY_FAILED = [ $$? -eq 1 ] && echo "make test: what failed beside the others is run once more, alone" &&
 ALONE = -n 0 -p no:randomly --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
 COMPILED_TESTS = PYTHONPATH=$(CURDIR)/build/compiled CHAOSPROXY_COMPILED=1 $(BIN)/pytest -o 'pythonpath=build/compiled .' \
-	tests/proxy tests/wire tests/functional tests/real $(PYTEST_ARGS)
+	tests/proxy tests/wire tests/functional tests/real $(NOT_DATA_PLANE) $(PYTEST_ARGS)
+# Pages in a browser, the search and a gateway's own behaviour are the same on both forms.
+NOT_DATA_PLANE = $(addprefix --ignore=tests/real/,search test_live_browser.py test_report_browser.py test_litellm.py)
 
 .PHONY: test
 test: lint coverage-run test-compiled ## The whole test command: style, types, every test, coverage, and compiled modules
