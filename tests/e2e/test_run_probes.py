@@ -20,7 +20,8 @@ pytestmark = pytest.mark.e2e
 PASSWORD = "hunter2-93fa5c"
 HEALTH = {"id": "health", "http": "${entry}/v1/models", "each": "200ms", "expect": {"status": 200}}
 """It is asked through the listener that the fault acts on."""
-FAILING = [{"id": "sick", "target": "a", "at": "800ms", "lasts": "1s", "do": {"type": "http.status", "status": 503}}]
+FAILING = [{"id": "sick", "target": "a", "at": "900ms", "lasts": "1s", "do": {"type": "http.status", "status": 503}}]
+"""It begins between two looks: one that is under way would say nothing about either side."""
 PLUGIN = '''
 from typing import ClassVar
 

@@ -202,7 +202,7 @@ class Project:
             raise Broken(f"{service.name}: there is no {source} to mount")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
         for path in [*target.rglob("*"), target]:
