@@ -90,11 +90,13 @@ def _models_at(model: type[BaseModel], path: Path, value: Plain) -> list[type[Ba
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
         if any(ProbeEntry in _unwrap(kind) for kind in kinds):
             kinds = [_probe_of(value_at(value, path[:depth]))]
-    leaves = [
-        leaf for kind in kinds for leaf in _unwrap(kind) if isinstance(leaf, type) and issubclass(leaf, BaseModel)
-    ]
+    alone = isinstance(here, dict)
+    found = [each for kind in kinds for leaf in _unwrap(kind) for each in (_elements(leaf) if alone else [leaf])]
+    leaves = [leaf for leaf in found if isinstance(leaf, type) and issubclass(leaf, BaseModel)]
     leaves = [_fault_named(value_at(here or "", ("type",))) if leaf is Fault else leaf for leaf in leaves]
-    return [leaf for leaf in leaves if _literals_fit(leaf, here)] or leaves
+    keys = here.keys() if isinstance(here, dict) else set()
+    told_apart = [leaf for leaf in leaves if _literals_of(leaf).keys() & keys]
+    return [leaf for leaf in told_apart or leaves if _literals_fit(leaf, here)] or told_apart or leaves
 
 
 def _inside(kind: Any, step: str | int) -> list[Any]:
@@ -105,10 +107,15 @@ def _inside(kind: Any, step: str | int) -> list[Any]:
         if origin is dict:
             inner.append(arguments[1])
         elif origin in (list, tuple):
-            inner.append(arguments[0] if isinstance(step, int) else leaf)
+            inner += [arguments[0]] if isinstance(step, int) else _inside(arguments[0], step)
         elif isinstance(leaf, type) and issubclass(leaf, BaseModel):
             inner += [f.annotation for name, f in leaf.model_fields.items() if step in (name, f.alias)]
     return inner
+
+
+def _elements(kind: Any) -> list[Any]:
+    """Of a list those that it holds: a file may write one that stands alone without its list."""
+    return _unwrap(get_args(kind)[0]) if get_origin(kind) in (list, tuple) else [kind]
 
 
 def _unwrap(kind: Any) -> list[Any]:
@@ -124,11 +131,16 @@ def _unwrap(kind: Any) -> list[Any]:
 def _literals_fit(kind: type[BaseModel], value: Plain | None) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(
-        name in value and value[name] in get_args(field.annotation)
+    return all(str(value.get(name)).lower() in choices for name, choices in _literals_of(kind).items())
+
+
+def _literals_of(kind: type[BaseModel]) -> dict[str, list[str]]:
+    """The keys that tell it from others, and how a file may spell what they say."""
+    return {
+        name: [str(choice).lower() for choice in get_args(field.annotation)]
         for name, field in kind.model_fields.items()
         if get_origin(field.annotation) is Literal and field.is_required()
-    )
+    }
 
 
 def _all(known: list[str]) -> str:
