@@ -6,39 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from chaosproxy.experiment.answers import wrong_with
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.traffic import Call, CallError
+from chaosproxy.journal.traffic import Call
+from chaosproxy.lab.load.heard import BODY_LIMIT_BYTES, Heard
 
 if TYPE_CHECKING:
     from chaosproxy.experiment.load_settings import JourneyStep
 
-BODY_LIMIT_BYTES = 16 * 1024 * 1024
-"""As much of a body is kept to be looked at; a step whose answer is longer fails."""
 API = "http"
 """What stands in the journal where a call has its API."""
 
 
-class StepTranscript:
-    """Takes a head, data and an end (or a failure), in this order; ``over`` when the step is."""
+class StepTranscript(Heard):
+    """The answer to one step, which is done when it is as expected."""
 
     def __init__(self, step: JourneyStep, sent_at: float) -> None:
+        super().__init__()
         self._step = step
         self._sent_at = sent_at
-        self._body = bytearray()
-        self._seen: dict[str, Any] = {}
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing that may still come matters."""
-        return "end_at" in self._seen
-
-    @property
-    def completed(self) -> bool:
-        """Whether it is over, and done."""
-        return self.over and "error" not in self._seen
-
-    def head(self, at: float, status: int) -> None:
-        """The status line came."""
-        self._seen |= {"head_at": at, "status": status}
 
     def data(self, at: float, data: bytes) -> None:
         """A piece of the body came."""
@@ -54,11 +38,6 @@ class StepTranscript:
         if wrong:
             self.failed(at, "http" if self._seen["status"] >= 400 else "protocol", wrong)
         self._seen.setdefault("end_at", at)
-
-    def failed(self, at: float, kind: str, message: str) -> None:
-        """It ended with an error (kinds: journal.traffic.CallError); what comes later than the end is no error."""
-        if not self.over:
-            self._seen |= {"end_at": at, "error": CallError(kind=kind, message=message)}
 
     def call(self, facts: dict[str, Any]) -> Call:
         """The record. A status that was expected is a good one, whatever it is elsewhere."""

@@ -9,49 +9,36 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Any
 
 from chaosproxy.events import OTHER, TOKEN, Kind, Meaning
 from chaosproxy.journal.fingerprint import fingerprint
-from chaosproxy.journal.traffic import Call, CallError
+from chaosproxy.journal.traffic import Call
+from chaosproxy.lab.load.heard import BODY_LIMIT_BYTES, Heard
 from chaosproxy.lab.load.marks import foreign_tag, kept_chars, restarted_at
 from chaosproxy.lab.load.question import Question
 from chaosproxy.wire.dialects.base import Dialect, flaw_of, is_sse, payload
 from chaosproxy.wire.foreign_json import fields, parse
 
-BODY_LIMIT_BYTES = 16 * 1024 * 1024
-"""The longest plain answer or single event that is read."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}|\d{3}", re.ASCII)
 """A provider's name for an error, or a status; no name has letters beside digits, and most keys have."""
 
 
-class Transcript:
-    """Takes a head, data and an end (or a failure), in this order; ``over`` when the call is."""
+class Transcript(Heard):
+    """The answer to one call of an API, event by event or as a whole."""
 
     def __init__(self, question: Question, dialect: Dialect, *, stream: bool) -> None:
+        super().__init__()
         self._question = question
         self._dialect = dialect
         self._splitter = dialect.splitter()
         self._stream = stream
         self._reads_events = stream
-        self._body = bytearray()
         self._texts: list[str] = []
         self._content_at: list[float] = []
-        self._seen: dict[str, Any] = {}
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing that may still come matters."""
-        return "end_at" in self._seen
-
-    @property
-    def completed(self) -> bool:
-        """Whether it is over without an error."""
-        return self.over and "error" not in self._seen
 
     def head(self, at: float, status: int) -> None:
         """The status line came."""
-        self._seen |= {"head_at": at, "status": status}
+        super().head(at, status)
         self._reads_events = self._stream and status < 300
 
     def data(self, at: float, data: bytes) -> None:
@@ -76,11 +63,6 @@ class Transcript:
         elif rest := self._splitter.flush():
             self._last(at, rest)
         self._seen.setdefault("end_at", at)
-
-    def failed(self, at: float, kind: str, message: str) -> None:
-        """It ended with an error (kinds: journal.records.CallError); what comes later than the end is no error."""
-        if not self.over:
-            self._seen |= {"end_at": at, "error": CallError(kind=kind, message=message)}
 
     def call(self, load: str, intended_at: float, sent_at: float) -> Call:
         """The record."""

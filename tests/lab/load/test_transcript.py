@@ -10,8 +10,9 @@ import pytest
 
 from chaosproxy.journal.fingerprint import fingerprint
 from chaosproxy.journal.traffic import Call
+from chaosproxy.lab.load.heard import BODY_LIMIT_BYTES
 from chaosproxy.lab.load.question import Question
-from chaosproxy.lab.load.transcript import BODY_LIMIT_BYTES, Transcript
+from chaosproxy.lab.load.transcript import Transcript
 from chaosproxy.lab.text import expected_answer
 from chaosproxy.wire.dialects import dialect
 from chaosproxy.wire.dialects.answers import Answer
