@@ -26,7 +26,7 @@ from tests.functional.wire_kit import (
     upstream,
 )
 
-KEPT = b"k" * (4 * 1024 * 1024)
+KEPT = b"k" * (8 * 1024 * 1024)
 """More than a socket and a transport take at once."""
 PIECE = b"p" * 65536
 
@@ -48,7 +48,7 @@ PIECE = b"p" * 65536
 async def test_the_bytes_of_a_request(asked: Question, fields: list[str], body: bytes) -> None:
     """Request line, Host, the fields as they came, how the body ends, and the body."""
     async with asking("http://Upstream.example:80/v1") as edge:
-        sent = edge.upstream.request(asked)
+        sent = b"".join(edge.upstream.request(asked))
 
     head, _, rest = sent.partition(b"\r\n\r\n")
     lines = head.decode("utf-8", "surrogateescape").split("\r\n")
@@ -75,7 +75,7 @@ async def test_a_large_body_waits_for_a_slow_upstream(*, chunked: bool) -> None:
         expected = KEPT + PIECE
     readable, got = asyncio.Event(), list[bytes]()
     async with serving(serve) as port, asking(f"http://127.0.0.1:{port}") as edge:
-        head = edge.upstream.request(asked).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        head = b"".join(edge.upstream.request(asked)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         receiver, _ = edge(asked)
         sink = await rest.started()
         async with asyncio.timeout(PATIENCE_S):

@@ -91,13 +91,14 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether it can carry a request."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def carry(self, asker: Asker, data: bytes) -> None:
+    def carry(self, asker: Asker, *pieces: bytes) -> None:
         """Send a request; its answer goes to ``asker``."""
         self._asker = asker
         self._body = None
         self._unread = b""
         self._head_bytes = 0
-        self.write(data)
+        for data in pieces:
+            self.write(data)
         if self._watch is None:
             self._watch = self._loop.call_later(self._limits.idle_s, self._check_silence)
         if self._transport is None:  # lost since it was opened

@@ -21,6 +21,7 @@ from chaosproxy.wire.http1 import ResponseHead
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _HAVE_NO_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
 _LAST_CHUNK = b"0\r\n\r\n"
+_LARGE_BYTES = 65_536
 
 
 class HttpUpstream:
@@ -41,8 +42,8 @@ class HttpUpstream:
         """Close idle connections, and keep none from now on."""
         self.pool.close()
 
-    def request(self, question: Question) -> bytes:
-        """The request as it goes out, with as much of its body as there is."""
+    def request(self, question: Question) -> tuple[bytes, ...]:
+        """The request as it goes out, with as much of its body as there is: in one piece, unless that copied much."""
         target, proxy = self.target, self.dialler.proxy
         path = target.path(question.target)
         fields = "".join([f"{name}: {value}\r\n" for name, value in question.headers])
@@ -57,13 +58,16 @@ class HttpUpstream:
             if proxy.authorization is not None:
                 fields += f"Proxy-Authorization: {proxy.authorization}\r\n"
         head = f"{question.method} {path} HTTP/1.1\r\nHost: {target.authority}\r\n{fields}\r\n"
-        return head.encode("utf-8", "surrogateescape") + self._body(question)
+        pieces = (head.encode("utf-8", "surrogateescape"), *_body(question))
+        return pieces if sum(map(len, pieces)) > _LARGE_BYTES else (b"".join(pieces),)
 
-    def _body(self, question: Question) -> bytes:
-        body = question.body or b""
-        if question.chunked:
-            return _chunk(body) + (_LAST_CHUNK if question.rest is None else b"")
-        return body
+
+def _body(question: Question) -> tuple[bytes, ...]:
+    body = question.body or b""
+    if not question.chunked:
+        return (body,) if body else ()
+    begun = (b"%x\r\n" % len(body), body, b"\r\n") if body else ()
+    return begun if question.rest is not None else (*begun, _LAST_CHUNK)
 
 
 def _chunk(data: bytes) -> bytes:
@@ -133,7 +137,7 @@ class _HttpAsking:
         self._send(self._connection)
 
     def _send(self, connection: UpstreamConnection) -> None:
-        connection.carry(self, self._upstream.request(self._question))
+        connection.carry(self, *self._upstream.request(self._question))
         if self._paused:
             connection.pause()
         if self._question.rest is not None:

@@ -44,6 +44,9 @@
 
   const legend = (names, colour, mark) => (narrow() ? "<br>" : "   ") + names.map((name) => `<span style="color:${colour(name)}">${mark(name)}</span> ${safe(name)}`).join("   ");
 
+  // Thousands of marks are one path, which a browser draws at once; the trace beside it only knows where to point.
+  const marks = (yref, strokes, line) => ({ type: "path", xref: "x", yref, path: strokes.join(""), line });
+
   function timeline() {
     const { rows, total } = rowsOf();
     const c = data.curves;
@@ -68,7 +71,8 @@
       shapes.push({ type: "rect", xref: "x", yref: "paper", x0: fault.from, x1: to, y0: 0, y1: rows.served[1], fillcolor: style("--band"), opacity: 0.07, line: { width: 0 }, layer: "below" });
       const late = fault.from > data.from_s + 0.6 * (data.to_s - data.from_s);
       notes.push({ xref: "x", yref: "y", x: late ? to : fault.from, y: y + 0.12, xanchor: late ? "right" : "left", yanchor: "bottom", showarrow: false, text: `<b>${safe(fault.id)}</b> ${safe(fault.what)}` });
-      traces.push({ x: fault.ticks, y: fault.ticks.map(() => y - 0.15), yaxis: "y", mode: "markers", marker: { symbol: "line-ns", size: 12, line: { width: 1, color: style("--ink") } }, hovertemplate: `${safe(fault.id)} hit at %{x:.2f} s<extra></extra>` });
+      if (fault.ticks.length) shapes.push(marks("y", fault.ticks.map((at) => `M${at},${y - 0.27}L${at},${y - 0.03}`), { width: 1, color: style("--ink") }));
+      traces.push({ x: fault.ticks, y: fault.ticks.map(() => y - 0.15), yaxis: "y", mode: "none", hovertemplate: `${safe(fault.id)} hit at %{x:.2f} s<extra></extra>` });
       const span = (from, lasts, text) => {
         traces.push({ x: [from, from + lasts], y: [y - 0.44, y - 0.44], yaxis: "y", mode: "lines", line: { color: style("--good"), width: 4 }, hovertemplate: text + "<extra></extra>" });
         shapes.push({ type: "line", xref: "x", yref: "paper", x0: from + lasts, x1: from + lasts, y0: 0, y1: rows.served[1], line: { color: style("--good"), width: 1, dash: "dot" } });
@@ -96,8 +100,7 @@
       const mine = [];
       for (let i = 0; i < p.x.length; i++) if (p.outcome[i] === number) mine.push(i);
       const y = (i) => Math.max(p.y[i], 0.001);
-      // Thousands of good calls are one path of dots, which a browser draws at once; the trace only knows where to point.
-      if (outcome === "ok") shapes.push({ type: "path", xref: "x", yref: "y3", layer: "between", path: mine.map((i) => `M${p.x[i]},${y(i)}L${p.x[i]},${y(i)}`).join(""), opacity: 0.6, line: { width: 4, color: colourOf(outcome) } });
+      if (outcome === "ok") shapes.push({ ...marks("y3", mine.map((i) => `M${p.x[i]},${y(i)}L${p.x[i]},${y(i)}`), { width: 4, color: colourOf(outcome) }), layer: "between", opacity: 0.6 });
       traces.push({
         x: mine.map((i) => p.x[i]), y: mine.map(y), yaxis: "y3", mode: outcome === "ok" ? "none" : "markers", name: outcome,
         customdata: mine.map((i) => [p.prefix + p.id[i], p.servers[p.server[i]]]), meta: "calls",
