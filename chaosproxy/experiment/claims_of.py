@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chaosproxy.experiment.entries import AbortEntry, ExpectationEntry
     from chaosproxy.experiment.model import Experiment
     from chaosproxy.experiment.timeline import Span
+    from chaosproxy.experiment.topology import System
 
 _LISTENER = re.compile(r"\$\{listener\.([^{}]+)\}")
 
@@ -39,6 +40,7 @@ def claims_of(experiment: Experiment) -> Claims:
         faults=tuple(_fault(experiment, span) for span in planned(experiment)),
         backends=tuple(experiment.topology.spoken),
         entry=entry_of(experiment),
+        leads_on=_leads_on(experiment),
         external=experiment.external is not None,
         client_timeout_s=None if experiment.external is None else experiment.external.timeout,
         oracle=_oracle(experiment),
@@ -59,6 +61,20 @@ def entry_of(experiment: Experiment) -> str | None:
     return None if match is None else match[1]
 
 
+def _upstreams(experiment: Experiment) -> list[System | None]:
+    """What answers in the end, None for what is not of this run; no system that a listener of ours stands before."""
+    front = entry_of(experiment) if _leads_on(experiment) else None
+    spoken = experiment.topology.spoken
+    return [experiment.systems.get(backend.upstream) for name, backend in spoken.items() if name != front]
+
+
+def _leads_on(experiment: Experiment) -> bool:
+    """Whether the listener that the load calls stands before a system of the file that calls other listeners."""
+    entry = entry_of(experiment)
+    backend = None if entry is None else experiment.topology.backends.get(entry)
+    return backend is not None and "${listener." in repr(experiment.systems.get(backend.system))
+
+
 def control_of(experiment: Experiment) -> ControlCohort | None:
     """Which calls are spared; None: the file says nothing of a control cohort."""
     if experiment.control is None:
@@ -71,7 +87,7 @@ def answer_tokens(experiment: Experiment) -> int | None:
     """Tokens of an answer when all backends are the lab's and agree; else the load cannot know the right text."""
     if experiment.topology.attach is not None:
         return None
-    upstreams = [experiment.systems.get(backend.upstream) for backend in experiment.topology.spoken.values()]
+    upstreams = _upstreams(experiment)
     lengths = {system.tokens if isinstance(system, LabBackend | LabAvailability) else None for system in upstreams}
     return lengths.pop() if len(lengths) == 1 else None
 
@@ -121,9 +137,8 @@ def _fault(experiment: Experiment, span: Span) -> PlannedFault:
 
 def _answered_by(experiment: Experiment) -> Literal["mock", "live"]:
     """What a proxy that was started elsewhere stands before is not ours."""
-    topology = experiment.topology
-    upstreams = [experiment.systems.get(backend.upstream) for backend in topology.spoken.values()]
-    ours = topology.attach is None and bool(upstreams)
+    upstreams = _upstreams(experiment)
+    ours = experiment.topology.attach is None and bool(upstreams)
     return "mock" if ours and all(isinstance(system, LabBackend) for system in upstreams) else "live"
 
 

@@ -156,9 +156,10 @@ class Topology(Section):
     """Who talks to whom: clients -> entry -> our listeners -> upstreams."""
 
     entry: str
-    """Where the load goes: a system, a URL, or a listener below (``${listener.NAME}``) when nothing stands in between.
-    What it calls must be the listeners below, not the upstreams behind them. With ``load: {external: true}`` it is the
-    listener at which clients are seen; its upstream is the system under test, and the others stand behind that."""
+    """Where the load goes: a system, a URL, or a listener below (``${listener.NAME}``), before a backend or before the
+    system itself. What the system calls must be the listeners below, not the upstreams behind them. With
+    ``load: {external: true}`` it is the listener at which clients are seen; its upstream is the system under test, and
+    the others stand behind that."""
     backends: Annotated[dict[Name, Backend], Field(min_length=1)]
     """Listener and upstream by name."""
     ca: Annotated[str, Field(min_length=1)] | None = None

@@ -75,6 +75,8 @@ class Run(Record):
     load: Literal["own", "external", "none"] = "own"
     watched: Watched | None = None
     """Of an external load."""
+    entry: str | None = None
+    """The listener that a load of its own calls itself, if it calls one."""
     attach: str = ""
     """The control API of the proxy that was driven, if the run did not start its own."""
 

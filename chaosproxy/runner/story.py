@@ -123,6 +123,7 @@ class RunStory:
                 file_sha256=sha256(order.text.encode()).hexdigest(),
                 load="external" if self._claims.external else "own",
                 watched=watched_by(self._claims),
+                entry=None if self._claims.external else self._claims.entry,
                 attach="" if self._experiment.topology.attach is None else self._experiment.topology.attach.control,
             )
         )

@@ -144,6 +144,8 @@ class Claims:
     probes: tuple[PlannedProbe, ...] = ()
     entry: str | None = None
     """The listener that clients call themselves, if nothing stands before it."""
+    leads_on: bool = False
+    """Whether what stands behind ``entry`` is seen to call the other backends, though the load is ours."""
     external: bool = False
     """The traffic is not ours: calls are the requests at ``entry``; without one nobody sees any call."""
     client_timeout_s: float | None = None
@@ -164,7 +166,7 @@ class Claims:
         """The listener before the system under test, if others stand behind that: its requests are calls, and nothing
         that the system asks for.
         """
-        return self.entry if self.external and len(self.backends) > 1 else None
+        return self.entry if (self.external or self.leads_on) and len(self.backends) > 1 else None
 
     @property
     def upstreams(self) -> tuple[str, ...]:

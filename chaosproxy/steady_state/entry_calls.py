@@ -56,6 +56,20 @@ def seen_calls(exchanges: Sequence[ExchangeRecord], underway: Iterable[Underway]
     return [*seen, *(Seen(_open_call(each), None, ()) for each in still)]
 
 
+def own_call(
+    exchanges: Sequence[ExchangeRecord], entry: str | None, front: str | None = None
+) -> tuple[ExchangeRecord | None, tuple[ExchangeRecord, ...]]:
+    """What a call of our own load got at a listener that it calls itself, and the requests that it cost behind that.
+
+    Our load calls nothing but its entry: a call that was seen elsewhere, too, passed a system there, and what that
+    passed on is no answer of a backend. None and all of them, where nothing stands in between.
+    """
+    behind = tuple(each for each in exchanges if each.listener != entry)
+    if not behind and front is None:
+        return None, tuple(exchanges)
+    return next((each for each in reversed(exchanges) if each.listener == entry), None), behind
+
+
 def uncertainty_at_entry(
     call: Call, edge: ExchangeRecord, reference: Reference | None, outcome: Outcome
 ) -> Uncertainty | None:

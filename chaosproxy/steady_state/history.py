@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from chaosproxy.journal.records import AnyRecord, Probed, Trouble
 from chaosproxy.journal.traffic import Call, ConnectionRecord, ExchangeRecord, FaultHit, Lag, Sent, Underway
-from chaosproxy.steady_state.entry_calls import is_unread, seen_calls, uncertainty_at_entry, unended
+from chaosproxy.steady_state.entry_calls import is_unread, own_call, seen_calls, uncertainty_at_entry, unended
 from chaosproxy.steady_state.our_part import REFUSING_PART, late_s, reaches, with_our_part
 from chaosproxy.steady_state.outcome import (
     ADMITTED,
@@ -118,7 +118,10 @@ class History:
     def asked(self) -> tuple[ExchangeRecord, ...]:
         """What was asked for at the backends: all but the calls at an entry listener before the system."""
         front = self.claims.front
-        return self.exchanges if front is None else tuple(each for each in self.exchanges if each.listener != front)
+        if front is not None:
+            return tuple(each for each in self.exchanges if each.listener != front)
+        edges = set() if self.claims.external else {story.edge.id for story in self.everyone if story.edge is not None}
+        return tuple(each for each in self.exchanges if each.id not in edges) if edges else self.exchanges
 
     @property
     def everyone(self) -> tuple[Story, ...]:
@@ -234,12 +237,13 @@ def _join(
     hits_on = _by_exchange(hits)
     stories = []
     for call in calls:
-        mine = tuple(exchanges_of[call.id]) if call.tagged else ()
+        known = exchanges_of[call.id] if call.tagged else []
+        edge, mine = own_call(known, claims.entry, claims.front)
         source = source_of(call, mine)
         reference = reference_for(call, source, claims.oracle)
         outcome = classify(call, reference)
-        met = tuple(hit for own in mine for hit in hits_on[own.id])
-        stories.append(Story(call, outcome, mine, met, source, uncertainty_of(call, reference, outcome)))
+        met = tuple(hit for own in known for hit in hits_on[own.id])
+        stories.append(Story(call, outcome, mine, met, source, uncertainty_of(call, reference, outcome), edge))
     return tuple(stories)
 
 

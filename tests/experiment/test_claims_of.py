@@ -112,3 +112,15 @@ class TestOracle:
         experiment = lab(systems=systems, topology={**LAB["topology"], "backends": backends})
 
         assert (answer_tokens(experiment), experiment.claims().oracle) == (None, "upstream")
+
+    def test_is_the_labs_behind_a_listener_before_the_system(self) -> None:
+        """What the gateway passes on is no answer of a backend, and its calls are no requests at one."""
+        gateway = {"lab": "gateway", "upstreams": {"primary": "${listener.primary}"}}
+        topology = {
+            "entry": "${listener.front}",
+            "backends": {"front": {"upstream": "gateway"}, "primary": {"upstream": "models"}},
+        }
+        claims = lab(systems={**LAB["systems"], "gateway": gateway}, topology=topology).claims()
+
+        assert (claims.front, claims.oracle, claims.answered_by) == ("front", "lab", "mock")
+        assert lab(topology={**LAB["topology"], "entry": "${listener.primary}"}).claims().front is None

@@ -618,18 +618,20 @@ def at_the_entry(fault_type: str) -> Drill:
 
 
 @pytest.mark.parametrize("entry", ["front", None])
-def test_what_a_toxic_cut_before_the_client_is_not_the_gateways_fault(entry: str | None) -> None:
-    """The gateway answered in time; nothing of its own could have saved the call. Elsewhere it could have."""
+@pytest.mark.parametrize("reached", [True, False], ids=["reached", "not reached"])
+def test_what_a_toxic_cut_before_the_client_is_not_the_gateways_fault(entry: str | None, *, reached: bool) -> None:
+    """The gateway answered in time, or was never asked; nothing of its own could have helped. Elsewhere it could."""
     drill = at_the_entry("toxic.timeout")
     drill.claims = replace(drill.claims, entry=entry, backends=("front", "primary"))
-    drill.exchange("a", "primary", 12.1)
+    if reached:
+        drill.exchange("a", "primary", 12.1)
     drill.exchange("a", "front", 12.2, hit="cut", sent=silent_edge(ORIGIN + 12.2, ORIGIN + 32))
     drill.call("a", 12, "", took=20, error="timeout", status=None)
     drill.expect("timeout_rate <= 1%")
 
     (sentence,) = told(drill)
-    on_its_own = "toxic.timeout (fault 'cut') kept front silent, on the client's own connection"
-    assert (on_its_own in sentence) is (entry == "front")
+    on_its_own = "the entry itself" if reached else "on the client's own connection"
+    assert (f"toxic.timeout (fault 'cut') kept front silent, {on_its_own}" in sentence) is (entry == "front")
     assert ("gateway" in sentence) is (entry is None)
 
 

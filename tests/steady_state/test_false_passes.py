@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chaosproxy.journal.records import GateJudged, Healed, Mark, Trouble
 from chaosproxy.steady_state.observation import State
 from chaosproxy.steady_state.verdict import judge
-from tests.steady_state.drills import ORIGIN, Drill, expectation, refusing_edge
+from tests.steady_state.drills import CUT, ORIGIN, Drill, edge, expectation, refusing_edge
 
 
 def code(drill: Drill) -> int:
@@ -179,3 +180,40 @@ def test_complete_run_without_an_end_of_its_timeline_is_a_doubt() -> None:
     marks = [record for record in journal.records if not (isinstance(record, Mark) and record.name == "over")]
 
     assert judge(replace(journal, records=tuple(marks)), drill.claims).exit_code == 3
+
+
+def fronted(**claims: Any) -> Drill:
+    """Our load calls our own listener before a gateway, whose text nobody knows but the backend behind it."""
+    drill = Drill()
+    drill.claims = replace(drill.claims, entry="front", backends=("front", "primary"), oracle="upstream", **claims)
+    drill.fault("cut", "stream.truncate", "primary", at=10, lasts=10, min_hits=0)
+    return drill
+
+
+@pytest.mark.parametrize("leads_on", [True, False])
+def test_what_a_system_passed_on_is_no_proof_of_itself(*, leads_on: bool) -> None:
+    """A listener before the system saw the same cut answer as the client: the backend's is what counts."""
+    drill = fronted(leads_on=leads_on)
+    for number in range(40):
+        name, at = f"c{number}", 1.0 + number
+        drill.exchange(name, "front", at, received=edge(ORIGIN + at, CUT), sent=edge(ORIGIN + at, CUT))
+        drill.exchange(name, "primary", at + 0.01)
+        drill.call(name, at, CUT, expected=None)
+    drill.expect("silent_truncated == 0")
+
+    verdict = judge(drill.journal(), drill.claims)
+    assert verdict.exit_code == 1
+    assert verdict.headline.startswith("40 calls got a cut answer that was passed off as whole: primary sent more")
+
+
+@pytest.mark.parametrize(("leads_on", "requests"), [(True, 1), (False, 2)])
+def test_a_call_at_a_listener_before_the_system_is_no_request_at_an_upstream(*, leads_on: bool, requests: int) -> None:
+    """Not where the other listeners were called too; nor, where the file shows it, when a cache answered."""
+    drill = fronted(leads_on=leads_on)
+    drill.exchange("asked", "front", 1)
+    drill.exchange("asked", "primary", 1.01)
+    drill.call("asked", 1)
+    drill.exchange("cached", "front", 2)
+    drill.call("cached", 2)
+
+    assert len(drill.history().asked) == requests

@@ -56,8 +56,9 @@ def gather(
     are a phase of their own, and in no other.
     """
     parts = _Parts(outline, verdict, judge, spared)
-    watched = None if outline.run is None else outline.run.watched
-    for item in Joiner().stories(records) if watched is None else seen_stories(watched, records):
+    run = outline.run
+    watched, entry = (None, None) if run is None else (run.watched, run.entry)
+    for item in Joiner(entry=entry).stories(records) if watched is None else seen_stories(watched, records):
         if isinstance(item, Story):
             parts.feed(item)
         elif item.type == "exchange":

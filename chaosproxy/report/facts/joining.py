@@ -13,6 +13,7 @@ from typing import Literal
 from chaosproxy.journal.records import AnyRecord, Watched
 from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit, Sent
 from chaosproxy.steady_state.claims import claims_of_watched
+from chaosproxy.steady_state.entry_calls import own_call
 from chaosproxy.steady_state.history import Story, history_of
 from chaosproxy.steady_state.outcome import classify, reference_for, source_of, uncertainty_of
 
@@ -34,9 +35,12 @@ class _Parts:
 class Joiner:
     """Feed it all records in their order; it gives the calls that are complete."""
 
-    def __init__(self, oracle: Oracle | None = None, backends: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, oracle: Oracle | None = None, backends: tuple[str, ...] = (), *, entry: str | None = None
+    ) -> None:
         self._oracle = oracle
         self._backends = frozenset(backends)
+        self._entry = entry
         self._calls: dict[str, Call | Sent] = {}
         self._parts: dict[str, _Parts] = {}
         self._ends: list[tuple[float, str]] = []
@@ -89,11 +93,11 @@ class Joiner:
 
     def _story(self, call: Call) -> Story:
         parts = self._parts.pop(call.id, None) or _Parts()
-        mine = tuple(parts.exchanges) if call.tagged else ()
+        edge, mine = own_call(parts.exchanges if call.tagged else (), self._entry)
         source = source_of(call, mine)
         reference = reference_for(call, source, self._oracle or ("upstream" if call.expected is None else "lab"))
         outcome = classify(call, reference)
-        return Story(call, outcome, mine, tuple(parts.hits), source, uncertainty_of(call, reference, outcome))
+        return Story(call, outcome, mine, tuple(parts.hits), source, uncertainty_of(call, reference, outcome), edge)
 
 
 def seen_stories(watched: Watched, records: Iterable[AnyRecord]) -> Iterator[Story | AnyRecord]:
