@@ -34,16 +34,17 @@ drill() {
 }
 
 canary() {
+    local name=$1; shift
     [ -n "${DRY_RUN:-}" ] && return
     PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -c /dev/null -p no:cacheprovider -p chaosproxy.pytest_plugin \
-        --junitxml="$PWD/canary-junit.xml" "$@"
+        --junitxml="$PWD/$name-junit.xml" "$@"
     case $? in 0) ended 0 ;; 1) ended 1 ;; *) ended 5 ;; esac
 }
 
 short() {
     drill not-loaded
     drill timeout
-    canary "$here/test_canary.py::test_a_wrong_answer_is_caught"
+    canary canary "$here/test_canary.py::test_a_wrong_answer_is_caught"
 }
 
 nightly() {
@@ -57,7 +58,8 @@ nightly() {
     drill latency $real -D size=7b -D least=900ms -D most=3300ms -D token_least=18ms -D token_most=22ms
     drill latency $real -D size=13b -D least=2700ms -D most=7700ms -D token_least=45ms -D token_most=55ms
     drill latency $real -D size=70b -D least=9s -D most=33s -D token_least=180ms -D token_most=220ms
-    canary --chaos-live "$here/test_canary.py" "$here/test_live.py"
+    canary canary --chaos-live "$here/test_canary.py" "$here/test_live.py"
+    FAULTS=every TIMEOUT_S=${CANARY_TIMEOUT_S:-20} canary every-fault "$here/test_canary.py::test_paris_or_an_error"
 }
 
 case $mode in short | nightly) ;; *) echo "usage: bash ci.sh short|nightly" >&2; exit 2 ;; esac
@@ -69,7 +71,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-files = [*sorted(Path("out").glob("*/junit.xml")), *sorted(Path().glob("canary-junit.xml"))]
+files = [*sorted(Path("out").glob("*/junit.xml")), *sorted(Path().glob("*-junit.xml"))]
 suites = [suite for file in files for suite in ElementTree.parse(file).iter("testsuite")]
 tests, wrong = (sum(int(suite.get(key) or 0) for suite in suites for key in keys) for keys in (["tests"], ["failures", "errors"]))
 print(f"JUnit: {len(files)} files, {tests} tests, {wrong} of them FAILED" if wrong else f"JUnit: {len(files)} files, {tests} tests")
