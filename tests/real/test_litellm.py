@@ -42,10 +42,10 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.e2e.drill.WITHIN_S", WITHIN_S)
 
 
-def repeated(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
+def repeated(*words: str, cwd: Path, env: Mapping[str, str] | None = None, again: tuple[int, ...] = (3,)) -> Ended:
     """The first run that this machine was quick enough for, else the third; a deviated one is not repeated."""
     for _ in range(2):
-        if (ended := chaosproxy("run", *words, cwd=cwd, env=env)).code != 3:
+        if (ended := chaosproxy("run", *words, cwd=cwd, env=env)).code not in again:
             return ended
     return chaosproxy("run", *words, cwd=cwd, env=env)
 
@@ -220,11 +220,11 @@ def test_init_from_litellm_from_end_to_end(tmp_path: Path) -> None:
         litellm = stack.enter_context(process(*gateway, cwd=tmp_path, env=env))
         assert answers(f"http://127.0.0.1:{ports[4000]}", "sk-lab", litellm)
 
-        ended = repeated("drill.yaml", cwd=tmp_path, env=env)
+        # LiteLLM wants much of a CPU. Where it does not get that, calls pile up behind the outage, which may also break
+        # the run off (4) or leave LiteLLM too slow to be called healed (5).
+        ended = repeated("drill.yaml", cwd=tmp_path, env=env, again=(3, 4, 5))
 
-    # LiteLLM wants much of a CPU. Where it does not get that, calls pile up behind the outage, which may also break the
-    # run off (4) or leave LiteLLM too slow to be called healed (5); what it made of the cuts is found all the same.
-    assert ended.code in (1, 4, 5), ended.out + ended.err
+    assert ended.code == 1, ended.out + ended.err
     assert "silent truncation passed on as success by the gateway" in ended.sentences
     assert "silent_truncated" in {row.id for row in ended.report.expectations if row.state == "deviated"}
     assert {each.listener for each in ended.all(ExchangeRecord)} == {"chat", "spare"}
