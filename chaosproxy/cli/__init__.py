@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main() -> None:
@@ -20,10 +23,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as ended:
         sys.exit(_code(ended))
-    except Exception:  # noqa: BLE001 - a bug of ours: Python's own 1 would mean that an experiment deviated
-        import traceback
+    except Exception as error:  # noqa: BLE001 - a bug of ours: Python's own 1 would mean that an experiment deviated
+        if isinstance(error, OSError) and error.errno in _FULL:
+            sys.stderr.write(f"the output cannot be written: {error.strerror}\n")
+            sys.stdout = None  # what is still in its buffer would fail once more
+        else:
+            import traceback
 
-        traceback.print_exc()
+            traceback.print_exc()
         sys.exit(ChaosError.exit_code)
 
 

@@ -75,7 +75,9 @@ class Guard:
         if wait_s := visitor.wrong_tokens.take(1.0, now):
             visitor.locked_out_until = now + wait_s
             return _too_often("too many wrong tokens", wait_s)
-        words = "this control API needs its token: Authorization: Bearer TOKEN"
+        words = "this control API needs its token (--token-file; Authorization: Bearer TOKEN)"
+        if request.headers.get("Authorization"):
+            words = "this is not the token of this control API"
         return Refusal(401, words, {"WWW-Authenticate": "Bearer"})
 
     def _foreign(self, request: web.Request) -> str | None:

@@ -59,7 +59,7 @@ def identify(headers: Headers, prompt: str | None, body: bytes, *, listener: str
     named = names.get(CALL_HEADER) or call_tag(prompt)
     call = named or trace_id(names.get("traceparent")) or names.get("idempotency-key")
     thrown_by = _without_nonce(named) if named else f"body {blake2b(body, digest_size=8).hexdigest()}"
-    throw = counters.attempt(f"{listener} dice {thrown_by}")
+    throw = counters.attempt(f"{listener} dice {named or thrown_by}")  # from one for each run at a proxy that stays
     attempt = throw if call == named else counters.attempt(f"{listener} call {call}")
     return Identity(call, attempt if call else 1, f"{listener} {thrown_by} {throw}", throw)
 

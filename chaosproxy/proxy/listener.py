@@ -64,7 +64,7 @@ class ListenerSpec:
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port of ``127.0.0.1:9001``, ``:9001`` or ``[::1]:9001``. Raises UserError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not colon or "/" in host or not port.isdecimal() or int(port) > 65535:
         raise UserError(f"expected an address such as 127.0.0.1:9001, got {text!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
 

@@ -34,6 +34,7 @@ from chaosproxy.proxy.own_answer import Pages
 from chaosproxy.proxy.pump import Pump
 from chaosproxy.proxy.reception import Reception
 from chaosproxy.proxy.refusals import Refusals
+from chaosproxy.proxy.rings import refuse_rings
 from chaosproxy.proxy.standing import Standing, standing_of
 from chaosproxy.proxy.surroundings import Surroundings
 from chaosproxy.proxy.target import Target
@@ -76,6 +77,7 @@ class Proxy:
         for spec in listeners:
             if spec.is_tcp:
                 tcp_address(spec.upstream)  # what is wrong with it is said at the start
+        refuse_rings(listeners)
         self._enter = record
         self._limits = limits = limits or Limits()
         self._capacity = Capacity(limits.connections)

@@ -33,6 +33,10 @@ POLL_S = 0.05
 """How often a starting command is asked whether it is ready."""
 ANSWER_WITHIN_S = 2.0
 """How long one such question may take."""
+_OF_ONE_PROXY = frozenset(
+    f"CHAOSPROXY_{name}" for name in ("LISTEN", "UPSTREAM", "CONFIG", "CONTROL", "TOKEN_FILE", "JOURNAL")
+)
+"""Variables that say where one proxy is, or should be: a `chaosproxy serve` among the systems is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class Systems:
     async def _start_command(self, name: str, system: Command) -> str:
         port = self._ports.get(name) or _free_port()
         facts = {**self._facts, "port": str(port)}
-        env = {**os.environ, "PATH": _path(), **{key: fill(value, facts) for key, value in system.env.items()}}
+        env = environment_of(system, facts)
         command = [fill(word, facts) for word in system.command]
         part = await Part.start_command(name, command, self._directory, env)
         self._keep(part)
@@ -244,6 +248,12 @@ async def _listens(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+def environment_of(system: Command, facts: Mapping[str, str]) -> dict[str, str]:
+    """What a program of the file finds: our own environment, but for where a proxy is, and what the file gives it."""
+    inherited = {key: value for key, value in os.environ.items() if key not in _OF_ONE_PROXY}
+    return {**inherited, "PATH": _path(), **{key: fill(value, facts) for key, value in system.env.items()}}
 
 
 def _path() -> str:

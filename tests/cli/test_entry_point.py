@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from subprocess import PIPE
 from unittest.mock import Mock, patch
 
@@ -151,3 +152,14 @@ print(*sys.modules)
     assert "chaosproxy.proxy.proxy" in loaded
     assert needless & set(loaded) == set()
     assert not [name for name in loaded if name.startswith(("chaosproxy.steady_state", "chaosproxy.report"))]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["faults"], ["schema"]])
+def test_a_full_disk_is_no_traceback(words: list[str]) -> None:
+    """Nothing of an experiment is known, so it is 5, and one line says why."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chaosproxy", *words], stdout=full, stderr=PIPE, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (5, "the output cannot be written: No space left on device\n")

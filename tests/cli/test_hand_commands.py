@@ -135,7 +135,7 @@ def test_a_wrong_token_is_said(proxy: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CHAOSPROXY_TOKEN", "a-wrong-token")
     said = chaosproxy("status")
     assert said.code == 5
-    assert "needs its token" in said.err
+    assert "not the token" in said.err
     assert "a-wrong-token" not in said.err
 
 

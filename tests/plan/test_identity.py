@@ -98,6 +98,14 @@ class TestDiceKey:
         assert _who(prompt="cp-ab12-7 x").dice_key == _who(prompt="cp-ff00-7 x").dice_key
         assert _who(prompt="cp-ab12-7 x").dice_key != _who(prompt="cp-ab12-8 x").dice_key
 
+    def test_the_second_run_at_a_proxy_that_stays_throws_them_too(self) -> None:
+        """Attempts are counted in each run from one; a retry within a run goes on."""
+        counters = LocalCounters()
+        first, retry, second = (_who(prompt=f"cp-{nonce}-7 x", counters=counters) for nonce in ("ab12", "ab12", "ff00"))
+
+        assert (second.dice_key, second.attempt) == (first.dice_key, 1)
+        assert (retry.attempt, retry.dice_key == first.dice_key) == (2, False)
+
     def test_random_headers_do_not_enter_it(self) -> None:
         """The headers traceparent and idempotency-key differ in every run."""
         assert _who(TRACEPARENT, KEY).dice_key == _who().dice_key
