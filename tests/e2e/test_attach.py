@@ -265,7 +265,7 @@ def test_a_proxy_that_was_stopped_by_hand(staging: Staging, tmp_path: Path) -> N
         refused = drill(tmp_path, staging.text(), *staging.words)
 
     assert ended.code == 4, ended.err
-    assert "ended by somebody else" in ended.sentences
+    assert "everything was stopped: incident 4711" in ended.report.headline
     assert refused.code == 5
     assert "incident 4711" in refused.sentences
 
