@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from chaosproxy.journal.reading import Journal
 
+JOURNAL = "journal.jsonl"
+OPENING_PIECE = "runner.ndjson"
+"""The runner's own records, which begin with its opening and that of the run."""
+
 JournalFile = Annotated[str, typer.Argument(metavar="JOURNAL", help="A journal.jsonl of a run.")]
 
 
@@ -49,28 +53,34 @@ def check(
 
 
 def read_run(journal: str) -> Journal:
-    """A journal; of a run's folder also the pieces that a killed runner leaves, one per process."""
+    """A journal, or that of a run's folder; where a killed runner left none, its pieces, one per process."""
     from pathlib import Path
 
     from chaosproxy.journal.reading import merge
 
     path = Path(journal)
-    if not path.is_dir():
+    path = path / JOURNAL if path.is_dir() else path
+    pieces = pieces_of(path)
+    if not pieces:
         return _read_file(path)
-    pieces = sorted(path.glob("*.ndjson"))
-    if (path / "journal.jsonl").exists() or not pieces:
-        return _read_file(path / "journal.jsonl")
-    sys.stderr.write(f"{path}: the runner was killed before it wrote journal.jsonl; these are its pieces\n")
-    return merge(_read_file(piece) for piece in pieces)
+    sys.stderr.write(f"{path.parent}: the runner was killed before it wrote {JOURNAL}; these are its pieces\n")
+    opened = any(piece.name == OPENING_PIECE for piece in pieces)
+    return merge(_read_file(piece, opens=piece.name == OPENING_PIECE or not opened) for piece in pieces)
 
 
-def _read_file(path: Path) -> Journal:
+def pieces_of(journal: Path) -> list[Path]:
+    """What a killed runner left where its journal would be; nothing where there is a journal."""
+    there = journal.exists() or journal.name != JOURNAL
+    return [] if there else sorted(journal.parent.glob("*.ndjson"))
+
+
+def _read_file(path: Path, *, opens: bool = True) -> Journal:
     from chaosproxy.errors import JournalBroken
-    from chaosproxy.journal.reading import read_journal
+    from chaosproxy.journal.reading import read_journal, read_piece
 
     text = read_text(path)
     try:
-        return read_journal(text.splitlines())
+        return (read_journal if opens else read_piece)(text.splitlines())
     except JournalBroken as error:
         raise JournalBroken(f"{path}: {error}") from None
 

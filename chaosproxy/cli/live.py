@@ -17,9 +17,10 @@ from rich.text import Text
 
 from chaosproxy.experiment.timeline import planned
 from chaosproxy.journal.records import AnyRecord, Attached, FaultEdge, GateJudged, Hooked, Mark, Swept
-from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit
+from chaosproxy.journal.traffic import Call, ExchangeRecord, FaultHit, Sent, Underway
 from chaosproxy.report.console import QuietConsole
 from chaosproxy.runner.order import Order
+from chaosproxy.steady_state.claims import Claims
 from chaosproxy.steady_state.entry_calls import is_call
 from chaosproxy.units import format_duration
 
@@ -56,18 +57,22 @@ class Log:
     def __init__(self, order: Order, say: Callable[[str], None]) -> None:
         self._say = say
         self._origin: float | None = None
+        self._calls = OpenCalls(order.experiment.claims())
         self._held = "the gate holds" if order.experiment.gate else "the system works, faults may be injected"
         self._words = {
             "warmup": f"warming up for {format_duration(order.experiment.timeline.warmup)}",
             "origin": f"running for {format_duration(order.experiment.timeline.lasts)}",
             "over": "over, waiting for the last calls",
-            "drained": "all calls have ended",
         }
         say(f"{order.experiment.name}: seed {order.seed}, {order.directory}")
 
     def notice(self, record: AnyRecord) -> None:
         """Say what happened, if it is worth a line."""
+        self._calls.notice(record)
         match record:
+            case Mark(name="drained"):
+                if words := self._calls.words():
+                    self._tell(record.at, words)
             case Mark():
                 if record.name == "origin":
                     self._origin = record.at
@@ -88,6 +93,34 @@ class Log:
     def _tell(self, at: float, words: str) -> None:
         clock = "      " if self._origin is None else f"{at - self._origin:5.1f}s"
         self._say(f"  {clock}  {words}")
+
+
+class OpenCalls:
+    """The calls that have begun and not ended, as far as the records tell."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._external, self._entry = claims.external, claims.entry
+        self._open: set[str] = set()
+        self._ended: set[str] = set()
+
+    def notice(self, record: AnyRecord) -> None:
+        """Take a record in."""
+        match record:
+            case Sent():
+                self._open.add(record.id)
+            case Call() if record.end_at is not None or record.error is not None:
+                self._open.discard(record.id)
+            case Underway() if record.listener == self._entry and is_call(record):
+                self._open.add(record.id)
+            case ExchangeRecord() if self._external:  # whose end may be told before the answer that it is under way
+                self._ended.add(record.id)
+
+    def words(self) -> str:
+        """How it stands; nothing where nobody sees calls."""
+        if self._external and self._entry is None:
+            return ""
+        count = len(self._open - self._ended)
+        return f"{count} call{'s' if count > 1 else ''} had not ended" if count else "all calls have ended"
 
 
 def attached_words(record: Attached) -> str:

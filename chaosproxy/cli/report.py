@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosproxy.cli.judge import JournalFile, read_run
+from chaosproxy.cli.judge import JOURNAL, JournalFile, pieces_of, read_run
 from chaosproxy.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def report(
 
 
 def _journal_file(path: Path) -> Path:
-    return path / "journal.jsonl" if path.is_dir() else path
+    return path / JOURNAL if path.is_dir() else path
 
 
 def _page(path: Path, beside: Path | None) -> str:
@@ -66,8 +66,8 @@ def _page(path: Path, beside: Path | None) -> str:
     )
 
     other = None if beside is None else read_verdict(beside)
-    if not path.exists() and path.parent.is_dir() and any(path.parent.glob("*.ndjson")):
-        return page_of_journal(read_run(str(path.parent)), Beside())  # the runner was killed before it could judge
+    if pieces_of(path):
+        return page_of_journal(read_run(str(path)), Beside())  # the runner was killed before it could judge
     verdict = verdict_beside(path)
     if verdict is None:
         return page_of_file(path, Beside())

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chaosproxy.errors import BadValue, UserError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OUT = "out"
+"""Where runs are, unless somebody says otherwise: there is none before the first run."""
+
 
 def runs(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the folders of the runs are.")] = "out",
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the folders of the runs are.")] = OUT,
     keep: Annotated[
         int | None, typer.Option(metavar="N", help="With --prune: keep the N newest.", min=0, show_default=False)
     ] = None,
@@ -42,6 +48,7 @@ def runs(
     if prune and keep is None and older_than is None:
         raise UserError("--prune needs --keep N or --older-than AGE")
     age_s = None if older_than is None else _age(older_than)
+    _check_folder(Path(folder))
     now_s = time.time()  # noqa: TID251 - runs are as old as the calendar says
     found = report.list_runs(Path(folder), now_s)
     with reader_may_leave():
@@ -56,6 +63,16 @@ def runs(
             typer.echo(json.dumps({"removed": removed, "kept": {one.directory: one.why for one in left}}, indent=2))
         else:
             typer.echo("\n".join([*(f"removed {path}" for path in removed), f"{len(removed)} removed"]))
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises UserError where no runs can be; a mistyped name is no folder without runs."""
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise UserError(f"{folder}: not a folder; name the one that the folders of the runs are in")
+    if str(folder) != OUT:
+        raise UserError(f"{folder}: no such folder; name the one that the folders of the runs are in")
 
 
 def _age(text: str) -> float:

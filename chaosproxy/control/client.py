@@ -38,6 +38,7 @@ SILENCE_S = 15.0
 PATIENCE_S = 1.0
 """How long a lost connection to the events is tried to be found again."""
 RECONNECT_PAUSE_S = 0.2
+_NO_SUCH_PATH = (404, 405)
 _BUSY = 429
 _WAITS_MAX = 5
 
@@ -159,7 +160,7 @@ class ControlClient:
         for _ in range(_WAITS_MAX):
             try:
                 async with self._connected.request(method, self._url + path, data=body, headers=headers) as answer:
-                    said = await answer.json()
+                    said = await self._json_of(answer)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._unreachable(error) from error
             if answer.status != _BUSY:
@@ -167,8 +168,21 @@ class ControlClient:
             await asyncio.sleep(min(float(answer.headers.get("Retry-After", "1")), self._answer_s))
         if answer.status >= 400:
             why = said.get("error", answer.status) if isinstance(said, dict) else answer.status
+            if answer.status in _NO_SUCH_PATH and not isinstance(why, str):  # our own refusals have their words
+                raise self._no_api()
             raise PartFailed(f"the proxy at {self._url} refused: {why}")
         return said
+
+    async def _json_of(self, answer: aiohttp.ClientResponse) -> Any:
+        try:
+            return await answer.json()
+        except (aiohttp.ContentTypeError, ValueError):
+            if answer.status < 400 or answer.status in _NO_SUCH_PATH:
+                raise self._no_api() from None
+            raise  # something in between may have answered, for a proxy that is away
+
+    def _no_api(self) -> PartFailed:
+        return PartFailed(f"no control API of chaosproxy answers at {self._url}; look for the one that serve prints")
 
     def _unreachable(self, error: Exception) -> PartFailed:
         return PartFailed(f"the proxy at {self._url} cannot be reached: {str(error) or type(error).__name__}")

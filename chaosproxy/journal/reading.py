@@ -34,26 +34,44 @@ def read_journal(lines: Iterable[str]) -> Journal:
     return Journal(tuple(stream), stream.torn)
 
 
+def read_piece(lines: Iterable[str]) -> Journal:
+    """The same of a file that another one of its run opens: it begins anywhere, and may be empty or one torn line.
+
+    What a runner hears from a proxy that runs already has no opening record.
+    """
+    stream = RecordStream(lines, opens=False)
+    return Journal(tuple(stream), stream.torn)
+
+
 class RecordStream:
     """The same, a record at a time, so that a journal may be larger than the memory; it can be read once.
 
-    ``torn`` is known at the end. ``read`` makes records of lines, and raises pydantic's ValidationError.
+    ``torn`` is known at the end. ``read`` makes records of lines, and raises pydantic's ValidationError. ``opens``: it
+    has to begin with an opening record.
     """
 
-    def __init__(self, lines: Iterable[str | bytes], read: Callable[[str | bytes], AnyRecord] = from_line) -> None:
-        self._lines, self._read = lines, read
+    def __init__(
+        self,
+        lines: Iterable[str | bytes],
+        read: Callable[[str | bytes], AnyRecord] = from_line,
+        *,
+        opens: bool = True,
+    ) -> None:
+        self._lines, self._read, self._opens = lines, read, opens
         self.torn = False
 
     def __iter__(self) -> Iterator[AnyRecord]:
         waiting: tuple[int, str | bytes] | None = None
         for number, line in _filled(self._lines):
-            if waiting is None:
-                _check_first(line)
-            else:
+            if waiting is not None:
                 yield self._record(*waiting)
+            elif self._opens:
+                _check_first(line)
             waiting = (number, line)
-        if waiting is None:
+        if waiting is None and self._opens:
             raise JournalBroken("not a journal: it is empty")
+        if waiting is None:
+            return
         if _is_json(waiting[1]):
             yield self._record(*waiting)
         else:

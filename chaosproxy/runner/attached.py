@@ -25,6 +25,7 @@ from chaosproxy.journal.traffic import ExchangeRecord, FaultHit, Underway
 from chaosproxy.plan.rule import Rule
 from chaosproxy.runner.announcing import programme_of
 from chaosproxy.runner.clocks import Offset, compare
+from chaosproxy.runner.conductor import everything_stopped
 
 RENEWALS_PER_LEASE = 3
 TRY_AGAIN_S = 0.2
@@ -106,6 +107,10 @@ class Attachment:
         there = await self._client.underway()
         return [shifted(each, -self._offset.offset_s) for each in there if each.listener in self._scope.listeners]
 
+    async def halted(self) -> str:
+        """Why everything was stopped there; nothing where it was not."""
+        return (await self._client.status()).halted
+
     # beside ----------------------------------------------------------------------------------------------------------
 
     async def held(self) -> None:
@@ -129,7 +134,7 @@ class Attachment:
             if status.instance != self._instance:
                 raise PartFailed(f"the proxy at {self._control} was started anew in mid-run, and its faults are gone")
             if status.halted:
-                raise RunAborted(f"the proxy was stopped: {status.halted}")
+                raise RunAborted(everything_stopped(status.halted))
             heard_at = self._clock()
 
     async def _announce(self) -> None:

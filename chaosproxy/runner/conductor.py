@@ -6,7 +6,7 @@ The proxies do the rest by themselves: a fault with ``lasts`` ends there, and al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chaosproxy.experiment.model import Experiment
 
 RENEWALS_PER_LEASE = 3
+REASON_WITHIN_S = 1.0
+"""How long the proxy may take to say why it ended a fault; the run is over either way."""
 
 
 class Faultline(Protocol):
@@ -56,7 +58,10 @@ def cues_of(experiment: Experiment) -> list[Cue]:
 
 
 class Conductor:
-    """Plays the cues. ``trouble`` is told, in words, what went wrong beside."""
+    """Plays the cues. ``trouble`` is told, in words, what went wrong beside.
+
+    ``halted`` asks the proxy why everything was stopped there: nothing where it was not. It raises PartFailed.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Conductor:
         lease_s: float,
         clock: Callable[[], float],
         trouble: Callable[[str], None],
+        halted: Callable[[], Awaitable[str]],
     ) -> None:
         self._line = line
         self._owner = owner
@@ -74,6 +80,7 @@ class Conductor:
         self._lease_s = lease_s
         self._clock = clock
         self._trouble = trouble
+        self._halted = halted
         self._wanted: dict[str, Rule] = {}
         self._edges: dict[tuple[str, str], asyncio.Future[float]] = {}
         self._applying = asyncio.Lock()
@@ -125,7 +132,15 @@ class Conductor:
 
     async def _until_stopped(self) -> None:
         fault = await asyncio.shield(self._stopped)
-        raise RunAborted(f"fault {fault!r} was ended by somebody else")
+        why = await self._why_halted()
+        raise RunAborted(everything_stopped(why) if why else f"fault {fault!r} was ended by somebody else")
+
+    async def _why_halted(self) -> str:
+        try:
+            async with asyncio.timeout(REASON_WITHIN_S):
+                return await self._halted()
+        except (ChaosError, TimeoutError):
+            return ""
 
     async def _renew_forever(self) -> None:
         while True:
@@ -138,3 +153,8 @@ class Conductor:
 
     def _edge(self, fault: str, edge: str) -> asyncio.Future[float]:
         return self._edges.setdefault((fault, edge), asyncio.get_running_loop().create_future())
+
+
+def everything_stopped(why: str) -> str:
+    """Why a run ends that somebody stopped at its proxy."""
+    return f"everything was stopped: {why}"

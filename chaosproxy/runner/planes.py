@@ -46,6 +46,9 @@ class Plane(Protocol):
     async def underway(self) -> list[Underway]:
         """The exchanges that have begun and not ended, on our clock."""
 
+    async def halted(self) -> str:
+        """Why everything was stopped at it; nothing where it was not."""
+
     async def broken(self) -> End:
         """Raises PartFailed (or RunAborted) when the run cannot go on with it; never returns."""
 
@@ -81,6 +84,9 @@ class OwnProxy:
 
     async def underway(self) -> list[Underway]:
         return await self._client.underway()
+
+    async def halted(self) -> str:
+        return (await self._client.status()).halted
 
     async def broken(self) -> End:
         await forever()  # it is among the parts that must live
@@ -120,6 +126,9 @@ class OthersProxy:
 
     async def underway(self) -> list[Underway]:
         return await self.line.underway()
+
+    async def halted(self) -> str:
+        return await self.line.halted()
 
     async def broken(self) -> End:
         await self.line.held()

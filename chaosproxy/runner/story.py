@@ -139,6 +139,7 @@ class RunStory:
             lease_s=self._experiment.safety.lease,
             clock=self._clock,
             trouble=lambda words: self._trouble("lease", words),
+            halted=plane.halted,
         )
         stage = plane.stage
         self._loading = await self._load(plane)

@@ -193,7 +193,8 @@ def _headline(course: Course, state: State, findings: Sequence[Finding], rows: S
     if course.how in _BY_END and course.ended is not None:
         return f"{ENDED_BADLY[course.how]}: {course.ended.why}" if course.ended.why else ENDED_BADLY[course.how]
     if state is State.HELD or first is None:
-        return f"all {len(rows)} expectations held" + (f"; {first.sentence}" if first else "")
+        held = "the 1 expectation held" if len(rows) == 1 else f"all {len(rows)} expectations held"
+        return held + (f"; {first.sentence}" if first else "")
     return first.sentence
 
 

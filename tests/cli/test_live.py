@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from rich.console import Console
 
-from chaosproxy.cli.live import Log, View, watching
+from chaosproxy.cli.live import Log, OpenCalls, View, watching
 from chaosproxy.cli.run import prepare
 from chaosproxy.journal.records import AnyRecord, FaultEdge, GateJudged, Mark
-from chaosproxy.journal.traffic import FaultHit
+from chaosproxy.journal.traffic import FaultHit, Underway
 from chaosproxy.runner.order import Order
 from tests.steady_state.drills import ORIGIN, Drill
 
@@ -117,6 +120,64 @@ class TestLog:
         Log(order, lines.append).notice(GateJudged(at=ORIGIN, held=False, reasons=["success >= 99%: observed 0%"]))
 
         assert lines[-1].strip() == "gate: success >= 99%: observed 0%"
+
+    @pytest.mark.parametrize(
+        ("sent", "ended", "words"),
+        [(2, 2, "all calls have ended"), (2, 1, "1 call had not ended"), (7, 1, "6 calls had not ended")],
+    )
+    def test_the_last_line_tells_whether_the_calls_have_ended(
+        self, order: Order, sent: int, ended: int, words: str
+    ) -> None:
+        """Those of a run that was interrupted have not: the same number as in its verdict."""
+        drill, lines = Drill(), list[str]()
+        log = Log(order, lines.append)
+        for number in range(sent):
+            drill.sent(f"call-{number}", 1)
+        for number in range(ended):
+            drill.call(f"call-{number}", 1)
+
+        for record in [*drill.records, Mark(name="drained", at=ORIGIN + 5.4)]:
+            log.notice(record)
+
+        assert lines[-1].strip() == words
+
+
+class TestOpenCalls:
+    """Calls of traffic that is not ours, which are requests at the entry."""
+
+    @pytest.fixture
+    def calls(self, order: Order) -> OpenCalls:
+        """Of a run that watches the listener primary."""
+        return OpenCalls(replace(order.experiment.claims(), external=True, entry="primary"))
+
+    def test_what_is_under_way_at_the_entry_has_not_ended(self, calls: OpenCalls) -> None:
+        """Requests behind it, and those for no answer, are no calls."""
+        for listener, method in (("primary", "POST"), ("secondary", "POST"), ("primary", "GET")):
+            calls.notice(_underway(f"{listener}-{method}", listener, method))
+
+        assert calls.words() == "1 call had not ended"
+
+    def test_the_end_may_be_told_first(self, calls: OpenCalls) -> None:
+        """Records of the proxy and its answers to our questions come over two connections."""
+        drill = Drill()
+        calls.notice(_underway(drill.exchange(None, "primary", 1), "primary"))
+        early = drill.exchange(None, "primary", 1)
+        for record in drill.records:
+            calls.notice(record)
+        calls.notice(_underway(early, "primary"))
+
+        assert calls.words() == "all calls have ended"
+
+    def test_nobody_sees_calls(self, order: Order) -> None:
+        """Then nothing is said about them."""
+        assert OpenCalls(replace(order.experiment.claims(), external=True, entry=None)).words() == ""
+
+
+def _underway(name: str, listener: str, method: str = "POST") -> Underway:
+    facts: dict[str, Any] = {"ordinal": 1, "call": None, "model": None, "stream": True}
+    return Underway(
+        at=ORIGIN + 5, id=name, listener=listener, method=method, dialect="openai.chat", began_at=ORIGIN, **facts
+    )
 
 
 def test_quiet_runs_print_nothing(order: Order, capsys: pytest.CaptureFixture[str]) -> None:

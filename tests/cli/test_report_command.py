@@ -40,6 +40,19 @@ def leave(tmp_path: Path) -> Leave:
     return leave
 
 
+def _kill(run: Path) -> None:
+    """Leave what an attached run leaves whose runner was killed: its own records, and those of the proxy."""
+    journal = run / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    ours = [line for line in lines if '"type":"exchange"' not in line]
+    assert '"type":"opened"' in ours[0]
+    (run / "runner.ndjson").write_text("".join(ours))
+    (run / "proxy.ndjson").write_text("".join(line for line in lines if line not in ours))
+    (run / "load.ndjson").touch()
+    journal.unlink()
+    (run / "report.json").unlink()
+
+
 class TestReport:
     """From a journal to a page."""
 
@@ -91,6 +104,31 @@ class TestReport:
 
         assert ended.code == 0
         assert "NOT JUDGED" in (run / "report.html").read_text()
+
+    @pytest.mark.parametrize("named", ["", "journal.jsonl"])
+    def test_pieces_without_an_opening_have_a_page(self, leave: Leave, named: str) -> None:
+        """What a runner heard from a proxy that ran already begins with an exchange; the runner's piece opens it."""
+        run = leave("run")
+        _kill(run)
+
+        ended = chaosproxy("report", str(run / named))
+
+        assert ended.code == 0, ended.err
+        assert "NOT JUDGED" in (run / "report.html").read_text()
+        explained = chaosproxy("explain", "hit", "--journal", str(run / named))
+        assert explained.code == 0, explained.err
+
+    def test_pieces_without_any_opening_are_no_journal(self, leave: Leave) -> None:
+        """One of them has to say what it is."""
+        run = leave("run")
+        _kill(run)
+        (run / "runner.ndjson").unlink()
+        (run / "load.ndjson").unlink()
+
+        ended = chaosproxy("report", str(run))
+
+        assert ended.code == 2
+        assert "proxy.ndjson: line 1: not a journal: it does not begin with an opening record" in ended.err
 
     @pytest.mark.parametrize(
         ("text", "words"),

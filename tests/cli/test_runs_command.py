@@ -33,3 +33,18 @@ def test_an_empty_place(tmp_path: Path) -> None:
     pruned = chaosproxy("runs", str(tmp_path), "--prune", "--older-than", "30d", "--json")
     assert json.loads(pruned.out) == {"removed": [], "kept": {}}
     assert chaosproxy("runs", str(tmp_path), "--prune", "--keep", "0").out == "0 removed\n"
+
+
+def test_where_no_runs_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped name and a file are mistakes; that nothing was run here yet is none."""
+    monkeypatch.chdir(tmp_path)
+    assert chaosproxy("runs").code == 0
+    assert json.loads(chaosproxy("runs", "--json").out) == []
+    nowhere = chaosproxy("runs", "nofolder")
+    assert (nowhere.code, nowhere.out) == (2, "")
+    assert nowhere.err.startswith("nofolder: no such folder")
+    assert chaosproxy("runs", "nofolder", "--prune", "--keep", "3").code == 2
+    (tmp_path / "out").touch()
+    file = chaosproxy("runs")
+    assert (file.code, file.out) == (2, "")
+    assert file.err.startswith("out: not a folder")

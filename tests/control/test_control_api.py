@@ -7,6 +7,8 @@ import time
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from chaosproxy.control.api import ControlApi
 from chaosproxy.control.client import ControlClient
@@ -203,6 +205,41 @@ async def test_a_slow_reader_is_told_what_it_lost() -> None:
     assert "opened" in lines[0]
     assert "3 records were lost" in lines[1]
     assert ["number 3" in lines[2], "number 4" in lines[3], len(lines)] == [True, True, 4]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),
+    [
+        (404, '{"detail":"Not Found"}', "application/json"),
+        (404, '{"error":{"message":"no such path"}}', "application/json"),
+        (404, "404: Not Found", "text/plain"),
+        (405, "", "text/plain"),
+        (200, "<html>", "text/html"),
+        (200, "{", "application/json"),
+    ],
+)
+async def test_something_that_is_no_chaosproxy_is_said_in_words(status: int, text: str, kind: str) -> None:
+    """A mistyped port is often that of the system itself."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, text=text, content_type=kind)
+
+    async with RawTestServer(answer) as server:
+        url = str(server.make_url("")).rstrip("/")
+        async with ControlClient(url) as client:
+            with pytest.raises(PartFailed, match=f"^no control API of chaosproxy answers at {url};"):
+                await client.status()
+
+
+async def test_a_gateway_that_answers_for_a_proxy_that_is_away() -> None:
+    """It says nothing about what stands behind it."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=502, text="<html>", content_type="text/html")
+
+    async with RawTestServer(answer) as server, ControlClient(str(server.make_url(""))) as client:
+        with pytest.raises(PartFailed, match="cannot be reached: 502"):
+            await client.status()
 
 
 async def test_a_proxy_that_is_gone_is_said_in_words() -> None:

@@ -242,6 +242,20 @@ def test_a_proxy_that_is_started_anew(staging: Staging, tmp_path: Path) -> None:
     assert "started anew" in ended.sentences
 
 
+def test_the_pieces_of_a_killed_run_are_judged(staging: Staging, tmp_path: Path) -> None:
+    """By the folder and by the name that the journal would have; never as held."""
+    with _lasting(staging, tmp_path) as run:
+        run.process.kill()
+        run.process.wait()
+    (results,) = (tmp_path / "out").iterdir()
+    assert '"opened"' not in (results / "proxy.ndjson").read_text("utf-8").splitlines()[0]
+    for named in (results, results / "journal.jsonl"):
+        checked = chaosproxy("check", str(named), "drill.yaml", cwd=tmp_path)
+        assert checked.code in (1, 3), checked.err
+        assert json.loads(checked.out)["verdict"] != "held"
+        assert "these are its pieces" in checked.err
+
+
 def test_a_proxy_that_was_stopped_by_hand(staging: Staging, tmp_path: Path) -> None:
     """The stop button ends the run, too: what it was about is over."""
     with _lasting(staging, tmp_path) as run:
@@ -251,7 +265,7 @@ def test_a_proxy_that_was_stopped_by_hand(staging: Staging, tmp_path: Path) -> N
         refused = drill(tmp_path, staging.text(), *staging.words)
 
     assert ended.code == 4, ended.err
-    assert "ended by somebody else" in ended.sentences
+    assert "everything was stopped: incident 4711" in ended.report.headline
     assert refused.code == 5
     assert "incident 4711" in refused.sentences
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosproxy.errors import JournalBroken
-from chaosproxy.journal.reading import Journal, merge, read_journal
+from chaosproxy.journal.reading import Journal, merge, read_journal, read_piece
 from chaosproxy.journal.records import VERSION, Ended, Mark, Opened, Trouble, to_line
 
 OPENED = Opened(process="proxy", host="h", pid=1, mono=5.0, wall=9.0, chaosproxy="0.1")
@@ -54,6 +54,34 @@ def test_other_damage_is_an_error_with_its_line(lines: list[str], words: str) ->
     """What is no journal, is newer, or is broken before its end is refused, in words and with the line."""
     with pytest.raises(JournalBroken, match=words):
         read_journal(lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "read"),
+    [
+        (LINES[1:], Journal((ORIGIN, ENDED))),
+        (LINES, Journal((OPENED, ORIGIN, ENDED))),
+        ([], Journal(())),
+        ([LINES[1][:9]], Journal((), torn=True)),
+    ],
+)
+def test_a_piece_begins_anywhere(lines: list[str], read: Journal) -> None:
+    """Another piece of its run has the opening record; it may have been killed before its first line was whole."""
+    assert read_piece(lines) == read
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["experiment: v1\n", LINES[1]], "line 1: not a record"),
+        ([LINES[1], '{"type":"merk"}\n'], "line 2: not a record"),
+        ([LINES[0].replace('"type"', '"version":4,"type"')], "line 1: journal version 4"),
+    ],
+)
+def test_a_damaged_piece_is_an_error_with_its_line(lines: list[str], words: str) -> None:
+    """It is read as strictly as a journal from there on."""
+    with pytest.raises(JournalBroken, match=words):
+        read_piece(lines)
 
 
 def test_merged_journals_are_in_the_order_of_time() -> None:

@@ -54,10 +54,10 @@ def test_what_was_broken_off_is_called_so() -> None:
 
 def test_nothing_to_go_by() -> None:
     """It did not deviate again, and what the run said then; or nobody knows."""
-    held = Tried(drill().whole(), (HELD, HELD), HELD, 20.0, "all 1 expectations held")
+    held = Tried(drill().whole(), (HELD, HELD), HELD, 20.0, "the 1 expectation held")
 
     assert text(Minimized(None, (held,))).endswith(
-        "it did not deviate again, so there is nothing to go by: all 1 expectations held"
+        "it did not deviate again, so there is nothing to go by: the 1 expectation held"
     )
     assert text(Minimized(None, (), "budget")).endswith(
         "whether it deviates again was not decided, so there is nothing to go by"

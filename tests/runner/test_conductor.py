@@ -33,6 +33,7 @@ class Memory:
     cleared: list[str] = field(default_factory=list)
     fails: str = ""
     left: list[str] = field(default_factory=list)
+    stopped: str = ""
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(self, owner: str, rules: Sequence[Rule], *, lease_s: float, seed: int) -> None:
@@ -52,6 +53,10 @@ class Memory:
     async def active(self, owner: str) -> list[str]:
         return self.left
 
+    async def halted(self) -> str:
+        self._maybe_fail("halted")
+        return self.stopped
+
     async def next(self) -> None:
         """Wait for a command."""
         async with asyncio.timeout(5):
@@ -64,7 +69,8 @@ class Memory:
 
 
 def _conductor(line: Memory, troubles: list[str], lease_s: float = 60.0) -> Conductor:
-    return Conductor(line, "run", seed=1, lease_s=lease_s, clock=time.monotonic, trouble=troubles.append)
+    clock, trouble = time.monotonic, troubles.append
+    return Conductor(line, "run", seed=1, lease_s=lease_s, clock=clock, trouble=trouble, halted=line.halted)
 
 
 @asynccontextmanager
@@ -153,6 +159,24 @@ class TestLeases:
         await healing.heal()
         healing.notice(_edge("b", "healed").model_copy(update={"why": "cleared"}))
         assert not healing._stopped.done()
+
+    @pytest.mark.parametrize(
+        ("stopped", "fails", "words"),
+        [
+            ("incident 4711", "", "^everything was stopped: incident 4711$"),
+            ("incident 4711", "halted", "^fault 'a' was ended by somebody else$"),
+            ("", "", "^fault 'a' was ended by somebody else$"),
+        ],
+    )
+    async def test_a_stop_of_everything_is_named_with_its_reason(self, stopped: str, fails: str, words: str) -> None:
+        """As far as the proxy tells."""
+        line = Memory(stopped=stopped, fails=fails)
+        conductor = _conductor(line, [])
+        playing = asyncio.create_task(conductor.play([Cue(_rule("a"), 0.0)], time.monotonic()))
+        await line.next()
+        conductor.notice(_edge("a", "healed").model_copy(update={"why": "cleared"}))
+        with pytest.raises(RunAborted, match=words):
+            await playing
 
     async def test_a_fault_that_cannot_be_applied_fails_the_run(self) -> None:
         """A fault that never existed is no pass."""

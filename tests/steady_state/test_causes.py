@@ -516,7 +516,7 @@ def test_pass_that_rests_on_flagged_calls_says_so() -> None:
 
     assert verdict.exit_code == 0
     assert verdict.headline == (
-        "all 1 expectations held; silent_corrupt held only because 7 calls that sse.drop (fault 'lossy') hit "
+        "the 1 expectation held; silent_corrupt held only because 7 calls that sse.drop (fault 'lossy') hit "
         "got flagged as failed (an error event)"
     )
 
