@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.traffic import FaultHit
+from chaosproxy.steady_state.causes import UNTOUCHED
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import (
     CUT,
@@ -483,7 +484,7 @@ def test_measure_without_a_known_cause_is_told_with_its_value() -> None:
 
     assert told(drill) == [
         "upstream_requests <= 3 does not hold in all: 4",
-        "usage_error <= 1% does not hold in all: 50%; the worst, 50%, in 1 call where no fault of ours was involved (a)",
+        "usage_error <= 1% does not hold in all: 50%; the worst, 50%, in 1 call where " + UNTOUCHED + " (a)",
     ]
 
 
