@@ -37,8 +37,8 @@ def _complete(course: Course, health: Health) -> bool:
 def _seen_behind(history: History) -> bool:
     """Whether anything came to a listener before a backend."""
     names = history.claims.upstreams
-    records = (*history.hits, *history.connections)
-    return bool(history.asked or history.pending or any(record.listener in names for record in records))
+    met = {hit.listener for hit in history.hits} | {connection.listener for connection in history.connections}
+    return bool(history.asked or history.pending or met.intersection(names))
 
 
 def _may_be_unseen(history: History, story: Story) -> bool:
