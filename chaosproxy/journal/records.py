@@ -90,12 +90,16 @@ class Mark(Record):
 
 
 class GateJudged(Record):
-    """The gate was judged. ``reasons`` has one sentence per expectation that did not hold."""
+    """The gate was judged. ``reasons`` has one sentence per expectation that was not seen to hold.
+
+    ``unknown``: none of them failed for certain.
+    """
 
     type: Literal["gate"] = "gate"
     at: float
     held: bool
     reasons: list[str] = Field(default_factory=list)
+    unknown: bool = False
 
 
 class Attached(Record):

@@ -47,6 +47,8 @@ class Checks:
         self._exchanges: deque[ExchangeRecord] = deque()
         self._joins = claims.external or claims.oracle == "upstream" or any(map(_asks_for_exchanges, claims.aborts))
         self._totals = Totals(claims)
+        self.gate_unknown = False
+        """Whether nothing spoke against the gate for certain when it was judged last."""
 
     def notice(self, record: AnyRecord) -> None:
         """Remember what the abort conditions look at: the marks, and the calls and probes of not long ago."""
@@ -74,6 +76,8 @@ class Checks:
                 history = _without_young(history, last_look_at)
             elif _hangs_on_open_calls(history, self._claims.gate, window):
                 return None
+            states = {seen.state(each.expect) for each, seen in _seen(history, self._claims.gate, window)}
+            self.gate_unknown = State.INCONCLUSIVE in states and State.DEVIATED not in states
             return _unmet(history, self._claims.gate, window)
         if self._claims.external and self._claims.entry is None:
             return _alive_behind(history, last_look_at)
@@ -163,7 +167,9 @@ def _seen(
 
 def _unmet(history: History, expectations: Sequence[Expectation], window: Window) -> list[str]:
     return [
-        f"{expectation.expect.text}: {_words(expectation.expect, seen)}"
+        f"{expectation.expect.text} could not be judged: {_doubtful(expectation.expect, seen)}"
+        if seen.state(expectation.expect) is State.INCONCLUSIVE
+        else f"{expectation.expect.text}: {_words(expectation.expect, seen)}"
         for expectation, seen in _seen(history, expectations, window)
         if seen.state(expectation.expect) is not State.HELD
     ]
@@ -194,6 +200,12 @@ def _words(expect: Expression, seen: Observation) -> str:
         return seen.why
     value = display(seen.value, MEASURES[expect.measure].unit_of(expect.aggregate))
     return f"observed {value} over {seen.samples} samples" + (f" ({seen.why})" if seen.why else "")
+
+
+def _doubtful(expect: Expression, seen: Observation) -> str:
+    """First why nothing can be said, for the number alone may look as if it were good enough."""
+    why = seen.why or "the data ends too early"
+    return why if seen.value is None else f"{why} ({_words(expect, replace(seen, why=''))})"
 
 
 def _failure(story: Story) -> str:

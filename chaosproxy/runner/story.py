@@ -194,7 +194,8 @@ class RunStory:
         reasons = await self._look(window_s, min(window_s + LAST_CALLS_WITHIN_S, first_s - FIRST_FAULT_SLACK_S))
         if reasons:
             reasons += self._checks.failures(self.recorder.records)
-        self.record(GateJudged(at=self._clock(), held=not reasons, reasons=reasons))
+        unknown = bool(reasons) and self._checks.gate_unknown
+        self.record(GateJudged(at=self._clock(), held=not reasons, reasons=reasons, unknown=unknown))
         return reasons
 
     async def _look(self, window_s: float, last_look_s: float) -> list[str]:

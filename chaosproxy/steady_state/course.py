@@ -100,7 +100,8 @@ def doubts(history: History, course: Course, accounts: Sequence[FaultAccount], h
     """Why a run proves nothing, or less than it seems to."""
     if course.gate_held is False:
         reasons = "; ".join(course.gate.reasons) if course.gate else course.ended.why if course.ended else ""
-        yield _doubt(f"the gate did not hold, so nothing was injected: {reasons}", "gate")
+        how = "was not seen to hold" if course.gate and course.gate.unknown else "did not hold"
+        yield _doubt(f"the gate {how}, so nothing was injected: {reasons}", "gate")
         return
     if course.how in ENDED_BADLY and course.how != "error":
         why = f": {course.ended.why}" if course.ended and course.ended.why else ""

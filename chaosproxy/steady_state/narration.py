@@ -11,9 +11,10 @@ from chaosproxy.steady_state.outcome import Outcome, classify, reference_for
 from chaosproxy.steady_state.probes import first_failure
 from chaosproxy.steady_state.spells import served_by
 from chaosproxy.steady_state.vocabulary import MEASURES, Needs, Unit, display
+from chaosproxy.steady_state.worst import worst_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from chaosproxy.steady_state.claims import Expectation
     from chaosproxy.steady_state.history import History, Story
@@ -59,7 +60,7 @@ def deviations(history: History, expectation: Expectation, observation: Observat
         Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=calls[:CALLS_KEPT])
         for sentence, calls in told[:CAUSES_PER_EXPECTATION]
     ]
-    return findings or [_plain(expectation, observation)]
+    return findings or [_by_value(history, expectation, observation, stories)]
 
 
 def notes(history: History, held: Iterable[Expectation]) -> list[Finding]:
@@ -124,18 +125,33 @@ def _sentence(words: str, members: list[tuple[Story, float]]) -> tuple[str, tupl
     most = display(max(wait_s for _, wait_s in members), Unit.SECONDS)
     sentence = f"{_count(calls)} {words.replace('{most}', most)}"
     if any(story.answered and story.outcome is not Outcome.OK for story, _ in members):
-        more = f" and {len(calls) - CALLS_NAMED} more" if len(calls) > CALLS_NAMED else ""
-        sentence += f" ({', '.join(calls[:CALLS_NAMED])}{more})"
+        sentence += f" ({_some(calls)})"
     return sentence, tuple(calls)
 
 
-def _count(calls: list[str]) -> str:
+def _count(calls: Sequence[str]) -> str:
     return f"{len(calls)} call{'' if len(calls) == 1 else 's'}"
+
+
+def _some(calls: Sequence[str]) -> str:
+    more = f" and {len(calls) - CALLS_NAMED} more" if len(calls) > CALLS_NAMED else ""
+    return f"{', '.join(calls[:CALLS_NAMED])}{more}"
 
 
 def _plain(expectation: Expectation, observation: Observation) -> Finding:
     sentence = f"{expectation.text} does not hold in {observation.window}: {shown(expectation, observation)}"
     return Finding(kind="deviated", about=(expectation.id,), sentence=sentence, calls=observation.against[:CALLS_KEPT])
+
+
+def _by_value(history: History, expectation: Expectation, observation: Observation, stories: list[Story]) -> Finding:
+    """With the worst calls and what had hit them, where each has a value of its own."""
+    plain, worst = _plain(expectation, observation), worst_of(history, expectation, stories)
+    if worst is None:
+        return plain
+    where = "among" if len(worst.calls) > 1 else "in"
+    told = f"the worst, {worst.shown}, {where} {_count(worst.calls)} {worst.how} ({_some(worst.calls)})"
+    calls = tuple(dict.fromkeys((*worst.calls, *observation.against)))[:CALLS_KEPT]
+    return plain.model_copy(update={"sentence": f"{plain.sentence}; {told}", "calls": calls})
 
 
 def _probe(history: History, expectation: Expectation, observation: Observation) -> Finding:

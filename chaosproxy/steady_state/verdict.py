@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaosproxy.steady_state.accounts import account_of
+from chaosproxy.steady_state.bypass import bypassed
 from chaosproxy.steady_state.course import ENDED_BADLY, Course, course_of, doubts, errors, health_of, swept
 from chaosproxy.steady_state.findings import Finding, Judged, Verdict
 from chaosproxy.steady_state.history import History, history_of
@@ -61,6 +62,7 @@ def judge(journal: Journal, claims: Claims) -> Verdict:
             *unheard(journal.records),
         ]
     )
+    findings = [*bypassed(history, course, health, findings), *findings]
     findings.sort(key=lambda finding: _IMPORTANCE.index(finding.kind))
     state = _state(course, findings)
     return Verdict(

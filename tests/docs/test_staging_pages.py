@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from chaosproxy.control.guard import TOKEN_CHARS_MIN
 from chaosproxy.control.routes import ROUTES
 from chaosproxy.experiment.load_file import parse_experiment
 from chaosproxy.experiment.load_proxies import parse_proxies
+from chaosproxy.steady_state.claims import Expectation
+from chaosproxy.steady_state.measures import observe
+from chaosproxy.steady_state.observation import State
 from tests.control.plane import plane_beside
 from tests.docs.test_examples import ROOT, _blocks, _commands, _run_as_shown
+from tests.steady_state.drills import Drill, expectation
 
 STAGING = ROOT / "docs/how-to/run-in-staging.md"
+ALL = expectation("success >= 0%").over
 STOP = ROOT / "docs/how-to/stop-everything.md"
 
 
@@ -102,6 +108,23 @@ def test_real_traffic_is_judged_at_the_listeners_that_the_page_shows() -> None:
     }
     assert experiment.external is not None
     assert experiment.claims().front == "front"
+
+
+def test_real_traffic_without_names_can_be_judged_as_the_page_asks() -> None:
+    """Nobody knows the right texts of such calls: what hangs on them would never get past the gate."""
+    _, text = [text for text in _blocks(STAGING, "yaml") if text.startswith("experiment:")]
+    claims = parse_experiment(text, "page", attach={"control": "http://chaosproxy-control:8666"}).claims()
+    nameless = Drill(claims, lasts_s=120)
+    for number in range(120):
+        nameless.exchange(None, "front", number)
+        nameless.exchange(None, "primary", number + 0.01)
+    asked = [*claims.hypothesis, *(replace(each, min_samples=None, over=ALL) for each in claims.gate)]
+
+    def states(expectations: list[Expectation]) -> set[State]:
+        return {seen.state(each.expect) for each in expectations for seen in observe(nameless.history(), each)}
+
+    assert states(asked) == {State.HELD}
+    assert states([expectation("success >= 97%"), expectation("silent_truncated == 0")]) == {State.INCONCLUSIVE}
 
 
 def test_the_shortest_token_is_told() -> None:

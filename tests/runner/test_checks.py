@@ -38,6 +38,28 @@ class TestGate:
             "success >= 99%: observed 83.33% over 6 samples"
         ]
 
+    def test_what_is_not_known_is_no_failure(self, drill: Drill) -> None:
+        """The number alone looks good enough: first comes why it says nothing, and that nothing spoke against it."""
+        claims = replace(drill.claims, oracle="upstream")
+        nameless = Drill(claims)
+        for second in range(5):
+            nameless.call(f"c{second}", second, expected=None)
+        checks = Checks(claims)
+
+        assert checks.gate(nameless.journal().records, 5.0, ORIGIN + 7) == [
+            "success >= 99% could not be judged: the right text of 5 calls is not known (observed 100% over 5 samples)"
+        ]
+        assert checks.gate_unknown
+
+    def test_one_failure_for_certain_is_no_mere_doubt(self, drill: Drill) -> None:
+        """What else is not known changes nothing about it."""
+        claims = replace(drill.claims, gate=(expectation("success >= 99%"), expectation("ttft.p95 <= 1s")))
+        drill.call("bad", 2, "", error="connect")
+        checks = Checks(claims)
+
+        assert checks.gate(drill.journal().records, 5.0)
+        assert not checks.gate_unknown
+
     def test_no_call_at_all_does_not_pass(self, drill: Drill) -> None:
         """An upstream that hangs gives no call to look at, and so no reason to go on."""
         drill.records.clear()
@@ -70,7 +92,8 @@ class TestGate:
 
         (reason,) = Checks(drill.claims).gate(drill.journal().records, 5.0, ORIGIN + 6.5) or [""]
 
-        assert reason.startswith("success >= 99%: observed 50%")
+        assert reason.startswith("success >= 99% could not be judged: 5 calls had not ended")
+        assert reason.endswith("(observed 50% over 10 samples)")
         assert "5 calls had not ended" in reason
 
     def test_at_the_last_look_a_young_call_is_left_out(self, drill: Drill) -> None:

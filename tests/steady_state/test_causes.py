@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chaosproxy.journal.traffic import FaultHit
+from chaosproxy.steady_state.causes import UNTOUCHED
 from chaosproxy.steady_state.verdict import judge
 from tests.steady_state.drills import (
     CUT,
@@ -483,7 +484,7 @@ def test_measure_without_a_known_cause_is_told_with_its_value() -> None:
 
     assert told(drill) == [
         "upstream_requests <= 3 does not hold in all: 4",
-        "usage_error <= 1% does not hold in all: 50%",
+        "usage_error <= 1% does not hold in all: 50%; the worst, 50%, in 1 call where " + UNTOUCHED + " (a)",
     ]
 
 
@@ -679,3 +680,51 @@ def test_what_ended_a_stream_is_the_last_that_acted_on_it() -> None:
     assert "stream.truncate (fault 'cut') ended secondary's stream early" in sentence
     assert "sse.comment" not in sentence
     assert "time.first_token" not in sentence
+
+
+def counted(drill: Drill, name: str, at: float, hit: str | None, *, sent: int | None, got: int | None) -> None:
+    """A whole answer of 20 tokens: what the proxy sent as their count, and what the client was told."""
+    drill.exchange(name, "primary", at, hit=hit, sent=edge(ORIGIN + at, output_tokens=sent))
+    drill.call(name, at, output_tokens=got, expected_tokens=20)
+
+
+def test_a_wrong_count_names_the_worst_calls_and_their_fault() -> None:
+    """Not the most calls, and not the first: those of the fault that the observed value comes from."""
+    drill = Drill()
+    drill.fault("missing", "llm.usage", "primary", at=10, lasts=5)
+    drill.fault("tenfold", "llm.usage", "primary", at=20, lasts=5)
+    for number in range(4):
+        counted(drill, f"none-{number}", 10 + number, "missing", sent=None, got=None)
+    for number in range(2):
+        counted(drill, f"ten-{number}", 20 + number, "tenfold", sent=200, got=200)
+    drill.expect("usage_error.max == 0%")
+
+    (finding,) = [each for each in judge(drill.journal(), drill.claims).findings if each.kind == "deviated"]
+    assert finding.sentence == (
+        "usage_error.max == 0% does not hold in all: 900%; the worst, 900%, among 2 calls that llm.usage (fault "
+        "'tenfold') hit on primary, and the gateway passed the counts on (ten-0, ten-1)"
+    )
+    assert finding.calls == ("ten-0", "ten-1", "none-0", "none-1", "none-2", "none-3")
+
+
+@pytest.mark.parametrize(
+    ("hit", "sent", "got", "words"),
+    [
+        (
+            "f",
+            None,
+            None,
+            "1 call that llm.usage (fault 'f') hit on primary, and no count at all reached the client (a)",
+        ),
+        ("f", 10, 40, "1 call that llm.usage (fault 'f') hit on primary (a)"),
+        (None, 40, 40, "1 call where no fault of ours was involved (a)"),
+    ],
+)
+def test_what_became_of_a_count(hit: str | None, sent: int | None, got: int | None, words: str) -> None:
+    """Passed on, dropped or made anew by the gateway; without a fault nobody of ours is blamed."""
+    drill = Drill()
+    drill.fault("f", "llm.usage", "primary", at=10, lasts=5, min_hits=0)
+    counted(drill, "a", 10, hit, sent=sent, got=got)
+    drill.expect("usage_error.max == 0%")
+
+    assert told(drill) == [f"usage_error.max == 0% does not hold in all: 100%; the worst, 100%, in {words}"]

@@ -143,6 +143,20 @@ def test_gate_that_did_not_hold_is_inconclusive(drill: Drill) -> None:
     assert verdict.expectations == ()
 
 
+def test_gate_that_nobody_could_judge_is_not_said_to_have_failed(drill: Drill) -> None:
+    """The number may look good; nothing was injected all the same."""
+    unknown = Drill(ended="gate", healed=None)
+    unknown.claims = drill.claims
+    reasons = ["success >= 98% could not be judged: the right text of 9 calls is not known"]
+    unknown.records.append(GateJudged(at=ORIGIN + 5, held=False, reasons=reasons, unknown=True))
+    unknown.good("a", 1)
+
+    verdict = judged(unknown)
+
+    assert (verdict.verdict, verdict.gate_held) == (State.INCONCLUSIVE, False)
+    assert verdict.headline == f"the gate was not seen to hold, so nothing was injected: {reasons[0]}"
+
+
 @pytest.mark.parametrize(
     ("ended", "code", "words"),
     [
