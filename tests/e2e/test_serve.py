@@ -138,10 +138,18 @@ async def test_on_a_leash_it_ends_with_its_pipe() -> None:
 async def test_a_busy_port_ends_with_5() -> None:
     """And says which one."""
     async with Backend() as backend:
-        code, err = await ended("serve", "--listen", backend.url.removeprefix("http://"), "--upstream", backend.url)
+        listen = backend.url.removeprefix("http://")
+        code, err = await ended("serve", "--listen", listen, "--upstream", "http://127.0.0.1:9")
 
     assert code == 5
-    assert err == f"cannot listen on {backend.url.removeprefix('http://')}: address already in use\n"
+    assert err == f"cannot listen on {listen}: address already in use\n"
+
+
+async def test_a_listener_that_is_its_own_upstream_ends_with_2() -> None:
+    """Whether its port is free or not; a single request would use up all connections."""
+    code, err = await ended("serve", "--listen", "127.0.0.1:9", "--upstream", "http://localhost:9/v1")
+
+    assert (code, err) == (2, "listener 'main' is its own upstream; a request would go round for ever\n")
 
 
 async def test_mistakes_are_told_at_once_with_2() -> None:

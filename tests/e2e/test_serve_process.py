@@ -135,7 +135,7 @@ async def test_a_busy_port_is_an_error_in_words(tmp_path: Path) -> None:
     """Exit code 5 and one line, never a traceback."""
     async with upstream(answers(plain(b"{}"))) as server_side:
         listen = server_side.url.removeprefix("http://")
-        async with _process(tmp_path / "j", server_side.url, listen=listen) as process:
+        async with _process(tmp_path / "j", "http://127.0.0.1:9", listen=listen) as process:
             _, errors = await process.communicate()
 
     assert process.returncode == 5
