@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+from pydantic import ValidationError
 
+from chaosproxy import __version__
 from chaosproxy.control.messages import (
     ActiveFault,
     Apply,
@@ -41,6 +43,7 @@ RECONNECT_PAUSE_S = 0.2
 _NO_SUCH_PATH = (404, 405)
 _BUSY = 429
 _WAITS_MAX = 5
+_Told = TypeVar("_Told", bound=Message)
 
 
 class ControlClient:
@@ -88,7 +91,7 @@ class ControlClient:
 
     async def inject(self, wanted: Inject) -> ActiveFault:
         """One more fault."""
-        return ActiveFault.model_validate(await self._say("POST", "/v1/faults", wanted))
+        return await self._told(ActiveFault, "POST", "/v1/faults", wanted)
 
     async def heal(self, fault_id: str) -> None:
         """End one fault, whoever owns it."""
@@ -96,23 +99,23 @@ class ControlClient:
 
     async def faults(self) -> tuple[ActiveFault, ...]:
         """All that are active."""
-        return Faults.model_validate(await self._say("GET", "/v1/faults")).faults
+        return (await self._told(Faults, "GET", "/v1/faults")).faults
 
     async def lock(self, why: str) -> str:
         """End all faults and refuse new ones; why they are refused now."""
-        return Halt.model_validate(await self._say("PUT", "/v1/lock", Lock(why=why))).halted
+        return (await self._told(Halt, "PUT", "/v1/lock", Lock(why=why))).halted
 
     async def unlock(self) -> str:
         """Take the lock away; why faults are refused still, or nothing."""
-        return Halt.model_validate(await self._say("DELETE", "/v1/lock")).halted
+        return (await self._told(Halt, "DELETE", "/v1/lock")).halted
 
     async def status(self) -> Status:
         """Listeners, active faults and clocks."""
-        return Status.model_validate(await self._say("GET", "/v1/status"))
+        return await self._told(Status, "GET", "/v1/status")
 
     async def underway(self) -> list[Underway]:
         """The exchanges that have begun and not ended."""
-        said = OpenExchanges.model_validate(await self._say("GET", "/v1/exchanges"))
+        said = await self._told(OpenExchanges, "GET", "/v1/exchanges")
         return [Underway(at=said.mono, **exchange.model_dump()) for exchange in said.exchanges]
 
     async def active(self, owner: str) -> list[str]:
@@ -153,6 +156,14 @@ class ControlClient:
         if self._session is None:
             raise PartFailed("this control client was closed")
         return self._session
+
+    async def _told(self, kind: type[_Told], method: str, path: str, message: Message | None = None) -> _Told:
+        said = await self._say(method, path, message)
+        try:
+            return kind.model_validate(said)
+        except ValidationError:
+            words = f"what answers at {self._url} is no control API of chaosproxy {__version__}"
+            raise PartFailed(f"{words}: its answer to {method} {path} has another form") from None
 
     async def _say(self, method: str, path: str, message: Message | None = None) -> Any:
         body = message.model_dump_json() if message is not None else None

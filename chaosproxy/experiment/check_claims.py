@@ -24,6 +24,7 @@ _CONTENT = ("silent_truncated", "silent_empty", "silent_corrupt", "content_intac
 """Measures that compare an answer with the right one."""
 _JOURNEYS = ("workflow_success", "steps_done")
 _NOT_OF_ONE_LOAD = ("upstream_requests", "cost")
+_SAMPLES_OF_NOTHING = ("hits", "applied_late", "elapsed", *OF_THE_RUN)
 _SUSTAINED = {"failover_time": "success", "recovery_time": "share_of_baseline"}
 """Measures that need ``sustained``, and the key in it that they read."""
 
@@ -138,6 +139,8 @@ def _about_calls(path: Path, entry: ExpectationEntry) -> Iterator[Found]:
     for key in keys:
         if key in entry.model_fields_set:
             yield Found((*path, key), f"{key} chooses calls, and {about.format(measure.name)}")
+    if measure.name in _SAMPLES_OF_NOTHING and entry.min_samples is not None:
+        yield Found((*path, "min_samples"), f"{measure.name} is one number and not made of samples; leave it out")
     counts_outcomes = measure.needs is Needs.CLIENT and not measure.sampled and measure.value_of is None
     if counts_outcomes and entry.of == "completed":
         words = f"completed calls are the ok ones, so {measure.name} would tell nothing about the others"

@@ -163,12 +163,20 @@ def _workflow_success(history: History, expectation: Expectation, window: Window
 
 def _throughput_kept(history: History, expectation: Expectation, window: Window) -> Observation:
     span = history.timeline.span(window)
-    return workflows.kept(_stories(history, expectation, span), span)
+    return _if_enough(expectation, workflows.kept(_stories(history, expectation, span), span))
 
 
 def _requests_per_success(history: History, expectation: Expectation, window: Window) -> Observation:
     span = history.timeline.span(window)
-    return workflows.cost_each(_stories(history, expectation, span), span)
+    return _if_enough(expectation, workflows.cost_each(_stories(history, expectation, span), span))
+
+
+def _if_enough(expectation: Expectation, seen: Observation) -> Observation:
+    """Nothing is known from fewer calls than the file asks for."""
+    needed = expectation.min_samples or 0
+    if seen.samples >= needed:
+        return seen
+    return replace(seen, low=-math.inf, high=math.inf, why=f"{seen.samples} samples, it needs {needed}")
 
 
 def _per_second(seen: Observation, length_s: float) -> Observation:
@@ -302,7 +310,8 @@ def _applied_late(history: History, expectation: Expectation, window: Window) ->
 def _spell(
     measure: Callable[[History, Expectation], Observation], history: History, expectation: Expectation, _: Window
 ) -> Observation:
-    seen, error_s = measure(history, expectation), history.timeline.clock_error_s
+    error_s = history.timeline.clock_error_s
+    seen = _if_enough(expectation, measure(history, expectation))
     return replace(seen, low=seen.low - error_s, high=seen.high + error_s) if error_s else seen
 
 

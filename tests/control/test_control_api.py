@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import aiohttp
 import pytest
@@ -229,6 +230,20 @@ async def test_something_that_is_no_chaosproxy_is_said_in_words(status: int, tex
         async with ControlClient(url) as client:
             with pytest.raises(PartFailed, match=f"^no control API of chaosproxy answers at {url};"):
                 await client.status()
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]", "null"])
+async def test_an_api_of_something_else_is_said_in_words(text: str) -> None:
+    """Its JSON is not what we know; nobody needs to know how we noticed."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response(text=text)
+
+    async with RawTestServer(answer) as server, ControlClient(str(server.make_url(""))) as client:
+        for ask in (client.status, client.faults, partial(client.lock, "why")):
+            with pytest.raises(PartFailed, match="is no control API of chaosproxy") as caught:
+                await ask()
+            assert "pydantic" not in str(caught.value)
 
 
 async def test_a_gateway_that_answers_for_a_proxy_that_is_away() -> None:

@@ -193,7 +193,6 @@ class TestSamples:
             {"expect": "ttft.p99 <= 5s", "over": "all"},
             {"expect": "icl.p99 <= 5s", "over": "steady"},
             {"expect": "ttft.p99 <= 5s", "over": "origin..drained"},
-            {"expect": "hits(part) >= 5", "min_samples": "9999"},
             {"expect": "ttft.p50 <= 5s", "over": "steady"},
         ],
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,12 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
+
+from tests.real.browser_kit import Watched, chromium  # noqa: F401 - the fixture `browser`
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-PATIENCE_MS = 60_000
 TOKEN = "a-token-for-the-game-day"
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\x1b[31m"
 EXPERIMENT = {
@@ -39,31 +39,8 @@ EXPERIMENT = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE_MS)
-        yield browser
-        browser.close()
-
-
-class Live:
+class Live(Watched):
     """The page, and all that it said and asked for."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: self.asked.append(request.url))
 
     def open(self, url: str) -> None:
         """Open it and wait for the first view."""

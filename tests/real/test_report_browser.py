@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,39 +15,17 @@ from tests.steady_state.drills import CUT, ORIGIN, Drill, cut_edge, silent_edge
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
+
+from tests.real.browser_kit import Watched, chromium  # noqa: F401 - the fixture `browser`
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-PATIENCE_MS = 90_000
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _WIDE: ViewportSize = {"width": 1200, "height": 900}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium; playwright's own would have to be downloaded."""
-    path = next((found for name in _NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE_MS)
-        yield browser
-        browser.close()
-
-
-class Opened:
+class Opened(Watched):
     """A page, and all that it said and asked for."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: self.asked.append(request.url))
 
     def open(self, file: Path) -> None:
         """Open a report and wait for its timeline."""

@@ -654,6 +654,15 @@ def test_failover_that_was_never_seen_is_censored(bound: str, expected: State) -
     assert seen.state(parse_expression(f"failover_time(part) <= {bound}")) is expected
 
 
+@pytest.mark.parametrize(("least", "expected"), [(None, State.HELD), (20, State.HELD), (500, State.INCONCLUSIVE)])
+def test_a_failover_of_too_few_calls_is_not_known(least: int | None, expected: State) -> None:
+    """The file says how many it takes; nothing is held with fewer, and nobody is blamed."""
+    drill = failing_over(4)
+
+    assert state(drill, "failover_time(part) <= 5s", min_samples=least) is expected
+    assert (state(drill, "failover_time(part) <= 2s", min_samples=least) is State.DEVIATED) is (expected is State.HELD)
+
+
 def test_span_of_success_that_the_end_cuts_off_does_not_count() -> None:
     """Two good seconds before the end are not three."""
     drill = failing_over(48)
