@@ -66,12 +66,11 @@ def _body(question: Question) -> tuple[bytes, ...]:
     body = question.body or b""
     if not question.chunked:
         return (body,) if body else ()
-    begun = (b"%x\r\n" % len(body), body, b"\r\n") if body else ()
-    return begun if question.rest is not None else (*begun, _LAST_CHUNK)
+    return _chunk(body) if question.rest is not None else (*_chunk(body), _LAST_CHUNK)
 
 
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+def _chunk(data: bytes) -> tuple[bytes, ...]:
+    return (b"%x\r\n" % len(data), data, b"\r\n") if data else ()
 
 
 class _HttpAsking:
@@ -207,7 +206,7 @@ class _HttpAsking:
 
     def body_data(self, data: bytes) -> None:
         if self._connection is not None:
-            self._connection.write(_chunk(data) if self._question.chunked else data)
+            self._connection.write(b"".join(_chunk(data)) if self._question.chunked else data)
 
     def body_end(self) -> None:
         self._rest = None
